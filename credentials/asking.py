@@ -1,0 +1,92 @@
+"""What a tenant may ask to be bound: the request, checked against what the provider's adapter needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+
+from credentials.errors import CredentialBindFailed
+from integrationhub.core.ids import read_id
+from providers import finding, registry, schema_faults
+from providers.adapter import Adapter
+from providers.models import Provider
+from providers.schema_faults import Fault
+
+# The reference spells it `providerId`; a key is taken there too.
+PROVIDER_NAMES = ("provider_key", "provider_id", "providerId")
+BIND_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        **{name: {"type": "string", "minLength": 1, "maxLength": 64} for name in PROVIDER_NAMES},
+        "credentials": {"type": "object", "description": "an object that fits the adapter's credential_schema"},
+        "expires_at": {"type": ["string", "null"], "description": "a time still to come, RFC 3339 with its zone"},
+        "verify": {"type": "boolean", "default": True, "description": "ask the provider first, where it can be asked"},
+    },
+    "required": ["credentials"],
+    "additionalProperties": False,
+}
+_BODY = schema_faults.compiled(BIND_SCHEMA)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    adapter: type[Adapter]
+    secrets: Mapping[str, Any] = field(repr=False)
+    expires_at: datetime | None
+    verify: bool
+
+
+def read(body: Mapping[str, Any]) -> Asked:
+    """Raises ProviderNotFound, AdapterNotFound, or CredentialBindFailed, which names every field at fault."""
+    faults = [*_provider_faults(body), *schema_faults.faults(_BODY, body)]
+    expires_at = _expiry(body.get("expires_at"), faults)
+    adapter = None if any(fault["field"] in PROVIDER_NAMES for fault in faults) else _adapter(body)
+    if adapter and isinstance(body.get("credentials"), dict):
+        needed = schema_faults.compiled(adapter.credential_schema or {})
+        faults += schema_faults.faults(needed, body["credentials"], at="credentials")
+    if faults or adapter is None:
+        names = ", ".join(fault["field"] for fault in faults[:5])
+        raise CredentialBindFailed(
+            f"Nothing was stored: see details.fields ({names}).", reason="invalid_fields", fields=faults[:100]
+        )
+    return Asked(adapter, body["credentials"], expires_at, body.get("verify", True))
+
+
+def _provider_faults(body: Mapping[str, Any]) -> list[Fault]:
+    given = [name for name in PROVIDER_NAMES if name in body]
+    if len(given) == 1:
+        return []
+    reason = "too_many_alternatives" if given else "required"
+    return [{"field": "provider_key", "reason": reason, "expected": "a provider's key, or its id as provider_id"}]
+
+
+def _expiry(given: Any, faults: list[Fault]) -> datetime | None:
+    """The time, if it is one that is still to come; else a fault is added. A wrong type is the schema's to find."""
+    if not isinstance(given, str):
+        return None
+    try:
+        expires_at = parse_datetime(given)
+    except ValueError:
+        expires_at = None
+    expected = BIND_SCHEMA["properties"]["expires_at"]["description"]
+    if expires_at is None or expires_at.tzinfo is None:
+        faults.append({"field": "expires_at", "reason": "wrong_form", "expected": expected})
+    elif expires_at <= datetime.now(UTC):
+        faults.append({"field": "expires_at", "reason": "in_the_past", "expected": expected})
+    return expires_at
+
+
+def _adapter(body: Mapping[str, Any]) -> type[Adapter]:
+    named = next(body[name] for name in PROVIDER_NAMES if name in body)
+    row_id = read_id(named)
+    row = Provider.objects.visible().filter(id=row_id).first() if row_id else None
+    adapter = registry.get((row or finding.get(named)).provider_key)
+    if adapter.credential_schema is None:
+        raise CredentialBindFailed(
+            f"{adapter.display_name} needs no credential: install it and use it.",
+            reason="no_credential_needed",
+            provider_key=adapter.key,
+        )
+    return adapter

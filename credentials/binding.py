@@ -1,0 +1,195 @@
+"""Binding a tenant's secrets to a provider, and giving them to the one call that needs them."""
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Max
+
+from credentials import asking
+from credentials.errors import CredentialBindFailed, CredentialExpired, CredentialNotFound, VaultUnreadable
+from credentials.models import Credential, CredentialQuerySet
+from credentials.vault import Context, vault
+from integrationhub.core.deadline import Deadline
+from integrationhub.core.ids import new_id, read_id
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.core.throttling import bump_version
+from providers import registry
+from providers.adapter import Adapter
+from providers.errors import Next, ProviderError, Stop
+
+State = Literal["ok", "missing", "expired"]
+CHECK_SECONDS = 8
+# Four characters of a shorter secret would be too large a part of it.
+SHORTEST_SHOWN = 12
+
+
+def bind(
+    *,
+    tenant_id: UUID,
+    provider_key: str,
+    secrets: Mapping[str, Any],
+    expires_at: datetime | None = None,
+    verify: bool = True,
+) -> Credential:
+    """`bind_asked` for callers in code."""
+    asked = {"provider_key": provider_key, "credentials": dict(secrets), "verify": verify}
+    return bind_asked(
+        tenant_id=tenant_id, body=asked if expires_at is None else {**asked, "expires_at": expires_at.isoformat()}
+    )
+
+
+def bind_asked(*, tenant_id: UUID, body: Mapping[str, Any]) -> Credential:
+    """Store what a provider needs, as the version in use; the one before is kept beside it, superseded.
+
+    `body` is `asking.BIND_SCHEMA`. The provider is asked first, where it can be and `verify` is true. Raises
+    ProviderNotFound, AdapterNotFound, or CredentialBindFailed; then nothing was stored.
+    """
+    asked = asking.read(body)
+    verified = _verified(asked.adapter, asked.secrets) if asked.verify else Credential.Verified.UNCHECKED
+    try:
+        credential = _store(tenant_id, asked, verified)
+    except VaultUnreadable as error:
+        raise CredentialBindFailed(
+            "The vault cannot seal this tenant's secrets at present; nothing was stored.",
+            reason="vault_unavailable",
+            retryable=True,
+        ) from error
+    bump_version(tenant_id)
+    return credential
+
+
+def get(*, tenant_id: UUID, credential_id: str) -> Credential:
+    """Raises CredentialNotFound, also for a revoked credential and for another tenant's."""
+    with tenant_scope(tenant_id):
+        credential = bound(tenant_id=tenant_id).filter(id=read_id(credential_id)).first()
+    if credential is None:
+        raise CredentialNotFound(f"There is no credential {credential_id[:64]!r}.", id=credential_id[:64])
+    return credential
+
+
+def bound(*, tenant_id: UUID, provider_key: str | None = None) -> CredentialQuerySet:
+    """What the tenant has bound, older versions included. Evaluate it inside the tenant's scope."""
+    rows = Credential.objects.for_tenant(tenant_id).kept()
+    return rows.filter(provider_key=provider_key) if provider_key else rows
+
+
+def revoke(*, tenant_id: UUID, credential_id: str) -> None:
+    """Wipe the secret for good and keep the record of it. Raises CredentialNotFound."""
+    credential = get(tenant_id=tenant_id, credential_id=credential_id)
+    credential.sealed, credential.key_id, credential.status = b"", "", Credential.Status.REVOKED
+    with tenant_scope(tenant_id):
+        credential.save(update_fields=["sealed", "key_id", "status", "updated_at"])
+    bump_version(tenant_id)
+
+
+def reveal(*, tenant_id: UUID, provider_key: str) -> tuple[Credential, dict[str, Any]]:
+    """The credential in use and its secrets, for the call that is about to be made with them.
+
+    Raises CredentialNotFound, CredentialExpired, or VaultUnreadable where the stored bytes do not open.
+    """
+    with tenant_scope(tenant_id):
+        credential = bound(tenant_id=tenant_id, provider_key=provider_key).active().first()
+    if credential is None:
+        raise CredentialNotFound(f"No credential is bound for {provider_key}.", provider_key=provider_key)
+    if credential.is_expired(datetime.now(UTC)):
+        raise CredentialExpired(
+            f"The credential for {provider_key} expired at {credential.expires_at:%Y-%m-%d %H:%M:%S} UTC.",
+            provider_key=provider_key,
+        )
+    return credential, json.loads(vault().open(bytes(credential.sealed), _context(tenant_id, credential.id)))
+
+
+def state(*, tenant_id: UUID, provider_keys: Collection[str]) -> dict[str, State]:
+    """For each provider whether its credential can be used, by one query; a provider that needs none is "ok"."""
+    states: dict[str, State] = dict.fromkeys(provider_keys, "ok")
+    needing = [key for key in states if _needs_credential(key)]
+    if not needing:
+        return states
+    with tenant_scope(tenant_id):
+        rows = {row.provider_key: row for row in _expiries(tenant_id, needing)}
+    now = datetime.now(UTC)
+    for key in needing:
+        row = rows.get(key)
+        states[key] = "missing" if row is None else "expired" if row.is_expired(now) else "ok"
+    return states
+
+
+def mark_failing(*, tenant_id: UUID, credential_id: UUID) -> None:
+    """Note that the provider refused this credential; it stays in use, since only its owner can tell why."""
+    with tenant_scope(tenant_id):
+        rows = Credential.objects.for_tenant(tenant_id).filter(id=credential_id)
+        rows.update(verified=Credential.Verified.FAILED, updated_at=datetime.now(UTC))
+
+
+def _expiries(tenant_id: UUID, provider_keys: list[str]) -> CredentialQuerySet:
+    rows = Credential.objects.for_tenant(tenant_id).active().filter(provider_key__in=provider_keys)
+    return rows.only("provider_key", "expires_at")
+
+
+def _needs_credential(provider_key: str) -> bool:
+    adapter = registry.find(provider_key)
+    return adapter is None or adapter.credential_schema is not None
+
+
+def _verified(adapter: type[Adapter], secrets: Mapping[str, Any]) -> Credential.Verified:
+    """Ask the provider. Its own words stay here: some repeat the secret that they refuse."""
+    try:
+        was_asked = registry.instance(adapter.key).check(secrets, Deadline.after(CHECK_SECONDS))
+    except ProviderError as error:
+        refused = isinstance(error, Stop) or (isinstance(error, Next) and error.upstream_status is not None)
+        said = "did not accept" if refused else "could not be asked about"
+        raise CredentialBindFailed(
+            f"{adapter.display_name} {said} these credentials ({error.reason}); nothing was stored.",
+            reason="verification_failed",
+            retryable=not refused,
+            provider_key=adapter.key,
+            upstream_reason=error.reason,
+            upstream_status=error.upstream_status,
+        ) from error
+    return Credential.Verified.VERIFIED if was_asked else Credential.Verified.NOT_SUPPORTED
+
+
+def _store(tenant_id: UUID, asked: asking.Asked, verified: Credential.Verified) -> Credential:
+    plaintext = json.dumps(asked.secrets, sort_keys=True, separators=(",", ":")).encode()
+    credential_id, key = new_id(), asked.adapter.key
+    with tenant_scope(tenant_id):
+        _wait_for_turn(tenant_id, key)
+        versions = Credential.objects.for_tenant(tenant_id).filter(provider_key=key)
+        latest = versions.aggregate(latest=Max("version"))["latest"] or 0
+        versions.active().update(status=Credential.Status.SUPERSEDED, updated_at=datetime.now(UTC))
+        sealed = vault().seal(plaintext, _context(tenant_id, credential_id))
+        return Credential.objects.create(
+            id=credential_id,
+            tenant_id=tenant_id,
+            provider_key=key,
+            sealed=sealed,
+            key_id=vault().key_id(sealed),
+            last4=_last4(asked),
+            fingerprint=vault().fingerprint(plaintext, tenant_id),
+            version=latest + 1,
+            verified=verified,
+            expires_at=asked.expires_at,
+        )
+
+
+def _wait_for_turn(tenant_id: UUID, provider_key: str) -> None:
+    """Two bindings of one provider follow one another: there may be no row yet that could be locked instead."""
+    with connection.cursor() as cursor:
+        turn = f"credential {tenant_id} {provider_key}"
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [turn])
+
+
+def _last4(asked: asking.Asked) -> str:
+    """The end of the first secret member, by which its owner knows it again."""
+    properties = (asked.adapter.credential_schema or {}).get("properties", {})
+    hidden = (asked.secrets.get(name) for name, member in properties.items() if member.get("x-secret"))
+    shown = next((value.strip() for value in hidden if isinstance(value, str)), "")
+    return shown[-4:] if len(shown) >= SHORTEST_SHOWN else ""
+
+
+def _context(tenant_id: UUID, credential_id: UUID) -> Context:
+    return Context(tenant_id, Credential._meta.db_table, credential_id, "sealed")

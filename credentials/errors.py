@@ -1,0 +1,25 @@
+"""What can go wrong with a tenant's secrets."""
+
+from integrationhub.core import catalogue
+from integrationhub.core.errors import HubError
+
+
+class CredentialBindFailed(HubError):
+    entry = catalogue.CREDENTIAL_BIND_FAILED
+
+
+class CredentialNotFound(HubError):
+    entry = catalogue.CREDENTIAL_NOT_FOUND
+
+
+class CredentialExpired(HubError):
+    entry = catalogue.CREDENTIAL_EXPIRED
+
+
+class VaultUnreadable(HubError):
+    """A sealed value does not open: it was moved or changed, or its key is gone. Trying again will not help."""
+
+    entry = catalogue.EXECUTION_FAILED
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message, retryable=False, reason=reason)

@@ -1,0 +1,80 @@
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from integrationhub.core.ids import new_id
+from integrationhub.core.tenancy import TenantOwned, TenantQuerySet
+
+
+class TenantKey(TenantOwned):
+    """The key that one tenant's secrets are sealed with, itself sealed by a key-encryption key of the settings."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    wrapped = models.BinaryField()
+    kek_id = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant_id"], name="one_key_per_tenant")]
+
+    def __str__(self) -> str:
+        return f"key of tenant {self.tenant_id}"
+
+
+class CredentialQuerySet(TenantQuerySet):
+    def active(self) -> Self:
+        """The version in use: at most one for a provider."""
+        return self.filter(status=Credential.Status.ACTIVE)
+
+    def kept(self) -> Self:
+        """What the tenant still has: a revoked credential is only a record that there was one."""
+        return self.exclude(status=Credential.Status.REVOKED)
+
+
+class Credential(TenantOwned):
+    """One version of what a tenant gave us for one provider. The secret itself is sealed; the rest may be shown."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        SUPERSEDED = "superseded"
+        REVOKED = "revoked"
+
+    class Verified(models.TextChoices):
+        VERIFIED = "verified"
+        FAILED = "failed"
+        UNCHECKED = "unchecked"
+        NOT_SUPPORTED = "not_supported"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    provider_key = models.CharField(max_length=64)
+    sealed = models.BinaryField(default=bytes)
+    key_id = models.CharField(max_length=64, blank=True)
+    last4 = models.CharField(max_length=4, blank=True)
+    fingerprint = models.CharField(max_length=32)
+    version = models.PositiveIntegerField()
+    verified = models.CharField(max_length=16, choices=Verified.choices)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = CredentialQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant_id", "-id"], name="credential_of_tenant")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "provider_key", "version"], name="credential_version_once"),
+            models.UniqueConstraint(
+                fields=["tenant_id", "provider_key"],
+                condition=Q(status="active"),
+                name="one_active_credential_per_provider",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider_key} version {self.version}"
+
+    def is_expired(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now

@@ -1,0 +1,54 @@
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from credentials.models import Credential
+from providers.serializers import Moment
+
+ANSWERS: dict[str, bool | str] = {
+    Credential.Verified.VERIFIED: True,
+    Credential.Verified.FAILED: False,
+    Credential.Verified.UNCHECKED: False,
+    Credential.Verified.NOT_SUPPORTED: "not_supported",
+}
+
+
+@extend_schema_field({"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["not_supported"]}]})
+class VerifiedField(serializers.CharField):
+    def to_representation(self, value: Any) -> Any:
+        return ANSWERS[value]
+
+
+class CredentialRow(serializers.ModelSerializer):
+    """A credential as it may be shown. Nothing here is the secret, or lets it be guessed."""
+
+    verified = VerifiedField(read_only=True)
+    expires_at = Moment(read_only=True)
+    created_at = Moment(read_only=True)
+
+    class Meta:
+        model = Credential
+        fields = [
+            "id",
+            "provider_key",
+            "last4",
+            "fingerprint",
+            "version",
+            "verified",
+            "expires_at",
+            "status",
+            "created_at",
+        ]
+
+
+class CredentialList(serializers.Serializer):
+    data = CredentialRow(many=True)  # type: ignore[assignment]  # The stubs know `data` as the result alone.
+    has_more = serializers.BooleanField()
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class CredentialFilters(serializers.Serializer):
+    provider_key = serializers.CharField(required=False)
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=100, default=50)
+    cursor = serializers.CharField(required=False)

@@ -1,0 +1,9 @@
+from django.urls import path
+
+from credentials import views
+
+urlpatterns = [
+    path("credentials", views.Credentials.as_view()),
+    path("credentials/bind", views.Bind.as_view()),
+    path("credentials/<str:credential_id>", views.OneCredential.as_view()),
+]

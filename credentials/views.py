@@ -1,0 +1,60 @@
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+
+from credentials import binding
+from credentials.asking import BIND_SCHEMA
+from credentials.models import Credential
+from credentials.serializers import CredentialFilters, CredentialList, CredentialRow
+from integrationhub.core import catalogue
+from integrationhub.core.http import HubRequest
+from integrationhub.core.pagination import page
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.core.views import HubView
+from integrationhub.idempotency.keyed import keyed
+
+
+def represent(credential: Credential) -> dict:
+    return CredentialRow(credential).data
+
+
+class Bind(HubView):
+    roles = {"POST": "organizer"}
+    failures = {
+        "POST": (catalogue.CREDENTIAL_BIND_FAILED, catalogue.PROVIDER_NOT_FOUND, catalogue.ADAPTER_NOT_FOUND),
+    }
+
+    @extend_schema(
+        summary="Bind a credential to a provider; the answer is masked",
+        request={"application/json": BIND_SCHEMA},
+        responses={201: CredentialRow},
+    )
+    @keyed
+    def post(self, request: HubRequest, version: str) -> Response:
+        credential = binding.bind_asked(tenant_id=request.user.tenant_id, body=request.data)
+        return Response(represent(credential), status=201)
+
+
+class Credentials(HubView):
+    roles = {"GET": "organizer"}
+    failures = {"GET": (catalogue.INVALID_REQUEST,)}
+
+    @extend_schema(summary="List what is bound", parameters=[CredentialFilters], responses={200: CredentialList})
+    def get(self, request: HubRequest, version: str) -> Response:
+        tenant_id = request.user.tenant_id
+        with tenant_scope(tenant_id):
+            rows = binding.bound(tenant_id=tenant_id, provider_key=request.query_params.get("provider_key"))
+            return Response(page(request, rows, serialize=represent))
+
+
+class OneCredential(HubView):
+    roles = {"GET": "organizer", "DELETE": "admin"}
+    failures = {"GET": (catalogue.CREDENTIAL_NOT_FOUND,), "DELETE": (catalogue.CREDENTIAL_NOT_FOUND,)}
+
+    @extend_schema(summary="Read one credential, masked", responses={200: CredentialRow})
+    def get(self, request: HubRequest, version: str, credential_id: str) -> Response:
+        return Response(represent(binding.get(tenant_id=request.user.tenant_id, credential_id=credential_id)))
+
+    @extend_schema(summary="Revoke a credential and wipe its secret", responses={204: None})
+    def delete(self, request: HubRequest, version: str, credential_id: str) -> Response:
+        binding.revoke(tenant_id=request.user.tenant_id, credential_id=credential_id)
+        return Response(status=204)

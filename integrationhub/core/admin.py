@@ -1,0 +1,64 @@
+"""Pages for what belongs to no app of ours: operators themselves, and the schedules they edit."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
+from django_celery_beat.admin import CrontabScheduleAdmin as StockCrontabAdmin
+from django_celery_beat.admin import PeriodicTaskAdmin as StockTaskAdmin
+from django_celery_beat.admin import PeriodicTaskForm, TaskSelectWidget
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from integrationhub.core.operators import SystemModelAdmin
+
+for model in (User, Group, ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
+    admin.site.unregister(model)
+
+
+@admin.register(User)
+class OperatorAdmin(UserAdmin, SystemModelAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class OperatorGroupAdmin(GroupAdmin, SystemModelAdmin):
+    pass
+
+
+class TaskSelect(UnfoldAdminSelectWidget, TaskSelectWidget):
+    pass
+
+
+class ScheduleForm(PeriodicTaskForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["task"].widget = UnfoldAdminTextInputWidget()
+        self.fields["regtask"].widget = TaskSelect()
+
+
+@admin.register(PeriodicTask)
+class ScheduleAdmin(StockTaskAdmin, SystemModelAdmin):
+    """When the hub does what on its own. There is no "run now": only the relay and beat publish to the broker."""
+
+    form = ScheduleForm
+    list_display = ["name", "scheduler", "enabled", "last_run_at", "total_run_count"]
+    list_filter = ["enabled", "task"]
+    actions = ["enable_tasks", "disable_tasks"]
+    date_hierarchy = None
+
+
+@admin.register(CrontabSchedule)
+class CrontabAdmin(StockCrontabAdmin, SystemModelAdmin):
+    inlines = []
+
+
+@admin.register(IntervalSchedule, ClockedSchedule)
+class TimingAdmin(SystemModelAdmin):
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return False  # Reached from a schedule's form, where it is chosen or added.

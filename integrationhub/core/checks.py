@@ -1,0 +1,137 @@
+"""What must hold before the hub serves anyone: settings whose defaults suit a developer's machine are refused."""
+
+import base64
+import binascii
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.core.checks import Error, register
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as DatabaseError
+from django.db import connections
+from jwt import PyJWTError
+
+from integrationhub.core.signing_keys import ALGORITHMS, keys
+
+logger = logging.getLogger(__name__)
+
+LEAST_SECRET_BYTES = 32
+_EASY = ("change", "default", "example", "insecure", "secret", "password", "test")
+
+
+def refuse_unsafe() -> None:
+    """Raise ImproperlyConfigured naming every unsafe setting and its fix; with DEBUG on, do nothing."""
+    if settings.DEBUG:
+        return
+    faults = [*setting_faults(), *role_faults()]
+    if faults:
+        raise ImproperlyConfigured("The hub does not start:\n" + "\n".join(f"- {fault}" for fault in faults))
+
+
+@register()
+def check_settings(app_configs: Any, **kwargs: Any) -> list[Error]:
+    """The same faults for `manage.py check`, without asking the database."""
+    if settings.DEBUG:
+        return []
+    return [Error(fault, id=f"hub.E{number:03}") for number, fault in enumerate(setting_faults(), 1)]
+
+
+def setting_faults() -> Iterator[str]:
+    """One sentence per fault: which setting, what is wrong, how to mend it. Never the value itself."""
+    for check in _CHECKS:
+        yield from check()
+
+
+def _secrets() -> Iterator[str]:
+    names = ["SECRET_KEY"] + (["JWT_SECRET"] if settings.JWT_ALGORITHM == "HS256" else [])
+    for name in names:
+        value = getattr(settings, name)
+        if len(value.encode()) < LEAST_SECRET_BYTES:
+            yield f"{name} is shorter than {LEAST_SECRET_BYTES} bytes: {_make_one(name)}"
+        elif len(set(value)) < 8 or value.lower().startswith(_EASY):
+            yield f"{name} looks like a placeholder: {_make_one(name)}"
+
+
+def _make_one(name: str) -> str:
+    return f"set {name} to what `python -c 'import secrets; print(secrets.token_urlsafe(48))'` prints."
+
+
+def _encryption_keys() -> Iterator[str]:
+    fix = "set it to `id:key`, where key is what `openssl rand -base64 32` prints."
+    if not settings.KEY_ENCRYPTION_KEYS:
+        yield f"KEY_ENCRYPTION_KEYS is missing: {fix}"
+    names = [item.partition(":")[0] for item in settings.KEY_ENCRYPTION_KEYS]
+    if len(set(names)) != len(names):
+        yield "KEY_ENCRYPTION_KEYS names one id twice: give each key an id of its own."
+    for position, item in enumerate(settings.KEY_ENCRYPTION_KEYS, 1):
+        name, _, encoded = item.partition(":")
+        if not name or not _is_a_key(encoded):
+            yield f"KEY_ENCRYPTION_KEYS, entry {position}, is not an id and 32 bytes in base64: {fix}"
+
+
+def _is_a_key(encoded: str) -> bool:
+    try:
+        return len(base64.b64decode(encoded, validate=True)) == 32
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _hosts() -> Iterator[str]:
+    if not settings.ALLOWED_HOSTS or "*" in settings.ALLOWED_HOSTS:
+        yield "ALLOWED_HOSTS is empty or holds '*': list the host names that callers use, comma-separated."
+    parts = urlsplit(settings.PUBLIC_BASE_URL)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        yield "PUBLIC_BASE_URL is not a URL: set it to the address that callers use, as in https://hub.example.com."
+
+
+def _token_keys() -> Iterator[str]:
+    if settings.JWT_ALGORITHM not in ALGORITHMS:
+        yield f"JWT_ALGORITHM is none of {', '.join(ALGORITHMS)}: set it to the one that signs your tokens."
+    elif settings.JWT_ALGORITHM != "HS256" and not settings.JWT_JWKS_URL:
+        if not settings.JWT_PUBLIC_KEY:
+            yield f"JWT_ALGORITHM is {settings.JWT_ALGORITHM} without a key: set JWT_PUBLIC_KEY or JWT_JWKS_URL."
+        elif not _is_loadable():
+            yield f"JWT_PUBLIC_KEY does not fit {settings.JWT_ALGORITHM}: set it to the public key in PEM."
+    for name in ("JWT_ISSUER", "JWT_AUDIENCE"):
+        if not getattr(settings, name):
+            yield f"{name} is empty: set it to what your tokens say, or every token would do."
+
+
+def _is_loadable() -> bool:
+    try:
+        keys()
+    except (ValueError, TypeError, PyJWTError):
+        return False
+    return True
+
+
+def _platform_tenant() -> Iterator[str]:
+    try:
+        UUID(settings.PLATFORM_TENANT_ID or "00000000-0000-0000-0000-000000000000")
+    except ValueError:
+        yield "PLATFORM_TENANT_ID is not a UUID: set it to the tenant whose admins edit providers, or leave it empty."
+
+
+_CHECKS: tuple[Callable[[], Iterator[str]], ...] = (_secrets, _encryption_keys, _hosts, _token_keys, _platform_tenant)
+
+
+def role_faults() -> Iterator[str]:
+    """Whether row-level security binds the application's role. A database that is away is only logged."""
+    try:
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
+            is_superuser, bypasses = cursor.fetchone()
+    except DatabaseError as error:
+        logger.warning("database_role_not_checked", extra={"reason": type(error).__name__})
+        return
+    finally:
+        connections["default"].close()
+    if is_superuser or bypasses:
+        yield (
+            "DATABASE_URL connects as a role that is a superuser or has BYPASSRLS, which no tenant wall binds: use a "
+            "role made by `manage.py prepare_database`, or ALTER ROLE ... NOSUPERUSER NOBYPASSRLS."
+        )

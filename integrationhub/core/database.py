@@ -1,0 +1,23 @@
+"""Which of the three database roles serves which model."""
+
+from typing import Any
+
+from django.db.models import Model
+
+# Tables of Django and celery-beat that only operators and schedules touch: the tenants' role has no right to them.
+SYSTEM_APPS = frozenset({"admin", "auth", "contenttypes", "sessions", "django_celery_beat"})
+
+
+class RoleRouter:
+    """`default` is the tenants' role, `system` serves operators and schedules, `owner` alone migrates."""
+
+    def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
+        return "system" if model._meta.app_label in SYSTEM_APPS else None
+
+    db_for_write = db_for_read
+
+    def allow_relation(self, first: Model, second: Model, **hints: Any) -> bool:
+        return True  # All three are roles of one database.
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
+        return db == "owner"

@@ -1,0 +1,30 @@
+"""Who is calling, and the request that views are given."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from rest_framework.request import Request
+
+# Each role includes those before it.
+ROLES = ("user", "organizer", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The verified caller: one subject of one tenant."""
+
+    tenant_id: UUID
+    subject: str
+    roles: frozenset[str]
+
+    def has_role(self, lowest: str) -> bool:
+        """Whether the caller holds `lowest` or a role above it."""
+        return not self.roles.isdisjoint(ROLES[ROLES.index(lowest) :])
+
+
+class HubRequest(Request):
+    """What a view is given: the caller is a `Principal`; the middleware has put version and request id on it."""
+
+    user: Principal
+    hub_version: str
+    request_id: str

@@ -1,0 +1,83 @@
+"""Logs: one JSON object per line on stderr, for our own loggers and those of Django, gunicorn and Celery alike."""
+
+import re
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import structlog
+
+HIDDEN = "[hidden]"
+
+# A backstop, not the rule: code hands no secret to a logger in the first place.
+_SECRET_NAMES = re.compile(
+    r"secret|password|passwd|token|authorization|cookie|api[-_]?key|private[-_]?key|credential(s)?$", re.IGNORECASE
+)
+_SECRET_TEXT = re.compile(
+    r"""(?P<scheme>\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{6,}
+      | (?P<jwt>\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?)
+      | (?P<url>://[^\s/:@]*:)[^\s/@]+(?=@)
+      | (?P<pair>\b[\w-]*(?:secret|password|passwd|token|api[-_]?key)["']?\s*[=:]\s*["']?)[^\s"'&,;})]{4,}""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def redact(value: Any) -> Any:
+    """The value with whatever looks like a secret replaced, at any depth of dicts and lists."""
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(_hide, value)
+    if isinstance(value, Mapping):
+        return {k: HIDDEN if _SECRET_NAMES.search(str(k)) else redact(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [redact(item) for item in value]
+    return value
+
+
+def _hide(match: re.Match[str]) -> str:
+    return (match["scheme"] or match["url"] or match["pair"] or "") + HIDDEN
+
+
+def _redact_event(logger: Any, name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    kept = {key: event.pop(key) for key in ("_record", "_from_structlog") if key in event}
+    return {**redact(event), **kept}
+
+
+def logging_config(level: str) -> dict[str, Any]:
+    """The `logging.config.dictConfig` of every process: `time`, `level`, `logger`, `event`, and the bound context.
+
+    The context (`request_id`, `tenant_id`, `execution_id`) is what `structlog.contextvars` holds; other members come
+    from a call's `extra`. JSON escapes newlines, escape sequences and U+2028, so that no value can forge a line.
+    """
+    processors = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        # The traceback's own lines: no local variables, since those can hold secrets.
+        structlog.processors.format_exc_info,
+        _redact_event,
+    ]
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": processors,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.JSONRenderer(default=str, ensure_ascii=True),
+                ],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"handlers": ["stderr"], "level": level.upper()},
+        "loggers": {
+            "django": {"handlers": [], "level": "INFO", "propagate": True},
+            # Each 4xx would be a line of its own here; the access line of the middleware says it already.
+            "django.request": {"level": "CRITICAL"},
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
+            "gunicorn.error": {"handlers": [], "level": level.upper(), "propagate": True},
+            "gunicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": True},
+        },
+    }

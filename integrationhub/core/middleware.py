@@ -1,0 +1,145 @@
+"""The outermost layer: a request id, a readable URL, a known version; and one log line when it is over."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
+
+import structlog
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+
+from integrationhub.core import versioning
+from integrationhub.core.errors import HubError, InvalidRequest, Unexpected
+from integrationhub.core.exception_handler import respond, unknown_host, unknown_path
+from integrationhub.core.ids import new_id
+
+access = logging.getLogger("integrationhub.access")
+
+API = "/integrationhub/"
+MAX_URL_BYTES = 4096
+MAX_HEADER_BYTES = 8 * 1024
+MAX_HEADERS_BYTES = 32 * 1024
+# Probes and files would drown the log.
+QUIET = ("/healthz", "/readyz", "/static/")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+
+class HubMiddleware:
+    """Every request passes here first, every answer last; what is refused here never reaches a view."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        request_id = request.headers.get("x-request-id", "")
+        request.request_id = request_id if _REQUEST_ID.fullmatch(request_id) else str(new_id())  # type: ignore[attr-defined]
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request.request_id)  # type: ignore[attr-defined]
+        try:
+            _check(request)
+            response = _in_the_envelope(self.get_response(request), request)
+        except HubError as error:
+            response = respond(error, request)
+        _finish(request, response)
+        _log(request, response, time.perf_counter() - started)
+        return response
+
+
+def _check(request: HttpRequest) -> None:
+    _check_size(request)
+    _check_encoding(request)
+    try:
+        request.get_host()
+    except DisallowedHost as error:
+        raise unknown_host() from error
+    if is_api(request):
+        version = request.path.removeprefix(API).partition("/")[0]
+        if not version:
+            raise unknown_path()
+        versioning.check(version)
+        request.hub_version = version  # type: ignore[attr-defined]
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path.startswith(API) or request.path == API.rstrip("/")
+
+
+def _check_size(request: HttpRequest) -> None:
+    raw = request.META.get("RAW_URI") or request.META.get("PATH_INFO", "") + request.META.get("QUERY_STRING", "")
+    if len(raw) > MAX_URL_BYTES:
+        raise InvalidRequest(
+            f"The URL is longer than {MAX_URL_BYTES} bytes.", status=414, reason="url_too_long", max_bytes=MAX_URL_BYTES
+        )
+    sizes = {name: len(value) for name, value in request.META.items() if name.startswith("HTTP_")}
+    # The token has a limit and an answer of its own.
+    longest = max((size for name, size in sizes.items() if name != "HTTP_AUTHORIZATION"), default=0)
+    if longest > MAX_HEADER_BYTES or sum(sizes.values()) > MAX_HEADERS_BYTES:
+        raise InvalidRequest(
+            f"The request's headers are too large: {MAX_HEADER_BYTES} bytes for one, {MAX_HEADERS_BYTES} for all.",
+            status=431,
+            reason="headers_too_large",
+        )
+
+
+def _check_encoding(request: HttpRequest) -> None:
+    path = request.META.get("PATH_INFO", "").encode("latin-1", "replace")
+    query = request.META.get("QUERY_STRING", "").encode("latin-1", "replace")
+    for name, raw in (("path", path), ("query", unquote_to_bytes(query))):
+        if b"\0" in raw:
+            raise InvalidRequest(f"The {name} holds a NUL character.", reason="nul_character", part=name)
+        try:
+            raw.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidRequest(f"The {name} is not UTF-8.", reason="bad_encoding", part=name) from error
+    if is_api(request) and re.search(rb"%(?![0-9A-Fa-f]{2})", query):
+        raise InvalidRequest("The query holds a '%' without two digits.", reason="bad_encoding", part="query")
+
+
+def _in_the_envelope(response: HttpResponse, request: HttpRequest) -> HttpResponse:
+    """Whatever another layer answered to a path of the API, an error of the API is never a page of HTML."""
+    if not is_api(request) or response.status_code < 300:
+        return response
+    if not 300 <= response.status_code < 400 and "json" in response.get("Content-Type", ""):
+        return response
+    if response.status_code >= 500:
+        return respond(Unexpected(), request)
+    status = 404 if response.status_code < 400 else response.status_code
+    return respond(
+        InvalidRequest(status=status, reason="unknown_path" if status == 404 else "malformed_request"), request
+    )
+
+
+def _finish(request: HttpRequest, response: HttpResponse) -> None:
+    response["x-request-id"] = request.request_id  # type: ignore[attr-defined]
+    if not is_api(request):
+        return
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    version = request.path.removeprefix(API).partition("/")[0]
+    for name, value in versioning.headers(version).items():
+        response[name] = value
+
+
+def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    level = logging.DEBUG if request.path.startswith(QUIET) else logging.INFO
+    access.log(
+        level,
+        "request",
+        extra={
+            "method": (request.method or "")[:20],
+            "path": request.path[:500],
+            "status": response.status_code,
+            "ms": round(seconds * 1000, 1),
+        },
+    )

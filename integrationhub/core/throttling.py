@@ -1,0 +1,169 @@
+"""The per-minute limit of a tenant's tier: one window for executions, one for every other request.
+
+Headers: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+from redis.exceptions import RedisError
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from integrationhub.core import valkey_client
+from integrationhub.core.errors import ExecutionRateLimitExceeded, RateLimitExceeded
+from integrationhub.core.sliding_window import SCRIPT, WINDOW_SECONDS, Count, LocalWindows
+
+logger = logging.getLogger(__name__)
+
+EXCEEDED = {"requests": RateLimitExceeded, "executions": ExecutionRateLimitExceeded}
+
+
+class Limits(Protocol):
+    """What `settings.TENANT_LIMITS` gives for a tenant; None means no limit."""
+
+    requests_per_minute: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`reset_seconds`: when the oldest counted request leaves the window. `version` is None while Redis is away."""
+
+    window: str
+    limit: int | None
+    is_allowed: bool
+    remaining: int
+    reset_seconds: int
+    version: int | None
+
+
+class Breaker:
+    """Opens for `seconds` after `failures` in a row, so that a hanging Redis slows a few requests and not all."""
+
+    def __init__(self, failures: int = 3, seconds: float = 5.0) -> None:
+        self._most, self._seconds = failures, seconds
+        self._failures, self._closed_at = 0, 0.0
+        self._lock = threading.Lock()
+
+    def is_open(self) -> bool:
+        return time.monotonic() < self._closed_at
+
+    def succeeded(self) -> None:
+        self._failures = 0
+
+    def failed(self) -> None:
+        with self._lock:
+            self._failures += 1
+            if self._failures >= self._most:
+                # One more failure opens it again: after the pause a single try finds out.
+                self._failures, self._closed_at = self._most - 1, time.monotonic() + self._seconds
+
+
+breaker = Breaker()
+local_windows = LocalWindows()
+
+
+class TenantThrottle(BaseThrottle):
+    """Counts the request in its view's window and leaves the decision on the request, for the headers."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        spend(request, window=view.rate_limit)
+        return True
+
+
+def spend(request: Request, *, window: str, cost: int = 1) -> None:
+    """Count `cost` requests of the caller. Raises RateLimitExceeded or its twin of the executions, counting nothing."""
+    tenant_id = request.user.tenant_id
+    decision = decide(tenant_id, window, _limits_of()(tenant_id).requests_per_minute, cost)
+    inner: Any = request._request
+    inner.rate_limit_decision, inner.tenant_version = decision, decision.version
+    if not decision.is_allowed:
+        raise EXCEEDED[window](
+            f"The limit of {decision.limit} {window} a minute is used up; "
+            f"there is room again in {decision.reset_seconds} s.",
+            retry_after=decision.reset_seconds,
+            limit=decision.limit,
+            window=window,
+            window_seconds=WINDOW_SECONDS,
+        )
+
+
+def decide(tenant_id: UUID, window: str, limit: int | None, cost: int = 1) -> Decision:
+    """Count in Redis, or, while it is away, in this process by its share of the limit."""
+    count, version = _count(tenant_id, window, limit, cost)
+    if limit is None:
+        return Decision(window, None, True, 0, 0, version)
+    used_limit = limit if version is not None else _share(limit)
+    remaining = max(0, used_limit - count.used)
+    return Decision(window, used_limit, count.is_taken, remaining, max(1, math.ceil(count.seconds_to_room)), version)
+
+
+def _count(tenant_id: UUID, window: str, limit: int | None, cost: int) -> tuple[Count, int | None]:
+    key = f"hub:rate:{tenant_id}:{window}"
+    if not breaker.is_open():
+        try:
+            taken, used, tenths, version = _script()(
+                keys=[key, _version_key(tenant_id)], args=[-1 if limit is None else limit, cost]
+            )
+        except (RedisError, OSError) as error:
+            breaker.failed()
+            logger.warning("redis_unavailable", extra={"reason": type(error).__name__})
+        else:
+            breaker.succeeded()
+            return Count(bool(taken), used, tenths / 10), int(version)
+    if limit is None:
+        return Count(True, 0, 0.0), None
+    return local_windows.take(key, limit=_share(limit), cost=cost), None
+
+
+def _share(limit: int) -> int:
+    return max(1, limit // max(1, settings.WEB_WORKERS))
+
+
+@cache
+def _script() -> Callable[..., list[Any]]:
+    return valkey_client.client().register_script(SCRIPT)
+
+
+def _limits_of() -> Callable[[UUID], Limits]:
+    return import_string(settings.TENANT_LIMITS)
+
+
+def headers(decision: Decision) -> dict[str, str]:
+    """The headers that tell the caller where it stands; none for a tenant without a limit."""
+    if decision.limit is None:
+        return {}
+    return {
+        "RateLimit-Policy": f'"{decision.window}";q={decision.limit};w={WINDOW_SECONDS}',
+        "RateLimit": f'"{decision.window}";r={decision.remaining};t={decision.reset_seconds}',
+        "X-RateLimit-Limit": str(decision.limit),
+        "X-RateLimit-Remaining": str(decision.remaining),
+        "X-RateLimit-Reset": str(int(time.time()) + decision.reset_seconds),
+    }
+
+
+def _version_key(tenant_id: UUID) -> str:
+    return f"hub:version:{tenant_id}"
+
+
+def bump_version(tenant_id: UUID) -> None:
+    """Tell all processes that what they cache of this tenant is stale. Best effort: caches also end by themselves.
+
+    The version is a time in microseconds, so that a Redis that lost its data never repeats an old one.
+    """
+    if breaker.is_open():
+        return
+    try:
+        valkey_client.client().set(_version_key(tenant_id), time.time_ns() // 1000)
+    except (RedisError, OSError) as error:
+        breaker.failed()
+        logger.warning("cache_version_not_bumped", extra={"reason": type(error).__name__})

@@ -1,0 +1,281 @@
+"""The chain: try, record, next. The class of a provider's error is the policy; this file alone acts on it."""
+
+import random
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from credentials import binding
+from credentials.errors import CredentialExpired, CredentialNotFound
+from integrationhub.core import catalogue
+from integrationhub.core.catalogue import Entry
+from integrationhub.core.deadline import Deadline
+from integrationhub.core.errors import HubError, InvalidRequest
+from integrationhub.core.ids import new_id
+from integrationhub.execution import errors, ledger, routing
+from integrationhub.execution.models import Attempt, Execution, Mode, Outcome, Status
+from integrationhub.execution.order import Order
+from integrationhub.execution.routing import Chain, Step
+from integrationhub.idempotency import answers
+from marketplace import quotas
+from providers import registry
+from providers.adapter import Call, Receipt
+from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
+
+log = structlog.get_logger(__name__)
+
+ATTEMPT_SECONDS = 8.0
+CALLS_PER_CHAIN = 4
+# Below this nothing new is begun: a call cut off in the middle would only leave an unknown outcome behind.
+LEAST_SECONDS = 0.5
+BACK_OFF_SECONDS = (0.25, 0.5)
+DEFAULT_RETRY_AFTER_SECONDS = 5
+
+SKIP_ENTRIES: dict[str, Entry] = {
+    "credential_missing": catalogue.CREDENTIAL_NOT_FOUND,
+    "credential_expired": catalogue.CREDENTIAL_EXPIRED,
+    "no_adapter": catalogue.ADAPTER_NOT_FOUND,
+}
+
+
+@dataclass
+class Run:
+    """One execution under way: what was asked, the chain, and the attempts so far."""
+
+    order: Order
+    chain: Chain
+    execution: Execution
+    attempts: list[Attempt] = field(default_factory=list)
+    begun: float = field(default_factory=time.monotonic)
+    units_used: int | None = None
+
+    def __post_init__(self) -> None:
+        self.deadline = Deadline(self.begun + self.order.options.timeout_ms / 1000)
+
+    def next_attempt(self, step: Step) -> Attempt:
+        attempt = Attempt(
+            tenant_id=self.order.tenant_id,
+            execution_id=self.execution.id,
+            sequence=len(self.attempts) + 1,
+            provider_key=step.provider_key,
+            outcome=Outcome.STARTED,
+        )
+        self.attempts.append(attempt)
+        return attempt
+
+    def may_go_on(self) -> bool:
+        return len(self.attempts) < CALLS_PER_CHAIN and self.deadline.remaining() >= LEAST_SECONDS
+
+
+def prepare(order: Order) -> Run:
+    """Everything that can refuse an order without storing, counting or sending anything."""
+    begun = time.monotonic()
+    chain = routing.chain_for(order)
+    now = datetime.now(UTC)
+    execution = Execution(
+        id=new_id(),
+        tenant_id=order.tenant_id,
+        request_id=order.request_id,
+        category=order.intent.category,
+        intent=order.intent.name,
+        mode=chain.mode,
+        status=Status.RUNNING,
+        created_at=now,
+        skipped=[{"provider_key": s.provider_key, "reason": s.reason} for s in chain.skipped],
+        quota_period=None if chain.mode == Mode.SANDBOX else quotas.period_of(now),
+    )
+    run = Run(order, chain, execution, begun=begun)
+    first = chain.steps[0]
+    registry.instance(first.provider_key).preflight(_call(run, first))
+    return run
+
+
+def execute(order: Order, key: answers.Key | None = None) -> Run:
+    """Run an order now. Raises what `prepare` raises, QuotaExceeded, or `errors.Concluded` once an attempt was made."""
+    run = prepare(order)
+    first = run.next_attempt(run.chain.steps[0])
+    run.units_used = ledger.open_running(order, run.chain, run.execution, first, key)
+    structlog.contextvars.bind_contextvars(execution_id=str(run.execution.id))
+    try:
+        drive(run, opened=True)
+    except errors.Concluded as failure:
+        failure.units_used = run.units_used
+        raise
+    return run
+
+
+def drive(run: Run, *, opened: bool) -> None:
+    """Go down the chain. `opened`: the first attempt is committed already. Raises `errors.Concluded` on failure."""
+    steps = run.chain.steps
+    verdict: Receipt | HubError | None = None
+    for position, step in enumerate(steps):
+        if position and not run.may_go_on():
+            _skip_rest(run, steps[position:])
+            break
+        verdict = _attempt(run, step, opened=opened and position == 0)
+        if isinstance(verdict, Retry) and step is steps[-1] and _waited(run, verdict):
+            verdict = _attempt(run, step, opened=False)
+        if isinstance(verdict, Receipt):
+            return _succeed(run, verdict)
+        if _ends_the_chain(run, verdict):
+            break
+    _fail(run, verdict)
+    return None
+
+
+def _attempt(run: Run, step: Step, *, opened: bool) -> Receipt | HubError:
+    """One call. Its row is committed before the call; its end is committed with what follows it."""
+    if opened:
+        attempt = run.attempts[-1]
+    else:
+        ended = run.attempts[-1] if run.attempts else None
+        attempt = run.next_attempt(step)
+        ledger.begin_attempt(attempt, ended)
+    begun = time.monotonic()
+    verdict = _called(run, step, attempt)
+    attempt.latency_ms = round((time.monotonic() - begun) * 1000)
+    _record(attempt, verdict)
+    return verdict
+
+
+def _called(run: Run, step: Step, attempt: Attempt) -> Receipt | HubError:
+    try:
+        call = _call(run, step, attempt)
+        return registry.instance(step.provider_key).execute(call)
+    except (CredentialNotFound, CredentialExpired) as error:
+        return Next(error.message, reason="credential_gone", entry=error.entry)
+    except HubError as error:
+        return error
+    except Exception:
+        # An adapter that breaks in the middle may have sent: the boundary keeps the row, and nothing is tried again.
+        log.exception("An adapter raised what its contract does not name.", provider_key=step.provider_key)
+        return Ambiguous("The adapter failed in mid-call; whether the provider acted is not known.", reason="adapter_error")
+
+
+def _call(run: Run, step: Step, attempt: Attempt | None = None) -> Call:
+    """What the adapter is given. Secrets are decrypted here, for this one call, and only when it is made."""
+    secrets = {}
+    if attempt and step.adapter.credential_schema is not None:
+        secrets = binding.reveal(tenant_id=run.order.tenant_id, provider_key=step.provider_key)[1]
+    return Call(
+        tenant_id=run.order.tenant_id,
+        intent=run.order.intent.name,
+        payload=run.order.payload,
+        deadline=run.deadline.within(ATTEMPT_SECONDS),
+        config=step.config,
+        base_url=step.base_url,
+        secrets=secrets,
+        attempt_id=attempt.id if attempt else None,
+    )
+
+
+def _record(attempt: Attempt, verdict: Receipt | HubError) -> None:
+    if isinstance(verdict, Receipt):
+        attempt.outcome = Outcome.SUCCEEDED
+        return
+    attempt.outcome = Outcome.UNKNOWN if isinstance(verdict, Ambiguous) else Outcome.FAILED
+    attempt.outcome_class = verdict.outcome_class if isinstance(verdict, ProviderError) else "stop"
+    attempt.reason = verdict.reason if isinstance(verdict, ProviderError) else verdict.entry.name.lower()
+    attempt.code = verdict.entry.code
+    attempt.message = verdict.message
+    attempt.upstream_status = getattr(verdict, "upstream_status", None)
+    attempt.retryable = isinstance(verdict, Retry | Next)
+
+
+def _waited(run: Run, refusal: Retry) -> bool:
+    """Wait before the last provider's second call; False when the deadline or the limit of calls forbids one."""
+    pause = refusal.retry_after or random.uniform(*BACK_OFF_SECONDS)  # noqa: S311  Jitter, no secret.
+    if len(run.attempts) >= CALLS_PER_CHAIN or run.deadline.remaining() < pause + LEAST_SECONDS:
+        return False
+    time.sleep(pause)
+    return True
+
+
+def _ends_the_chain(run: Run, verdict: HubError) -> bool:
+    if isinstance(verdict, Ambiguous):
+        return run.order.options.on_ambiguous == "stop"
+    return not isinstance(verdict, Retry | Next)
+
+
+def _skip_rest(run: Run, steps: tuple[Step, ...]) -> None:
+    reason = "call_limit" if len(run.attempts) >= CALLS_PER_CHAIN else "deadline"
+    run.execution.skipped += [{"provider_key": step.provider_key, "reason": reason} for step in steps]
+
+
+def _succeed(run: Run, receipt: Receipt) -> None:
+    execution, deliverer = run.execution, run.attempts[-1].provider_key
+    execution.status = Status.SUCCEEDED
+    execution.provider_key = deliverer
+    execution.fallback_used = deliverer != run.attempts[0].provider_key
+    execution.reference, execution.result = receipt.reference, dict(receipt.result)
+    _conclude(run)
+
+
+def _fail(run: Run, verdict: Receipt | HubError | None) -> None:
+    execution = run.execution
+    if isinstance(verdict, Ambiguous) and run.order.options.on_ambiguous == "stop":
+        execution.status = Status.UNKNOWN
+        reason = "adapter_error" if verdict.reason == "adapter_error" else "outcome_unknown"
+        failure: HubError = errors.ExecutionFailed(
+            verdict.message, reason=reason, retryable=False, provider_key=run.attempts[-1].provider_key
+        )
+    elif isinstance(verdict, HubError) and not isinstance(verdict, Retry | Next | Ambiguous):
+        execution.status = Status.FAILED
+        failure = _refusal(run, verdict)
+    else:
+        execution.status = Status.FAILED
+        failure = _all_failed(run)
+    errors.record(execution, failure)
+    _conclude(run)
+    raise errors.Concluded(execution)
+
+
+def _refusal(run: Run, verdict: HubError) -> HubError:
+    """A `stop`: the entry that the provider's code names, else INVALID_REQUEST; always with who refused."""
+    if not isinstance(verdict, Stop):
+        return verdict
+    said = {"provider_key": run.attempts[-1].provider_key, "upstream_status": verdict.upstream_status, **verdict.details}
+    if verdict.entry is catalogue.EXECUTION_FAILED:
+        return InvalidRequest(verdict.message, reason="refused_by_provider", **said)
+    refusal = HubError(verdict.message, retry_after=verdict.retry_after, **{"reason": verdict.reason, **said})
+    refusal.entry, refusal.is_retryable = verdict.entry, verdict.is_retryable
+    return refusal
+
+
+def _all_failed(run: Run) -> HubError:
+    failures = [
+        {
+            "provider_key": attempt.provider_key,
+            "code": attempt.code,
+            "message": attempt.message,
+            "reason": attempt.reason,
+            "upstream_status": attempt.upstream_status,
+            "retryable": attempt.retryable,
+            "latency_ms": attempt.latency_ms,
+        }
+        for attempt in run.attempts
+    ]
+    for skipped in run.execution.skipped:
+        entry = SKIP_ENTRIES.get(skipped["reason"], catalogue.EXECUTION_FAILED)
+        failures.append(
+            {
+                "provider_key": skipped["provider_key"],
+                "code": entry.code,
+                "message": f"Skipped: {skipped['reason']}.",
+                "reason": skipped["reason"],
+                "upstream_status": None,
+                "retryable": False,
+                "latency_ms": None,
+            }
+        )
+    tried = ", ".join(dict.fromkeys(attempt.provider_key for attempt in run.attempts))
+    return errors.AllProvidersFailed(
+        f"Every provider of the chain failed: {tried}.", retry_after=DEFAULT_RETRY_AFTER_SECONDS, errors=failures
+    )
+
+
+def _conclude(run: Run) -> None:
+    run.execution.duration_ms = round((time.monotonic() - run.begun) * 1000)
+    ledger.conclude(run.execution, run.attempts[-1])

@@ -1,0 +1,246 @@
+"""The durable statements: what is committed before a provider is called, and what after.
+
+Each function is one short transaction. Plain SQL, since quota, execution and attempt are one statement: either all three
+stand before the call, or nothing does and nothing is sent.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from integrationhub.core.representation import moment
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.execution.models import Attempt, Execution, Status
+from integrationhub.execution.order import Order
+from integrationhub.execution.routing import Chain
+from integrationhub.idempotency import answers
+from integrationhub.outbox import posting
+from marketplace import quotas
+from marketplace.errors import QuotaExceeded
+
+RUN_TASK = "integrationhub.execution.tasks.run_execution"
+# What a run may take beyond its own deadline before it is taken for dead.
+LEASE_MARGIN_SECONDS = 10
+# How long a queued execution waits for a worker before its message is posted again.
+QUEUE_LEASE_SECONDS = 60
+
+FREE = "SELECT coalesce((SELECT used FROM marketplace_usage WHERE tenant_id = %(tenant_id)s AND period = %(period)s), 0) AS used"
+
+OPEN = """
+WITH quota AS ({quota}),
+execution AS (
+    INSERT INTO execution_execution (id, tenant_id, request_id, subject, category, intent, mode, status, options, sealed_payload,
+        quota_period, provider_key, fallback_used, reference, result, skipped, error_code, error_message, error_details,
+        lease_until, created_at)
+    SELECT %(id)s, %(tenant_id)s, %(request_id)s, %(subject)s, %(category)s, %(intent)s, %(mode)s, %(status)s, %(options)s,
+        %(sealed_payload)s, %(quota_period)s, '', false, '', '{{}}', %(skipped)s, '', '', '{{}}',
+        now() + make_interval(secs => %(lease_seconds)s), %(created_at)s
+    FROM quota
+)
+"""
+FIRST_ATTEMPT = """, attempt AS (
+    INSERT INTO execution_attempt (id, tenant_id, execution_id, sequence, provider_key, outcome, outcome_class, reason,
+        code, message, retryable)
+    SELECT %(attempt_id)s, %(tenant_id)s, %(id)s, 1, %(provider_key)s, 'started', '', '', '', '', false FROM quota
+    RETURNING started_at
+)
+SELECT quota.used, attempt.started_at FROM quota, attempt
+"""
+NO_ATTEMPT = "SELECT quota.used, NULL FROM quota"
+
+BEGIN_ATTEMPT = """
+INSERT INTO execution_attempt (id, tenant_id, execution_id, sequence, provider_key, outcome, outcome_class, reason, code,
+    message, retryable)
+VALUES (%(next_id)s, %(tenant_id)s, %(execution_id)s, %(next_sequence)s, %(next_provider)s, 'started', '', '', '', '', false)
+RETURNING started_at
+"""
+END_ATTEMPT = """
+UPDATE execution_attempt
+SET outcome = %(outcome)s, outcome_class = %(outcome_class)s, reason = %(reason)s, code = %(code)s,
+    message = %(message)s, upstream_status = %(upstream_status)s, retryable = %(retryable)s, latency_ms = %(latency_ms)s
+WHERE id = %(attempt_id)s AND tenant_id = %(tenant_id)s
+"""
+# An execution that was taken for dead while its last call was still out is told the truth when the call returns.
+CONCLUDE = """
+UPDATE execution_execution
+SET status = %(status)s, provider_key = %(provider_key)s, fallback_used = %(fallback_used)s, reference = %(reference)s,
+    result = %(result)s, skipped = %(skipped)s, error_code = %(error_code)s, error_message = %(error_message)s,
+    error_details = %(error_details)s, sealed_payload = NULL, lease_until = NULL, finished_at = now(),
+    duration_ms = %(duration_ms)s
+WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status IN ('running', 'unknown')
+"""
+TAKE = """
+UPDATE execution_execution
+SET status = 'running', lease_until = now() + make_interval(secs => %(lease_seconds)s)
+WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status = 'queued'
+"""
+
+
+class KeyTaken(Exception):
+    """Another request took the Idempotency-Key between our look and our claim."""
+
+
+def open_running(order: Order, chain: Chain, execution: Execution, first: Attempt, key: answers.Key | None) -> int:
+    """Reserve a unit, write the execution and its first attempt; returns the units used this month.
+
+    Raises QuotaExceeded or KeyTaken; then nothing is stored.
+    """
+    with tenant_scope(order.tenant_id):
+        _claim(key, execution)
+        seconds = order.options.timeout_ms / 1000 + LEASE_MARGIN_SECONDS
+        parameters = {"attempt_id": first.id, "provider_key": first.provider_key}
+        used, first.started_at = _open(order, chain, execution, seconds, FIRST_ATTEMPT, parameters)
+        return int(used)
+
+
+def open_queued(
+    order: Order, chain: Chain, execution: Execution, key: answers.Key | None, answer: answers.Answer | None = None
+) -> int:
+    """The same for a run that a worker will do: unit, queued execution, message and stored answer, in one transaction."""
+    with tenant_scope(order.tenant_id):
+        _claim(key, execution)
+        used, _ = _open(order, chain, execution, QUEUE_LEASE_SECONDS, NO_ATTEMPT, {})
+        if key and answer:
+            answers.store(key, answer)
+        post_run(execution)
+        return int(used)
+
+
+def post_run(execution: Execution) -> None:
+    """Ring for a worker; inside the caller's `tenant_scope`."""
+    posting.post(
+        tenant_id=execution.tenant_id,
+        task=RUN_TASK,
+        queue="execute",
+        request_id=execution.request_id,
+        execution_id=str(execution.id),
+    )
+
+
+def take(tenant_id: UUID, execution_id: UUID, lease_seconds: float) -> Execution | None:
+    """A queued execution, now this worker's; None when another has it or it is done."""
+    with tenant_scope(tenant_id), connection.cursor() as cursor:
+        cursor.execute(
+            TAKE, {"execution_id": execution_id, "tenant_id": tenant_id, "lease_seconds": lease_seconds}
+        )
+        if cursor.rowcount == 0:
+            return None
+        return Execution.objects.for_tenant(tenant_id).get(pk=execution_id)
+
+
+def begin_attempt(attempt: Attempt, ended: Attempt | None = None) -> None:
+    """Commit the end of one attempt and the start of the next, before the next provider is called."""
+    with tenant_scope(attempt.tenant_id), connection.cursor() as cursor:
+        if ended:
+            cursor.execute(END_ATTEMPT, _end_of(ended))
+        cursor.execute(
+            BEGIN_ATTEMPT,
+            {
+                "next_id": attempt.id,
+                "tenant_id": attempt.tenant_id,
+                "execution_id": attempt.execution_id,
+                "next_sequence": attempt.sequence,
+                "next_provider": attempt.provider_key,
+            },
+        )
+        (attempt.started_at,) = cursor.fetchone()
+
+
+def conclude(execution: Execution, last: Attempt | None) -> None:
+    """Commit the end of the last attempt and of the execution."""
+    with tenant_scope(execution.tenant_id), connection.cursor() as cursor:
+        if last:
+            cursor.execute(END_ATTEMPT, _end_of(last))
+        cursor.execute(
+            CONCLUDE,
+            {
+                "execution_id": execution.id,
+                "tenant_id": execution.tenant_id,
+                "status": execution.status,
+                "provider_key": execution.provider_key,
+                "fallback_used": execution.fallback_used,
+                "reference": execution.reference,
+                "result": json.dumps(execution.result),
+                "skipped": json.dumps(execution.skipped),
+                "error_code": execution.error_code,
+                "error_message": execution.error_message,
+                "error_details": json.dumps(execution.error_details),
+                "duration_ms": execution.duration_ms,
+            },
+        )
+        if last is None and execution.quota_period:
+            # No attempt was started, so no unit is owed.
+            quotas.release(execution.tenant_id, execution.quota_period)
+
+
+def _claim(key: answers.Key | None, execution: Execution) -> None:
+    if key and not answers.claim(key, execution_id=execution.id):
+        raise KeyTaken
+
+
+def _open(
+    order: Order, chain: Chain, execution: Execution, seconds: float, tail: str, more: dict[str, Any]
+) -> Sequence[Any]:
+    limits = quotas.limits_of(order.tenant_id)
+    period = quotas.period_of(execution.created_at)
+    statement = OPEN.format(quota=quotas.RESERVE_SQL if execution.quota_period else FREE) + tail
+    parameters = {
+        "id": execution.id,
+        "tenant_id": order.tenant_id,
+        "request_id": order.request_id,
+        "subject": order.subject,
+        "created_at": execution.created_at,
+        "category": order.intent.category,
+        "intent": order.intent.name,
+        "mode": execution.mode,
+        "status": execution.status,
+        "options": json.dumps(dict(order.raw_options)),
+        "sealed_payload": execution.sealed_payload,
+        "quota_period": execution.quota_period,
+        "period": period,
+        "quota": limits.monthly_quota,
+        "skipped": json.dumps([asdict(s) for s in chain.skipped]),
+        "lease_seconds": seconds,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters | more)
+        row = cursor.fetchone()
+    if row is None:
+        raise QuotaExceeded(
+            f"The {limits.monthly_quota} executions of tier {limits.tier} are used up for this month.",
+            tier=limits.tier,
+            quota=limits.monthly_quota,
+            resets_at=moment(quotas.resets_at(period)),
+        )
+    return row
+
+
+def _end_of(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "attempt_id": attempt.id,
+        "tenant_id": attempt.tenant_id,
+        "outcome": attempt.outcome,
+        "outcome_class": attempt.outcome_class,
+        "reason": attempt.reason,
+        "code": attempt.code,
+        "message": attempt.message,
+        "upstream_status": attempt.upstream_status,
+        "retryable": attempt.retryable,
+        "latency_ms": attempt.latency_ms,
+    }
+
+
+def is_settled(execution: Execution) -> bool:
+    return execution.status not in (Status.QUEUED, Status.RUNNING)
+
+
+def attempts_of(execution: Execution) -> list[Attempt]:
+    """Inside the caller's `tenant_scope`."""
+    rows = Attempt.objects.for_tenant(execution.tenant_id).filter(execution_id=execution.id)
+    return list(rows.order_by("sequence"))
+
+

@@ -1,0 +1,108 @@
+from django.db import models
+from django.db.models.functions import Now
+
+from integrationhub.core.ids import new_id
+from integrationhub.core.tenancy import TenantOwned
+
+# Split by month of their ids.
+PARTITIONED_TABLES = ("execution_execution", "execution_attempt")
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+
+
+class Outcome(models.TextChoices):
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Mode(models.TextChoices):
+    LIVE = "live"
+    SANDBOX = "sandbox"
+
+
+class Execution(TenantOwned):
+    """One request to run an intent. Written before the first provider is called, settled after the last."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    request_id = models.CharField(max_length=128)
+    subject = models.CharField(max_length=255, blank=True, help_text="The `sub` of the token that asked for it.")
+    category = models.CharField(max_length=40)
+    intent = models.CharField(max_length=80)
+    mode = models.CharField(max_length=10, choices=Mode)
+    status = models.CharField(max_length=10, choices=Status)
+    options = models.JSONField(default=dict)
+    sealed_payload = models.BinaryField(null=True, help_text="Of a queued execution only; gone once it has run.")
+    quota_period = models.DateField(null=True, help_text="The month whose quota it took a unit of; empty for sandbox.")
+    provider_key = models.CharField(max_length=64, blank=True, help_text="Who delivered.")
+    fallback_used = models.BooleanField(default=False)
+    reference = models.CharField(max_length=500, blank=True)
+    result = models.JSONField(default=dict)
+    skipped = models.JSONField(default=list)
+    error_code = models.CharField(max_length=80, blank=True)
+    error_message = models.TextField(blank=True)
+    error_details = models.JSONField(default=dict)
+    lease_until = models.DateTimeField(null=True, help_text="Who runs it has died when this has passed.")
+    created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+    duration_ms = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant_id", "id"], name="execution_of_tenant"),
+            models.Index(
+                fields=["lease_until"], name="execution_unsettled", condition=models.Q(status__in=["queued", "running"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.intent} {self.id}"
+
+
+class Attempt(TenantOwned):
+    """One try at one provider. Its row stands before the provider is called."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    # No foreign key: both tables are partitioned by month and written by one statement, and dropping an old month of
+    # executions must not wait for every attempt to be looked through.
+    execution_id = models.UUIDField()
+    sequence = models.PositiveSmallIntegerField()
+    provider_key = models.CharField(max_length=64)
+    outcome = models.CharField(max_length=10, choices=Outcome)
+    outcome_class = models.CharField(max_length=10, blank=True)
+    reason = models.CharField(max_length=80, blank=True)
+    code = models.CharField(max_length=80, blank=True)
+    message = models.TextField(blank=True)
+    upstream_status = models.PositiveSmallIntegerField(null=True)
+    retryable = models.BooleanField(default=False)
+    latency_ms = models.PositiveIntegerField(null=True)
+    started_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["execution_id"], name="attempt_of_execution")]
+
+    def __str__(self) -> str:
+        return f"{self.provider_key} {self.sequence}"
+
+
+class Route(TenantOwned):
+    """A tenant's own order of providers for one intent."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    intent = models.CharField(max_length=80)
+    providers = models.JSONField(help_text='[{"provider_key": "twilio_sms", "weight": 80}, ...] in order')
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant_id", "intent"], name="route_once")]
+
+    def __str__(self) -> str:
+        return self.intent

@@ -1,0 +1,109 @@
+"""What a caller asks for: the body of `POST /execute`, checked and typed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from integrationhub.core.errors import InvalidRequest, RbacForbidden
+from integrationhub.core.http import Principal
+from integrationhub.execution.models import Mode
+from providers import payloads, schema_faults
+from providers.intents import Intent
+
+LONGEST_TIMEOUT_MS = 20_000
+DEFAULT_TIMEOUT_MS = 10_000
+
+BODY_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["category", "intent", "payload"],
+    "additionalProperties": False,
+    "properties": {
+        "category": {"type": "string", "maxLength": 40, "description": "The group of the intent, as in `GET /intents`."},
+        "intent": {"type": "string", "maxLength": 80, "description": "`<domain>.<action>[.<channel>]`."},
+        "payload": {"type": "object", "description": "What the intent needs: `GET /intents/{intent}` has its schema."},
+        "options": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "providers": {
+                    "type": "array",
+                    "items": {"type": "string", "maxLength": 64},
+                    "minItems": 1,
+                    "maxItems": 10,
+                    "uniqueItems": True,
+                    "description": "Only these providers, in this order.",
+                },
+                "timeout_ms": {
+                    "type": "integer",
+                    "minimum": 100,
+                    "maximum": LONGEST_TIMEOUT_MS,
+                    "default": DEFAULT_TIMEOUT_MS,
+                    "description": "The deadline over all attempts, in milliseconds.",
+                },
+                "on_ambiguous": {
+                    "enum": ["stop", "next"],
+                    "description": "What follows an attempt whose outcome nobody knows.",
+                },
+                "mode": {"enum": ["live", "sandbox"], "description": "`sandbox`: sandbox providers only."},
+                "connection_id": {"type": ["string", "null"], "format": "uuid"},
+            },
+        },
+    },
+}
+
+_body = schema_faults.compiled(BODY_SCHEMA)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    providers: tuple[str, ...] = ()
+    timeout_ms: int = DEFAULT_TIMEOUT_MS
+    on_ambiguous: str = "stop"
+    mode: Mode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One request to run one intent. `raw_options` are the caller's own words, as stored with the execution."""
+
+    tenant_id: UUID
+    subject: str
+    request_id: str
+    intent: Intent
+    payload: Mapping[str, Any]
+    options: Options = field(default_factory=Options)
+    raw_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read(body: Mapping[str, Any], *, caller: Principal, request_id: str) -> Order:
+    """The order that a parsed body makes.
+
+    Raises InvalidRequest naming every bad field, InvalidIntent, InvalidPhone, or RbacForbidden when the intent needs a
+    higher role than the caller has.
+    """
+    if faults := schema_faults.faults(_body, body):
+        names = ", ".join(fault["field"] for fault in faults)
+        raise InvalidRequest(f"The request is not valid: {names}.", reason="invalid_fields", fields=faults)
+    intent = Intent.parse(body["category"], body["intent"])
+    if not caller.has_role(intent.lowest_role):
+        raise RbacForbidden(f"The intent {intent.name} needs the role {intent.lowest_role}.", required_role=intent.lowest_role)
+    payloads.validate_payload(intent, body["payload"])
+    raw = body.get("options") or {}
+    return Order(caller.tenant_id, caller.subject, request_id, intent, body["payload"], options_of(raw, intent), raw)
+
+
+def options_of(raw: Mapping[str, Any], intent: Intent) -> Options:
+    """Typed options; what the caller left out takes the intent's or the hub's default."""
+    if raw.get("connection_id") is not None:
+        raise InvalidRequest(
+            "No installed provider takes a connection yet; leave connection_id out.",
+            reason="invalid_fields",
+            fields=[{"field": "options.connection_id", "reason": "No provider of this intent takes a connection."}],
+        )
+    return Options(
+        providers=tuple(raw.get("providers", ())),
+        timeout_ms=raw.get("timeout_ms", DEFAULT_TIMEOUT_MS),
+        on_ambiguous=raw.get("on_ambiguous", intent.on_ambiguous),
+        mode=Mode(raw["mode"]) if "mode" in raw else None,
+    )

@@ -1,0 +1,163 @@
+"""Which of the tenant's providers are tried for an intent, in which order, and why the others are not."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from credentials import binding
+from credentials.errors import CredentialExpired, CredentialNotFound
+from integrationhub.core.errors import HubError
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.execution.errors import NoProviders
+from integrationhub.execution.models import Mode, Route
+from integrationhub.execution.order import Order
+from marketplace import installing
+from marketplace.installing import Candidate
+from providers import registry
+from providers.adapter import Adapter
+from providers.errors import ProviderNotFound
+from providers.models import Provider, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One provider of the chain with the tenant's configuration of it."""
+
+    provider_key: str
+    adapter: type[Adapter]
+    config: Mapping[str, Any]
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    provider_key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    steps: tuple[Step, ...]
+    skipped: tuple[Skipped, ...]
+    mode: Mode
+
+
+def chain_for(order: Order) -> Chain:
+    """The chain of an order.
+
+    Raises ProviderNotFound, AdapterNotFound, NoProviders, CredentialNotFound or CredentialExpired when there is none;
+    nothing has been stored or counted by then.
+    """
+    candidates = installing.candidates(tenant_id=order.tenant_id)
+    if order.options.providers:
+        candidates = _named(order, candidates)
+    else:
+        candidates = _ordered(candidates, _route(order.tenant_id, order.intent.name))
+    usable, skipped = _sieve(order, candidates)
+    mode, usable, out_of_mode = _in_mode(order.options.mode, usable)
+    skipped += out_of_mode
+    if not usable:
+        raise _nothing_left(order, skipped)
+    steps, without = _with_credentials(order.tenant_id, usable)
+    skipped += without
+    if not steps or (order.options.providers and without):
+        raise _credential_fault(without)
+    return Chain(tuple(steps), tuple(skipped), mode)
+
+
+def _named(order: Order, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The providers that the caller named, in that order; naming one that cannot serve is the caller's error."""
+    installed = {candidate.provider_key: candidate for candidate in candidates}
+    missing = [key for key in order.options.providers if key not in installed]
+    rows = {row.provider_key for row in Provider.objects.filter(provider_key__in=missing)}
+    for key in order.options.providers:
+        if key in missing and key not in rows:
+            raise ProviderNotFound(f"There is no provider {key!r}. Keys are case-sensitive.", provider_key=key)
+        registry.get(key)
+        if key in missing:
+            raise NoProviders(f"The provider {key!r} is not installed.", reason="not_installed", provider_key=key)
+    return [installed[key] for key in order.options.providers]
+
+
+def _route(tenant_id: UUID, intent: str) -> list[dict[str, Any]]:
+    with tenant_scope(tenant_id):
+        route = Route.objects.for_tenant(tenant_id).filter(intent=intent).first()
+    return route.providers if route else []
+
+
+def _ordered(candidates: Sequence[Candidate], route: Sequence[Mapping[str, Any]]) -> list[Candidate]:
+    """The route's providers in its order, then the others by priority. With weights, who is first is drawn by them."""
+    rank = {row["provider_key"]: position for position, row in enumerate(route)}
+    ordered = sorted(candidates, key=lambda candidate: rank.get(candidate.provider_key, len(rank)))
+    weights = {row["provider_key"]: row["weight"] for row in route if row.get("weight")}
+    drawable = [candidate for candidate in ordered if candidate.provider_key in weights]
+    if drawable:
+        chances = [weights[candidate.provider_key] for candidate in drawable]
+        first = random.choices(drawable, chances)[0]  # noqa: S311  A share of traffic, not a secret.
+        ordered.remove(first)
+        ordered.insert(0, first)
+    return ordered
+
+
+def _sieve(order: Order, candidates: Sequence[Candidate]) -> tuple[list[Step], list[Skipped]]:
+    steps, skipped = [], []
+    for candidate in candidates:
+        adapter = registry.find(candidate.provider_key)
+        reason = _unfit(order, candidate, adapter)
+        if adapter is None or reason:
+            skipped.append(Skipped(candidate.provider_key, reason or "no_adapter"))
+        else:
+            steps.append(Step(candidate.provider_key, adapter, candidate.config, candidate.base_url))
+    return steps, skipped
+
+
+def _unfit(order: Order, candidate: Candidate, adapter: type[Adapter] | None) -> str | None:
+    """Why this candidate is not tried, as a lower_snake word, or None when it is fit."""
+    if adapter is None:
+        return "no_adapter"
+    if order.intent.name not in adapter.intents:
+        return "intent_not_supported"
+    if not candidate.enabled:
+        return "installation_disabled"
+    if candidate.provider_status != Status.ACTIVE:
+        return f"provider_{candidate.provider_status}"
+    if adapter.is_sandbox and not settings.SANDBOX_ENABLED:
+        return "sandbox_disabled"
+    return None
+
+
+def _in_mode(wanted: Mode | None, steps: Sequence[Step]) -> tuple[Mode, list[Step], list[Skipped]]:
+    """A run is wholly sandbox or wholly live: a sandbox provider never answers for a real one."""
+    only_sandbox = all(step.adapter.is_sandbox for step in steps)
+    mode = wanted or (Mode.SANDBOX if only_sandbox else Mode.LIVE)
+    fit = [step for step in steps if step.adapter.is_sandbox == (mode == Mode.SANDBOX)]
+    reason = "live_provider" if mode == Mode.SANDBOX else "sandbox_provider"
+    return mode, fit, [Skipped(step.provider_key, reason) for step in steps if step not in fit]
+
+
+def _with_credentials(tenant_id: UUID, steps: Sequence[Step]) -> tuple[list[Step], list[Skipped]]:
+    states = binding.state(tenant_id=tenant_id, provider_keys=[step.provider_key for step in steps])
+    fit = [step for step in steps if states[step.provider_key] == "ok"]
+    return fit, [Skipped(s.provider_key, f"credential_{states[s.provider_key]}") for s in steps if s not in fit]
+
+
+def _nothing_left(order: Order, skipped: Sequence[Skipped]) -> NoProviders:
+    relevant = [s for s in skipped if order.options.providers or s.reason != "intent_not_supported"]
+    return NoProviders(
+        f"No installed and active provider serves {order.intent.name}.",
+        reason=relevant[0].reason if order.options.providers else "none_available" if relevant else "none_installed",
+        skipped=[{"provider_key": s.provider_key, "reason": s.reason} for s in relevant],
+    )
+
+
+def _credential_fault(without: Sequence[Skipped]) -> HubError:
+    expired = [s for s in without if s.reason == "credential_expired"]
+    if expired:
+        key = expired[0].provider_key
+        return CredentialExpired(f"The credential bound for {key!r} has expired.", provider_key=key)
+    key = without[0].provider_key
+    return CredentialNotFound(f"No credential is bound for {key!r}.", provider_key=key)

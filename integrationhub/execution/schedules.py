@@ -1,0 +1,35 @@
+"""The schedules that an installation starts with; operators edit the rows, so what is there is left as it is."""
+
+from dataclasses import dataclass
+
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    name: str
+    task: str
+    every: int
+    period: str
+
+
+SCHEDULES = (
+    Schedule("Settle executions left behind", "integrationhub.execution.tasks.settle_executions", 10, "seconds"),
+    Schedule("Make the partitions of the months ahead", "integrationhub.execution.tasks.make_partitions", 1, "days"),
+    Schedule("Forget stored answers after a day", "integrationhub.execution.tasks.forget_old_answers", 1, "hours"),
+)
+
+
+def seed() -> None:
+    """Add the schedules that are missing. A tick that finds no worker lapses before the next one: they never pile up."""
+    for schedule in SCHEDULES:
+        interval, _ = IntervalSchedule.objects.get_or_create(every=schedule.every, period=schedule.period)
+        PeriodicTask.objects.get_or_create(
+            name=schedule.name,
+            defaults={
+                "task": schedule.task,
+                "interval": interval,
+                "queue": "maint",
+                "expire_seconds": 10 if schedule.period == "seconds" else 3600,
+            },
+        )

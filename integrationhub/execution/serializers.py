@@ -1,0 +1,117 @@
+"""Requests that are checked field by field, and the shapes that OpenAPI shows of the answers."""
+
+from rest_framework import serializers
+
+from integrationhub.execution.models import Mode, Outcome, Status
+from integrationhub.execution.order import BODY_SCHEMA
+
+EXECUTE_BODY = {"application/json": BODY_SCHEMA}
+
+
+class AttemptShape(serializers.Serializer):
+    sequence = serializers.IntegerField()
+    provider_key = serializers.CharField()
+    outcome = serializers.ChoiceField(Outcome.choices)
+    locals()["class"] = serializers.ChoiceField(["retry", "next", "ambiguous", "stop"], allow_null=True)
+    reason = serializers.CharField(allow_null=True)
+    code = serializers.CharField(allow_null=True)
+    message = serializers.CharField(allow_null=True)
+    upstream_status = serializers.IntegerField(allow_null=True)
+    latency_ms = serializers.IntegerField(allow_null=True)
+    started_at = serializers.DateTimeField()
+
+
+class SkippedShape(serializers.Serializer):
+    provider_key = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class ErrorShape(serializers.Serializer):
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ExecutionShape(serializers.Serializer):
+    execution_id = serializers.UUIDField()
+    status = serializers.ChoiceField(Status.choices)
+    mode = serializers.ChoiceField(Mode.choices)
+    category = serializers.CharField()
+    intent = serializers.CharField()
+    provider_key = serializers.CharField(allow_null=True)
+    fallback_used = serializers.BooleanField()
+    reference = serializers.CharField(allow_null=True)
+    result = serializers.DictField()
+    attempts = AttemptShape(many=True)
+    skipped = SkippedShape(many=True)
+    created_at = serializers.DateTimeField()
+    duration_ms = serializers.IntegerField(allow_null=True)
+    request_id = serializers.CharField()
+    error = ErrorShape(required=False)
+
+
+class ExecutionPage(serializers.Serializer):
+    data = ExecutionShape(many=True)
+    has_more = serializers.BooleanField()
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class PlanStepShape(serializers.Serializer):
+    position = serializers.IntegerField()
+    provider_key = serializers.CharField()
+
+
+class QuotaShape(serializers.Serializer):
+    tier = serializers.CharField()
+    quota = serializers.IntegerField(allow_null=True)
+    used = serializers.IntegerField()
+    remaining = serializers.IntegerField(allow_null=True)
+    resets_at = serializers.DateTimeField()
+
+
+class PlanShape(serializers.Serializer):
+    intent = serializers.CharField()
+    mode = serializers.ChoiceField(Mode.choices)
+    chain = PlanStepShape(many=True)
+    skipped = SkippedShape(many=True)
+    quota = QuotaShape()
+
+
+class ExecutionFilters(serializers.Serializer):
+    status = serializers.ChoiceField(Status.choices, required=False)
+    intent = serializers.CharField(required=False, max_length=80)
+    provider_key = serializers.CharField(required=False, max_length=64)
+    fallback_used = serializers.BooleanField(required=False, allow_null=True, default=None)
+    created_after = serializers.DateTimeField(required=False)
+    created_before = serializers.DateTimeField(required=False)
+
+
+class RouteStep(serializers.Serializer):
+    provider_key = serializers.CharField(max_length=64)
+    weight = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=1000)
+
+
+class RouteBody(serializers.Serializer):
+    providers = RouteStep(many=True, max_length=20)
+
+
+class RouteShape(serializers.Serializer):
+    intent = serializers.CharField()
+    providers = RouteStep(many=True)
+
+
+class RateLimitShape(serializers.Serializer):
+    requests_per_minute = serializers.IntegerField()
+
+
+class ProviderUsageShape(serializers.Serializer):
+    provider_key = serializers.CharField(allow_null=True)
+    executions = serializers.IntegerField()
+    fallbacks = serializers.IntegerField()
+    failed = serializers.IntegerField()
+
+
+class UsageShape(QuotaShape):
+    period = serializers.DateField()
+    rate_limit = RateLimitShape()
+    scope = serializers.ChoiceField(["own", "tenant"])
+    providers = ProviderUsageShape(many=True)

@@ -1,0 +1,28 @@
+from uuid import UUID
+
+from celery import shared_task
+
+from integrationhub.core.partitions import ensure_partitions
+from integrationhub.execution import queueing, settling
+from integrationhub.execution.models import PARTITIONED_TABLES
+
+
+@shared_task
+def run_execution(*, tenant_id: str, execution_id: str, **_: object) -> None:
+    queueing.run_queued(UUID(tenant_id), UUID(execution_id))
+
+
+@shared_task
+def settle_executions(**_: object) -> None:
+    settling.settle()
+
+
+@shared_task
+def make_partitions(**_: object) -> None:
+    for table in PARTITIONED_TABLES:
+        ensure_partitions(table)
+
+
+@shared_task
+def forget_old_answers(**_: object) -> None:
+    settling.forget_old_answers()

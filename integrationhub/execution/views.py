@@ -1,0 +1,150 @@
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.response import Response
+
+from credentials.errors import CredentialExpired, CredentialNotFound
+from integrationhub.core import catalogue
+from integrationhub.core.http import HubRequest
+from integrationhub.core.pagination import page
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.core.views import HubView
+from integrationhub.execution import executor, listing, order, queueing, rules, spending
+from integrationhub.execution.answer import represent
+from integrationhub.execution.errors import Concluded, ExecutionFailed
+from integrationhub.execution.replaying import keyed_execution
+from integrationhub.execution.serializers import (
+    EXECUTE_BODY,
+    ExecutionFilters,
+    ExecutionPage,
+    ExecutionShape,
+    PlanShape,
+    RouteBody,
+    RouteShape,
+    UsageShape,
+)
+from integrationhub.idempotency import answers
+from providers.intents import Intent
+
+MIB = 1024 * 1024
+REFUSALS = (
+    catalogue.INVALID_INTENT,
+    catalogue.INVALID_PHONE,
+    catalogue.NO_PROVIDERS,
+    catalogue.PROVIDER_NOT_FOUND,
+    catalogue.ADAPTER_NOT_FOUND,
+    CredentialNotFound.entry,
+    CredentialExpired.entry,
+    catalogue.EXECUTION_FAILED,
+)
+PREFER = OpenApiParameter(
+    "Prefer", str, OpenApiParameter.HEADER, description="`respond-async`: 202 at once, a worker runs it."
+)
+
+
+class ExecutionDoor(HubView):
+    """What both ways into an execution share: its window of the rate limit, its size, its word for a fault of ours."""
+
+    rate_limit = "executions"
+    max_body_bytes = 16 * MIB
+    unforeseen = ExecutionFailed
+
+
+class ExecuteView(ExecutionDoor):
+    failures = {
+        "POST": (
+            *REFUSALS,
+            catalogue.QUOTA_EXCEEDED,
+            catalogue.ALL_PROVIDERS_FAILED,
+            catalogue.TEMPLATE_REQUIRED,
+            catalogue.META_INVALID_PARAM,
+            catalogue.META_RATE_LIMIT,
+            catalogue.META_TEMPLATE_NOT_FOUND,
+            catalogue.META_TEMPLATE_PAUSED,
+            catalogue.META_UNAUTHORIZED,
+            catalogue.META_UNDELIVERABLE,
+        )
+    }
+
+    @extend_schema(
+        summary="Run an intent over the tenant's providers, in order",
+        request=EXECUTE_BODY,
+        parameters=[PREFER],
+        responses={200: ExecutionShape, 202: ExecutionShape},
+    )
+    @keyed_execution
+    def post(self, request: HubRequest, version: str, key: answers.Key | None) -> Response | HttpResponse:
+        wanted = order.read(request.data, caller=request.user, request_id=request.request_id)
+        if "respond-async" in request.headers.get("Prefer", "").lower():
+            answer, used = queueing.enqueue(wanted, version=version, key=key)
+            request.units_used = used
+            return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
+        run = executor.execute(wanted, key)
+        request.units_used = run.units_used
+        return Response(represent(run.execution, run.attempts))
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, Concluded):
+            self.request.units_used = exc.units_used
+        return super().handle_exception(exc)
+
+    def finalize_response(self, request: HubRequest, response: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if hasattr(request._request, "rate_limit_decision"):
+            for name, value in spending.headers(request.user.tenant_id, getattr(request, "units_used", None)).items():
+                answer[name] = value
+        return answer
+
+
+class PlanView(ExecutionDoor):
+    failures = {"POST": REFUSALS}
+
+    @extend_schema(summary="Show the chain an order would take; sends and counts nothing", request=EXECUTE_BODY, responses={200: PlanShape})
+    def post(self, request: HubRequest, version: str) -> Response:
+        wanted = order.read(request.data, caller=request.user, request_id=request.request_id)
+        return Response(spending.plan(wanted))
+
+
+class ExecutionListView(HubView):
+    @extend_schema(summary="List executions, newest first", parameters=[ExecutionFilters], responses={200: ExecutionPage})
+    def get(self, request: HubRequest, version: str) -> Response:
+        filters = ExecutionFilters(data=request.query_params)
+        filters.is_valid(raise_exception=True)
+        tenant_id = request.user.tenant_id
+        with tenant_scope(tenant_id):
+            rows = listing.matching(tenant_id=tenant_id, **filters.validated_data)
+            shown = page(request, rows, serialize=lambda execution: execution)
+            return Response({**shown, "data": listing.with_attempts(shown["data"])})
+
+
+class ExecutionView(HubView):
+    @extend_schema(summary="Show one execution with its attempts", responses={200: ExecutionShape})
+    def get(self, request: HubRequest, version: str, execution_id: UUID) -> Response:
+        return Response(listing.get(tenant_id=request.user.tenant_id, execution_id=execution_id))
+
+
+class RouteView(HubView):
+    roles = {"GET": "user", "PUT": "organizer"}
+    failures = {"GET": (catalogue.INVALID_INTENT,), "PUT": (catalogue.INVALID_INTENT,)}
+
+    @extend_schema(summary="Show the tenant's own order for an intent", responses={200: RouteShape})
+    def get(self, request: HubRequest, version: str, intent: str) -> Response:
+        return Response(rules.get(tenant_id=request.user.tenant_id, intent=Intent.get(intent)))
+
+    @extend_schema(summary="Set the tenant's own order and weights", request=RouteBody, responses={200: RouteShape})
+    def put(self, request: HubRequest, version: str, intent: str) -> Response:
+        body = RouteBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        tenant_id = request.user.tenant_id
+        return Response(rules.replace(tenant_id=tenant_id, intent=Intent.get(intent), **body.validated_data))
+
+
+class UsageView(HubView):
+    @extend_schema(summary="Show this month's use of the quota", responses={200: UsageShape})
+    def get(self, request: HubRequest, version: str) -> Response:
+        subject = None if request.user.has_role("admin") else request.user.subject
+        return Response(spending.usage(request.user.tenant_id, subject=subject))
+
+

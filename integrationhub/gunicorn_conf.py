@@ -1,0 +1,35 @@
+"""How gunicorn serves the hub: `gunicorn -c integrationhub/gunicorn_conf.py integrationhub.wsgi`."""
+
+import os
+from typing import Any
+
+from integrationhub.core.logs import logging_config
+from integrationhub.core.parent_death import die_with_parent
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "integrationhub.settings")
+
+bind = os.environ.get("HUB_BIND", "127.0.0.1:8000")
+worker_class = "integrationhub.server.HubWorker"
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+threads = int(os.environ.get("WEB_THREADS", "8"))
+timeout = 30
+graceful_timeout = 8
+keepalive = 5
+
+# The application's own limits (integrationhub/core/middleware.py) are the ones that callers meet; these lie above them
+# so that a token of 8 KiB is refused as a token. Beyond these the worker itself answers, in the same envelope.
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 16 * 1024
+
+# gunicorn's default trusts X-Forwarded-* of anyone on loopback; a proxy is named, or nobody is trusted.
+forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "")
+
+# The middleware writes the access line.
+accesslog = None
+logconfig_dict = logging_config(level=os.environ.get("LOG_LEVEL", "INFO"))
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """A worker must not outlive its master, not even one that was killed."""
+    die_with_parent()

@@ -1,0 +1,158 @@
+"""Claim a key, keep the answer given under it, and give it again.
+
+A claim without an answer belongs to a request that still runs. Claims and answers end after a day.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Self
+from uuid import UUID
+
+from cryptography.fernet import InvalidToken
+from django.db import connection
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from integrationhub.core.errors import InvalidRequest, Unexpected
+from integrationhub.core.ids import new_id
+from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
+from integrationhub.idempotency.models import StoredAnswer
+from integrationhub.idempotency.sealing import seal, unseal
+
+LIFETIME = timedelta(hours=24)
+# A request that is no execution answers within this time or has died with its process.
+ABANDONED_AFTER = timedelta(seconds=60)
+LONGEST_KEY = 255
+
+# A claim that is a day old, or whose request died, is taken over; any other is left alone and returns no row.
+CLAIM = """
+INSERT INTO idempotency_storedanswer (id, tenant_id, path, key, fingerprint, execution_id)
+VALUES (%(id)s, %(tenant_id)s, %(path)s, %(key)s, %(fingerprint)s, %(execution_id)s)
+ON CONFLICT (tenant_id, path, key) DO UPDATE
+SET id = excluded.id, fingerprint = excluded.fingerprint, execution_id = excluded.execution_id, answer = NULL,
+    created_at = now()
+WHERE idempotency_storedanswer.created_at < now() - %(lifetime)s
+   OR (idempotency_storedanswer.answer IS NULL AND idempotency_storedanswer.execution_id IS NULL
+       AND idempotency_storedanswer.created_at < now() - %(abandoned_after)s)
+RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An `Idempotency-Key` in its scope: tenant, path without version, and the body it first came with."""
+
+    tenant_id: UUID
+    path: str
+    value: str
+    fingerprint: bytes
+
+    @classmethod
+    def of(cls, *, tenant_id: UUID, path: str, value: str, body: Any) -> Self:
+        """Raises InvalidRequest when the value is not 1 to 255 printable ASCII characters."""
+        if not (1 <= len(value) <= LONGEST_KEY and value.isascii() and value.isprintable()):
+            raise InvalidRequest(
+                "The Idempotency-Key must be 1 to 255 printable ASCII characters.", reason="invalid_idempotency_key"
+            )
+        canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        # Keyed, since a body may hold a secret that a plain hash would let a reader of the database guess.
+        digest = salted_hmac("integrationhub.idempotency", canonical, algorithm="sha256").digest()
+        return cls(tenant_id, path, value, digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as it went out: status, the headers worth repeating, and the exact bytes of the body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The first request under this key has not answered; `execution_id` is what it started, if it has."""
+
+    execution_id: UUID | None
+
+
+def find(key: Key) -> Answer | Running | None:
+    """What is known of this key. Raises InvalidRequest 422 when it came with another body before."""
+    live = Q(created_at__gte=Now() - LIFETIME)
+    abandoned = Q(answer=None, execution_id=None, created_at__lt=Now() - ABANDONED_AFTER)
+    with tenant_scope(key.tenant_id):
+        row = _row(key).filter(live).exclude(abandoned).first()
+    if row is None:
+        return None
+    if not constant_time_compare(bytes(row.fingerprint), key.fingerprint):
+        raise InvalidRequest(
+            "This Idempotency-Key was used before with another body. Use a new key for a new request.",
+            status=422,
+            reason="idempotency_key_reused",
+        )
+    if row.answer is None:
+        return Running(row.execution_id)
+    return _opened(key, bytes(row.answer))
+
+
+def claim(key: Key, *, execution_id: UUID | None = None) -> bool:
+    """Take the key, inside the caller's `tenant_scope`; False when another request holds it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            CLAIM,
+            {
+                "id": new_id(),
+                "tenant_id": key.tenant_id,
+                "path": key.path,
+                "key": key.value,
+                "fingerprint": key.fingerprint,
+                "execution_id": execution_id,
+                "lifetime": LIFETIME,
+                "abandoned_after": ABANDONED_AFTER,
+            },
+        )
+        return cursor.fetchone() is not None
+
+
+def store(key: Key, answer: Answer) -> None:
+    """Keep the answer for the rest of the day, inside the caller's `tenant_scope`."""
+    record = {
+        "scope": [str(key.tenant_id), key.path, key.value],
+        "status": answer.status,
+        "headers": answer.headers,
+        "body": answer.body.decode(),
+    }
+    _row(key).update(answer=seal(json.dumps(record).encode()))
+
+
+def release(key: Key) -> None:
+    """Give the key back, as if the request had never come; inside the caller's `tenant_scope`."""
+    _row(key).filter(answer=None).delete()
+
+
+def still_running() -> InvalidRequest:
+    """The answer to a repeat that came while the first request runs."""
+    return InvalidRequest(
+        "A request with this Idempotency-Key is still running. Repeat it in a moment to get its answer.",
+        status=409,
+        reason="idempotency_key_in_use",
+        retryable=True,
+        retry_after=1,
+    )
+
+
+def _row(key: Key) -> TenantQuerySet:
+    return StoredAnswer.objects.for_tenant(key.tenant_id).filter(path=key.path, key=key.value)
+
+
+def _opened(key: Key, sealed: bytes) -> Answer:
+    """An answer that no configured key opens, or that was moved here from another row, is never acted on again."""
+    try:
+        record = json.loads(unseal(sealed))
+    except InvalidToken:
+        record = {"scope": None}
+    if record["scope"] != [str(key.tenant_id), key.path, key.value]:
+        raise Unexpected("The stored answer of this Idempotency-Key can't be opened. Nothing was done a second time.")
+    return Answer(record["status"], record["headers"], record["body"].encode())

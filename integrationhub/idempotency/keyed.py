@@ -1,0 +1,65 @@
+"""`@keyed` on a view's `post`: the same Idempotency-Key acts once and gets the same answer."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpResponse
+
+from integrationhub.core.http import HubRequest
+from integrationhub.core.representation import HubJSONRenderer
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.idempotency import answers
+
+REPLAYED = "Idempotent-Replayed"
+Handler = Callable[..., Any]
+
+
+def key_of(request: HubRequest, version: str) -> answers.Key | None:
+    """The request's key in its scope, or None when it has none. Raises InvalidRequest for a malformed key."""
+    value = request.headers.get("Idempotency-Key")
+    if value is None:
+        return None
+    path = request.path.removeprefix(f"/integrationhub/{version}")
+    return answers.Key.of(tenant_id=request.user.tenant_id, path=path, value=value, body=request.data)
+
+
+def replay(answer: answers.Answer) -> HttpResponse:
+    """The stored answer, byte for byte, marked as a repeat."""
+    return HttpResponse(answer.body, status=answer.status, headers={**answer.headers, REPLAYED: "true"})
+
+
+def keyed(handler: Handler) -> Handler:
+    """Answers of 2xx are kept; a refusal gives the key back, so that the corrected request may use it."""
+
+    @wraps(handler)
+    def post(view: Any, request: HubRequest, version: str, **kwargs: Any) -> Any:
+        key = key_of(request, version)
+        if key is None:
+            return handler(view, request, version=version, **kwargs)
+        known = answers.find(key)
+        if isinstance(known, answers.Answer):
+            return replay(known)
+        with tenant_scope(key.tenant_id):
+            if not answers.claim(key):
+                raise answers.still_running()
+        return _answered(key, lambda: handler(view, request, version=version, **kwargs))
+
+    post.takes_idempotency_key = True  # type: ignore[attr-defined]  # OpenAPI lists the header.
+    return post
+
+
+def _answered(key: answers.Key, act: Callable[[], Any]) -> HttpResponse:
+    kept = False
+    try:
+        response = act()
+        body = HubJSONRenderer().render(response.data)
+        answer = answers.Answer(response.status_code, {"Content-Type": "application/json"}, body)
+        with tenant_scope(key.tenant_id):
+            answers.store(key, answer)
+        kept = True
+        return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
+    finally:
+        if not kept:
+            with tenant_scope(key.tenant_id):
+                answers.release(key)

@@ -1,0 +1,22 @@
+"""TCP ports of 127.0.0.1."""
+
+import random
+import socket
+
+# Below the range that the kernel takes the ports of outgoing connections from, which would collide with ours.
+_CHOICE = range(20000, 32000)
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A port that nobody listens on, chosen at random so that two hubs starting together do not meet."""
+    return next(port for port in iter(lambda: random.choice(_CHOICE), None) if is_free(port))  # noqa: S311 - no secret

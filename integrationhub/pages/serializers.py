@@ -1,0 +1,18 @@
+from rest_framework import serializers
+
+from integrationhub.core.catalogue import CATEGORIES
+
+
+class ErrorRow(serializers.Serializer):
+    code = serializers.CharField()
+    status = serializers.IntegerField(help_text="The HTTP status that the code goes with.")
+    name = serializers.CharField(help_text="Short, and not a key: two codes share one.")
+    category = serializers.ChoiceField(CATEGORIES)
+    message = serializers.CharField()
+    resolution = serializers.CharField()
+    retryable = serializers.BooleanField()
+    docs_url = serializers.URLField()
+
+
+class ErrorList(serializers.Serializer):
+    data = ErrorRow(many=True)

@@ -1,0 +1,110 @@
+"""gunicorn's threaded worker, which answers unreadable requests in the hub's envelope and lets no slow one stay."""
+
+import logging
+import socket
+import struct
+import time
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+from django.http import HttpRequest
+from gunicorn import util
+from gunicorn.http import errors as http_errors
+from gunicorn.workers.gthread import ThreadWorker
+
+from integrationhub.core.errors import HubError, InvalidRequest, Unexpected
+from integrationhub.core.exception_handler import respond
+
+logger = logging.getLogger(__name__)
+
+# From the first byte to the last one of the headers; and between two reads of a body.
+HEADERS_SECONDS = 10.0
+BODY_READ_SECONDS = 10
+
+# The first class that fits decides. The texts are ours: gunicorn's own repeat what the caller sent.
+_REFUSALS: tuple[tuple[type[Exception], int, str, str], ...] = (
+    (http_errors.LimitRequestLine, 414, "url_too_long", "The request line is too long."),
+    (http_errors.LimitRequestHeaders, 431, "headers_too_large", "The request's headers are too many or too large."),
+    (http_errors.ExpectationFailed, 400, "unsupported_expectation", "The Expect header asks for what is not offered."),
+    (http_errors.UnsupportedTransferCoding, 400, "unsupported_coding", "The Transfer-Encoding is not supported."),
+    (http_errors.InvalidRequestMethod, 400, "malformed_method", "The request's method is not a token of HTTP."),
+    (http_errors.InvalidHTTPVersion, 400, "unsupported_http_version", "The HTTP version is not supported."),
+    (http_errors.InvalidRequestLine, 400, "malformed_request_line", "The request line is not HTTP."),
+    (http_errors.InvalidHeader, 400, "malformed_header", "A header of the request is malformed."),
+    (http_errors.InvalidHeaderName, 400, "malformed_header", "A header of the request has a malformed name."),
+    (http_errors.InvalidChunkSize, 400, "malformed_chunk", "A chunk of the request body is malformed."),
+    (http_errors.ChunkMissingTerminator, 400, "malformed_chunk", "A chunk of the request body is malformed."),
+    (http_errors.ParseException, 400, "malformed_request", "The request is not HTTP as this server reads it."),
+)
+
+
+class HubWorker(ThreadWorker):
+    """`worker_class = "integrationhub.server.HubWorker"`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._reading: dict[Any, float] = {}  # connection -> when a thread began to read its headers
+
+    def handle(self, conn: Any) -> Any:
+        self._reading[conn] = time.monotonic()
+        try:
+            return super().handle(conn)
+        finally:
+            self._reading.pop(conn, None)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        self._reading.pop(conn, None)
+        # The kernel's own time-out, since Python's would bound the writing of a long answer as well.
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", BODY_READ_SECONDS, 0))
+        return super().handle_request(req, conn)
+
+    def murder_pending(self) -> None:
+        """Each second: who sends headers too slowly loses the connection, which frees its thread."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn, since in list(self._reading.items()):
+            if now - since > HEADERS_SECONDS:
+                self._reading.pop(conn, None)
+                shut_down(conn.sock)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer by our envelope where gunicorn would by a page of HTML; the connection closes after it."""
+        error = refusal(exc)
+        if isinstance(error, Unexpected):
+            logger.error("unexpected_error", exc_info=exc)
+        else:
+            logger.info("request_unreadable", extra={"reason": error.details["reason"], "status": error.status})
+        try:
+            util.write_nonblock(client, raw_answer(error, getattr(req or getattr(exc, "req", None), "uri", "")))
+        except OSError:
+            logger.debug("answer_not_written")
+
+
+def shut_down(sock: socket.socket) -> None:
+    """End both directions, which wakes the thread that reads from it."""
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        logger.debug("connection_already_gone")
+
+
+def refusal(exc: Exception) -> HubError:
+    for kind, status, reason, message in _REFUSALS:
+        if isinstance(exc, kind):
+            return InvalidRequest(message, status=status, reason=reason)
+    return Unexpected()
+
+
+def raw_answer(error: HubError, uri: str | None) -> bytes:
+    """The whole HTTP/1.1 response, for a request that never became one of Django's."""
+    request = HttpRequest()
+    request.path = unquote((uri or "").partition("?")[0])
+    response = respond(error, request)
+    response["x-request-id"] = request.request_id  # type: ignore[attr-defined]
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "no-store"
+    response["Content-Length"] = str(len(response.content))
+    response["Connection"] = "close"
+    status = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\n".encode()
+    return status + response.serialize_headers() + b"\r\n\r\n" + response.content

@@ -1,0 +1,229 @@
+"""Everything from the environment, one file. `docs/configuration.md` describes each name."""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+
+from integrationhub.core.admin_site import UNFOLD  # noqa: F401  Read by django-unfold.
+from integrationhub.core.logs import logging_config
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- The service itself ---
+
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", "")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
+PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+PLATFORM_TENANT_ID = env.str("PLATFORM_TENANT_ID", "")
+SANDBOX_ENABLED = env.bool("SANDBOX_ENABLED", False)
+WEB_WORKERS = env.int("WEB_WORKERS", 2)
+WEB_THREADS = env.int("WEB_THREADS", 8)
+
+ROOT_URLCONF = "integrationhub.urls"
+WSGI_APPLICATION = "integrationhub.wsgi.application"
+APPEND_SLASH = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "integrationhub.core",
+    "integrationhub.outbox",
+    "integrationhub.idempotency",
+    "providers",
+    "credentials",
+    "marketplace",
+    "integrationhub.execution",
+    "integrationhub.pages",
+]
+
+MIDDLEWARE = [
+    "integrationhub.core.middleware.HubMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # `templates/` at the top level is the message-template app; pages keep their HTML inside their own app.
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Who is calling ---
+
+JWT_ALGORITHM = env.str("JWT_ALGORITHM", "HS256")
+JWT_SECRET = env.str("JWT_SECRET", "")
+JWT_PUBLIC_KEY = env.str("JWT_PUBLIC_KEY", "", multiline=True)
+JWT_JWKS_URL = env.str("JWT_JWKS_URL", "")
+JWT_ISSUER = env.str("JWT_ISSUER", "integration-hub")
+JWT_AUDIENCE = env.str("JWT_AUDIENCE", "integration-hub")
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("TRUST_FORWARDED_PROTO", False) else None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_BASE_URL.startswith("https://")
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31536000 if PUBLIC_BASE_URL.startswith("https://") else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", False)
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- Versions of the API: name -> what it is; dates of a sunset version are RFC 3339 dates ---
+
+API_VERSIONS: dict[str, dict[str, Any]] = {
+    "v1": {"status": "current"},
+    "v2": {"status": "supported"},
+    "v0": {"status": "sunset", "deprecated_at": "2026-01-01", "sunset_at": "2026-07-01"},
+}
+MIGRATION_GUIDE_URL = env.str("MIGRATION_GUIDE_URL", f"{PUBLIC_BASE_URL}/docs/versions")
+
+# --- PostgreSQL, one database, three roles: row security binds `default`, `system` passes it, `owner` migrates ---
+
+
+def _database(url_name: str, default: str, pool: dict[str, Any] | bool) -> dict[str, Any]:
+    """The settings of one role's connection; django-environ reads the URL, the pool is psycopg's own."""
+    database = env.db_url(url_name, default)
+    database["CONN_MAX_AGE"] = 0
+    database["CONN_HEALTH_CHECKS"] = True
+    database.setdefault("OPTIONS", {})["pool"] = pool
+    return database
+
+
+_POOL = {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", WEB_THREADS + 4), "timeout": 2.0}
+_LOCAL = "postgres://hub_{}@127.0.0.1:5432/integrationhub"
+DATABASES = {
+    "default": _database("DATABASE_URL", _LOCAL.format("app"), _POOL),
+    "system": _database("DATABASE_SYSTEM_URL", _LOCAL.format("system"), _POOL),
+    "owner": _database("DATABASE_OWNER_URL", _LOCAL.format("owner"), False),
+}
+DATABASE_ROUTERS = ["integrationhub.core.database.RoleRouter"]
+
+# --- Redis (or Valkey): rate limits and cache versions; the broker ---
+
+REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
+REDIS_TIMEOUT_SECONDS = 0.1
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_SOFT_TIME_LIMIT = 60
+CELERY_TASK_TIME_LIMIT = 90
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 2)
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 6
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    # kombu looks for unacknowledged messages on every tenth ten-second tick; this makes it every tick.
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 1,
+    "health_check_interval": 10,
+}
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TASK_DEFAULT_QUEUE = "maint"
+CELERY_TASK_QUEUES_NAMES = ("execute", "maint")
+
+# --- Secrets at rest: `id:base64 of 32 bytes`, the first one encrypts, all of them decrypt ---
+
+VAULT_BACKEND = env.str("VAULT_BACKEND", "local")
+KEY_ENCRYPTION_KEYS = env.list("KEY_ENCRYPTION_KEYS", default=[])
+
+# --- Providers ---
+
+ADAPTER_MODULES = ["providers.adapters"]
+OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])
+
+# --- Limits. Core reads these by dotted path, since the tiers live in an app above it ---
+
+TENANT_LIMITS = "marketplace.quotas.limits_of"
+EXECUTION_LEASE_SECONDS = 30
+
+# --- REST framework ---
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["integrationhub.core.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "integrationhub.core.permissions.TenantHeader",
+        "integrationhub.core.permissions.Roles",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": ["integrationhub.core.throttling.TenantThrottle"],
+    "DEFAULT_VERSIONING_CLASS": None,
+    "DEFAULT_RENDERER_CLASSES": ["integrationhub.core.representation.HubJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["integrationhub.core.strict_json.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "integrationhub.core.schema.HubSchema",
+    "EXCEPTION_HANDLER": "integrationhub.core.exception_handler.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Integration Hub",
+    "DESCRIPTION": "One API between an application and the outside services it uses. Every operation lists the codes "
+    f"of its errors; the error reference is at {PUBLIC_BASE_URL}/docs/errors.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.1",
+    "DEFAULT_GENERATOR_CLASS": "integrationhub.core.schema.HubSchemaGenerator",
+    "POSTPROCESSING_HOOKS": ["integrationhub.core.schema.complete"],
+    "SCHEMA_PATH_PREFIX": "/integrationhub/v[0-9]+",
+    # A description of an enum's values would repeat the values.
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "TAGS": [
+        {"name": "execution", "description": "Run an intent, and see what became of it."},
+        {"name": "providers", "description": "Who can be talked to, and which intents there are."},
+        {"name": "marketplace", "description": "What can be installed, and what the tenant has installed."},
+        {"name": "credentials", "description": "The tenant's secrets; they go in and never come out."},
+        {"name": "errors", "description": "The catalogue of errors."},
+    ],
+}
+
+# --- Files and logs ---
+
+STATIC_URL = "/static/"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# Static files are served from the packages they ship in: nothing to collect, nothing to forget.
+WHITENOISE_USE_FINDERS = True
+LOGGING = logging_config(level=env.str("LOG_LEVEL", "INFO"))
+# Bodies are capped route by route (`HubView.max_body_bytes`), so that a refusal is an error of the catalogue.
+DATA_UPLOAD_MAX_MEMORY_SIZE = None

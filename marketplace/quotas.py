@@ -1,0 +1,108 @@
+"""What a tenant's tier allows: requests a minute, and executions a month."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+from django.db.models import F
+
+from integrationhub.core.memory import ShortMemory
+from integrationhub.core.tenancy import tenant_scope
+from marketplace.models import Subscription, Tier, Usage
+
+FIRST_TIER = "free"
+# Operators edit the rows; these are what an installation starts with: key, name, executions a month, requests a minute.
+TIERS = (("free", "Free", 1_000, 60), ("pro", "Pro", 100_000, 600), ("enterprise", "Enterprise", None, 6_000))
+
+# Takes one unit, or returns no row. One statement decides for racing requests: the second waits for the first one's
+# row and then reads the condition again. Parameters: tenant_id, period, quota (NULL: no limit).
+RESERVE_SQL = """
+INSERT INTO marketplace_usage (tenant_id, period, used)
+SELECT %(tenant_id)s::uuid, %(period)s::date, 1
+WHERE %(quota)s::bigint IS NULL OR %(quota)s::bigint > 0
+ON CONFLICT (tenant_id, period) DO UPDATE SET used = marketplace_usage.used + 1
+WHERE %(quota)s::bigint IS NULL OR marketplace_usage.used < %(quota)s::bigint
+RETURNING used
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A tenant's tier. `monthly_quota` is None where there is no limit."""
+
+    tier: str
+    requests_per_minute: int
+    monthly_quota: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyUsage:
+    """Executions of the current month. `quota` and `remaining` are None where there is no limit."""
+
+    tier: str
+    quota: int | None
+    used: int
+    remaining: int | None
+    period: date
+    resets_at: datetime
+
+
+_limits: ShortMemory[UUID, Limits] = ShortMemory(seconds=5, capacity=10_000)
+
+
+def limits_of(tenant_id: UUID) -> Limits:
+    """The tenant's limits, at most five seconds old. A tenant that has no tier is given the first one."""
+    if (known := _limits.get(tenant_id)) is not None:
+        return known
+    with tenant_scope(tenant_id):
+        subscriptions = Subscription.objects.for_tenant(tenant_id).select_related("tier")
+        if (subscription := subscriptions.first()) is None:
+            subscribe(tenant_id, FIRST_TIER)
+            subscription = subscriptions.get()
+    tier = subscription.tier
+    limits = Limits(tier.key, tier.requests_per_minute, tier.monthly_quota)
+    _limits.put(tenant_id, limits)
+    return limits
+
+
+def subscribe(tenant_id: UUID, tier: str) -> None:
+    """Put a tenant that has no tier on one of `TIERS`; one that has a tier keeps it."""
+    add_missing_tiers()
+    with tenant_scope(tenant_id):
+        Subscription.objects.bulk_create([Subscription(tenant_id=tenant_id, tier_id=tier)], ignore_conflicts=True)
+
+
+def add_missing_tiers() -> None:
+    Tier.objects.bulk_create(
+        [
+            Tier(key=key, name=name, monthly_quota=quota, requests_per_minute=requests)
+            for key, name, quota, requests in TIERS
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def period_of(moment: datetime) -> date:
+    """The month that an execution at this moment counts in: its first day, UTC."""
+    return moment.astimezone(UTC).date().replace(day=1)
+
+
+def resets_at(period: date) -> datetime:
+    """When the month after `period` begins, and its quota with it."""
+    return datetime(period.year + period.month // 12, period.month % 12 + 1, 1, tzinfo=UTC)
+
+
+def usage(tenant_id: UUID) -> MonthlyUsage:
+    """What the tenant has used of this month's quota."""
+    limits, period = limits_of(tenant_id), period_of(datetime.now(UTC))
+    with tenant_scope(tenant_id):
+        counted = Usage.objects.for_tenant(tenant_id).filter(period=period).values_list("used", flat=True).first()
+    used, quota = counted or 0, limits.monthly_quota
+    remaining = None if quota is None else max(0, quota - used)
+    return MonthlyUsage(limits.tier, quota, used, remaining, period, resets_at(period))
+
+
+def release(tenant_id: UUID, period: date) -> None:
+    """Give one unit back, for an execution that was counted and never started."""
+    with tenant_scope(tenant_id):
+        Usage.objects.for_tenant(tenant_id).filter(period=period, used__gt=0).update(used=F("used") - 1)

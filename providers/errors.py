@@ -1,0 +1,77 @@
+"""What can go wrong with a provider. The class is the fallback policy: the executor acts by class alone.
+
+ProviderError                 an attempt failed; never raised itself
+├── Retry                     429, 503: the provider says it did not act
+├── Next                      refused, DNS, TLS, connect time-out, 401, 402, 403, out of balance
+├── Ambiguous                 read time-out, connection lost after sending, other 5xx, an unreadable answer
+└── Stop                      recipient or content at fault; never try another carrier
+"""
+
+from typing import Any, ClassVar
+
+from integrationhub.core import catalogue
+from integrationhub.core.catalogue import Entry
+from integrationhub.core.errors import HubError
+
+
+class ProviderError(HubError):
+    """One attempt's failure.
+
+    `reason` is a lower_snake word (`upstream_503`), `upstream_status` the provider's HTTP status, `retry_after` the
+    seconds it asked us to wait, `entry` the catalogue's row when the provider's code names one.
+    """
+
+    entry = catalogue.EXECUTION_FAILED
+    outcome_class: ClassVar[str]
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        reason: str,
+        upstream_status: int | None = None,
+        retry_after: float | None = None,
+        entry: Entry | None = None,
+        **details: Any,
+    ) -> None:
+        if entry is not None:
+            self.entry = entry
+        super().__init__(message, retry_after=retry_after, **details)
+        self.reason = reason
+        self.upstream_status = upstream_status
+
+
+class Retry(ProviderError):
+    outcome_class = "retry"
+
+
+class Next(ProviderError):
+    outcome_class = "next"
+
+
+class Ambiguous(ProviderError):
+    outcome_class = "ambiguous"
+
+
+class Stop(ProviderError):
+    outcome_class = "stop"
+
+
+class ProviderNotFound(HubError):
+    entry = catalogue.PROVIDER_NOT_FOUND
+
+
+class ProviderCreateFailed(HubError):
+    entry = catalogue.PROVIDER_CREATE_FAILED
+
+
+class AdapterNotFound(HubError):
+    entry = catalogue.ADAPTER_NOT_FOUND
+
+
+class InvalidIntent(HubError):
+    entry = catalogue.INVALID_INTENT
+
+
+class InvalidPhone(HubError):
+    entry = catalogue.INVALID_PHONE

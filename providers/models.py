@@ -1,0 +1,86 @@
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from integrationhub.core.ids import new_id
+from providers import registry
+from providers.adapter import Adapter
+from providers.intents import CATEGORIES
+
+KEY_PATTERN = r"^[a-z][a-z0-9_]{2,63}$"
+
+
+class Category(models.TextChoices):
+    MESSAGING = "messaging"
+    STORAGE = "storage"
+    AUTOMATION = "automation"
+
+
+class Status(models.TextChoices):
+    PLANNED = "planned"
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    RETIRED = "retired"
+
+
+class ProviderQuerySet(models.QuerySet["Provider"]):
+    def visible(self) -> Self:
+        """Rows that tenants may see: all of them, without the sandbox where it is off."""
+        return self.exclude(provider_key__in=registry.hidden_keys())
+
+
+class Provider(models.Model):
+    """A service that the hub can talk to: operators' data, shared by all tenants. Its key names its adapter."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    provider_key = models.CharField(max_length=64, unique=True)
+    display_name = models.CharField(max_length=100)
+    category = models.CharField(max_length=20, choices=Category.choices)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PLANNED)
+    summary = models.CharField(max_length=300, blank=True)
+    base_url = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="Only where this deployment reaches the provider at another address than the adapter's own; https.",
+    )
+    position = models.PositiveIntegerField(default=100, help_text="Providers are listed from the lowest number up.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ProviderQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["position", "provider_key"]
+        constraints = [
+            models.CheckConstraint(
+                name="provider_key_is_a_key",
+                condition=Q(provider_key__regex=KEY_PATTERN),
+                violation_error_message="3 to 64 of a-z, 0-9 and _, beginning with a letter.",
+            ),
+            models.CheckConstraint(
+                name="provider_base_url_is_https",
+                condition=Q(base_url="") | Q(base_url__startswith="https://"),
+                violation_error_message="An https:// address, or nothing.",
+            ),
+            models.CheckConstraint(name="provider_category_is_known", condition=Q(category__in=sorted(CATEGORIES))),
+            models.CheckConstraint(name="provider_status_is_known", condition=Q(status__in=Status.values)),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name
+
+    @property
+    def adapter(self) -> type[Adapter] | None:
+        """The class that speaks to this provider; None while the row is only planned."""
+        return registry.find(self.provider_key)
+
+    @property
+    def intents(self) -> list[str]:
+        """What this provider can be asked to do, sorted; empty without an adapter."""
+        return sorted(self.adapter.intents) if self.adapter else []
+
+    @property
+    def needs_credential(self) -> bool:
+        """Whether a tenant binds a secret before using it."""
+        return self.adapter is not None and self.adapter.credential_schema is not None

@@ -1,0 +1,81 @@
+"""Real roles, real commits: a test's rows are deleted after it, nothing is rolled back and nothing is mocked."""
+
+from collections.abc import Iterator
+from io import StringIO
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+
+from integrationhub.core import provisioning
+from tests.make import Api
+
+# What belongs to no test: the schema's own records.
+KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database(django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+    """A database of this worker's own, made by the owner as an installation would make it."""
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        _drop_database()
+        provisioning.provision()
+        call_command("seed", stdout=StringIO())
+        yield
+        for connection in connections.all(initialized_only=True):
+            connection.close()
+            connection.close_pool()
+        _drop_database()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup() -> None:
+    """The `database` fixture above stands in for pytest-django's own."""
+
+
+def _drop_database() -> None:
+    owner = settings.DATABASES["owner"]
+    parameters = provisioning._parameters(owner, "postgres")
+    with psycopg.connect(**parameters, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{owner["NAME"]}" WITH (FORCE)')
+        for alias in ("default", "system"):
+            connection.execute(f'DROP ROLE IF EXISTS "{settings.DATABASES[alias]["USER"]}"')
+
+
+@pytest.fixture(scope="session")
+def wipe(database: None) -> str:
+    """SQL that brings every table back to what `seed` wrote, foreign keys looked away from."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("""SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
+                          AND relkind IN ('r', 'p') AND NOT relispartition""")
+        tables = [name for (name,) in cursor.fetchall() if name not in KEPT_TABLES]
+        cursor.execute("CREATE SCHEMA seed")
+        statements = ["SET session_replication_role = replica"]
+        for table in tables:
+            cursor.execute(f"CREATE TABLE seed.{table} AS TABLE {table}")
+            statements.append(f"DELETE FROM {table}")
+            if cursor.rowcount:
+                statements.append(f"INSERT INTO {table} SELECT * FROM seed.{table}")
+    return "; ".join([*statements, "SET session_replication_role = DEFAULT"])
+
+
+@pytest.fixture(autouse=True)
+def clean(wipe: str) -> Iterator[None]:
+    """Nothing of a test is left for the next one."""
+    yield
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(wipe)
+
+
+@pytest.fixture
+def tenant() -> UUID:
+    return uuid4()
+
+
+@pytest.fixture
+def api(tenant: UUID) -> Api:
+    """A client of the HTTP API: an admin of `tenant`, unless told otherwise."""
+    return Api(tenant)

@@ -1,0 +1,180 @@
+"""What is sealed opens in its own place and nowhere else, also when somebody edits the database by hand."""
+
+import base64
+import os
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID, uuid4
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, connections
+from pytest_django import Settings
+
+from credentials import binding
+from credentials.errors import VaultUnreadable
+from credentials.models import Credential, TenantKey
+from credentials.vault import Context, LocalVault, vault
+from integrationhub.core.tenancy import tenant_scope
+
+SECRETS = {"account": "AC1", "auth_token": "a-long-auth-token-1234"}
+
+
+def bound(tenant: UUID, provider_key: str = "parcel_sms") -> Credential:
+    secrets = SECRETS if provider_key == "parcel_sms" else {"api_key": "another-long-key"}
+    return binding.bind(tenant_id=tenant, provider_key=provider_key, secrets=secrets)
+
+
+def sql(statement: str, parameters: list) -> None:
+    """As somebody with the owner's rights would do it, past the application and past row-level security."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(statement, parameters)
+
+
+def place(tenant: UUID, **over: object) -> Context:
+    return Context(**{"tenant_id": tenant, "table": "a", "row_id": UUID(int=1), "field": "b", **over})
+
+
+def key_of(name: str) -> str:
+    return f"{name}:{base64.b64encode(os.urandom(32)).decode()}"
+
+
+def test_what_was_sealed_opens_in_its_place(tenant: UUID) -> None:
+    assert vault().open(vault().seal(b"secret", place(tenant)), place(tenant)) == b"secret"
+
+
+def test_the_same_secret_never_seals_to_the_same_bytes(tenant: UUID) -> None:
+    assert len({vault().seal(b"secret", place(tenant)) for _ in range(500)}) == 500
+
+
+@pytest.mark.parametrize("moved", [{"table": "z"}, {"row_id": UUID(int=2)}, {"field": "z"}])
+def test_a_value_in_another_place_does_not_open(tenant: UUID, moved: dict) -> None:
+    sealed = vault().seal(b"secret", place(tenant))
+    with pytest.raises(VaultUnreadable):
+        vault().open(sealed, place(tenant, **moved))
+
+
+def test_names_that_run_together_are_still_two_places(tenant: UUID) -> None:
+    sealed = vault().seal(b"secret", place(tenant, table="ab", field="c"))
+    with pytest.raises(VaultUnreadable):
+        vault().open(sealed, place(tenant, table="a", field="bc"))
+
+
+def test_every_flipped_bit_is_noticed(tenant: UUID) -> None:
+    sealed = vault().seal(b"secret", place(tenant))
+    for index in range(len(sealed)):
+        flipped = bytearray(sealed)
+        flipped[index] ^= 1
+        with pytest.raises(VaultUnreadable):
+            vault().open(bytes(flipped), place(tenant))
+
+
+def test_every_shortened_value_is_noticed(tenant: UUID) -> None:
+    sealed = vault().seal(b"secret", place(tenant))
+    for length in range(len(sealed)):
+        with pytest.raises(VaultUnreadable):
+            vault().open(sealed[:length], place(tenant))
+
+
+def test_a_credential_copied_over_another_of_the_same_tenant_does_not_open(tenant: UUID) -> None:
+    one, other = bound(tenant), bound(tenant, "quiet_sms")
+    sql("UPDATE credentials_credential SET sealed = %s WHERE id = %s", [bytes(one.sealed), other.id])
+    with pytest.raises(VaultUnreadable):
+        binding.reveal(tenant_id=tenant, provider_key="quiet_sms")
+
+
+def test_a_credential_copied_to_another_tenant_does_not_open(tenant: UUID) -> None:
+    mine, theirs = bound(tenant), bound(uuid4())
+    sql("UPDATE credentials_credential SET sealed = %s WHERE id = %s", [bytes(theirs.sealed), mine.id])
+    with pytest.raises(VaultUnreadable):
+        binding.reveal(tenant_id=tenant, provider_key="parcel_sms")
+
+
+def test_a_row_given_to_another_tenant_does_not_open(tenant: UUID) -> None:
+    theirs = bound(uuid4())
+    sql("UPDATE credentials_credential SET tenant_id = %s WHERE id = %s", [tenant, theirs.id])
+    with pytest.raises(VaultUnreadable):
+        binding.reveal(tenant_id=tenant, provider_key="parcel_sms")
+
+
+def test_a_wrapped_key_copied_from_another_tenant_does_not_open(tenant: UUID) -> None:
+    sealed, other = vault().seal(b"secret", place(tenant)), uuid4()
+    vault().seal(b"secret", place(other))
+    sql(
+        """UPDATE credentials_tenantkey SET wrapped = theirs.wrapped
+           FROM credentials_tenantkey theirs WHERE credentials_tenantkey.tenant_id = %s AND theirs.tenant_id = %s""",
+        [tenant, other],
+    )
+    with pytest.raises(VaultUnreadable):
+        LocalVault().open(sealed, place(tenant))
+
+
+def test_a_wrapped_key_under_another_key_id_does_not_open(tenant: UUID, settings: Settings) -> None:
+    sealed = vault().seal(b"secret", place(tenant))
+    same_key_other_name = "k2:" + settings.KEY_ENCRYPTION_KEYS[0].partition(":")[2]
+    settings.KEY_ENCRYPTION_KEYS = [*settings.KEY_ENCRYPTION_KEYS, same_key_other_name]
+    sql("UPDATE credentials_tenantkey SET kek_id = 'k2' WHERE tenant_id = %s", [tenant])
+    with pytest.raises(VaultUnreadable):
+        LocalVault().open(sealed, place(tenant))
+
+
+def test_a_new_current_key_leaves_old_secrets_readable(tenant: UUID, settings: Settings) -> None:
+    sealed = vault().seal(b"secret", place(tenant))
+    settings.KEY_ENCRYPTION_KEYS = [key_of("k2"), *settings.KEY_ENCRYPTION_KEYS]
+    assert LocalVault().open(sealed, place(tenant)) == b"secret"
+
+
+def test_a_removed_key_is_named_and_no_new_one_is_made_in_its_place(tenant: UUID, settings: Settings) -> None:
+    sealed = vault().seal(b"secret", place(tenant))
+    settings.KEY_ENCRYPTION_KEYS = [key_of("k2")]
+    with pytest.raises(VaultUnreadable, match="'k1'"):
+        LocalVault().open(sealed, place(tenant))
+    with pytest.raises(VaultUnreadable, match="'k1'"):
+        LocalVault().seal(b"secret", place(tenant))
+
+
+def test_the_key_of_a_rolled_back_transaction_is_not_used_again(tenant: UUID) -> None:
+    own = LocalVault()
+    with pytest.raises(ZeroDivisionError), tenant_scope(tenant):
+        own.seal(b"secret", place(tenant))
+        1 / 0  # noqa: B018
+    sealed = own.seal(b"secret", place(tenant))
+    assert LocalVault().open(sealed, place(tenant)) == b"secret"
+
+
+def test_processes_that_meet_a_tenant_at_once_agree_on_its_key(tenant: UUID) -> None:
+    def sealed_by_a_process_of_its_own(_: int) -> bytes:
+        try:
+            return LocalVault().seal(b"secret", place(tenant))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        sealed = list(pool.map(sealed_by_a_process_of_its_own, range(16)))
+    assert {vault().open(each, place(tenant)) for each in sealed} == {b"secret"}
+    with tenant_scope(tenant):
+        assert TenantKey.objects.for_tenant(tenant).count() == 1
+
+
+def test_fingerprints_tell_secrets_apart_and_tenants_too(tenant: UUID) -> None:
+    mine = vault().fingerprint(b"secret", tenant)
+    assert mine == vault().fingerprint(b"secret", tenant)
+    assert len({mine, vault().fingerprint(b"Secret", tenant), vault().fingerprint(b"secret", uuid4())}) == 3
+
+
+def test_a_data_key_does_not_print_itself(tenant: UUID) -> None:
+    vault().seal(b"secret", place(tenant))
+    key = vault()._data_key(tenant)
+    assert repr(key.secret) not in repr(key)
+
+
+@pytest.mark.parametrize("keys", [[], ["k1"], ["k1:AAAA"], [":" + "A" * 43 + "="], ["k1:???"]])
+def test_faulty_key_encryption_keys_are_refused_in_words(keys: list[str], settings: Settings) -> None:
+    settings.KEY_ENCRYPTION_KEYS = keys
+    with pytest.raises(ImproperlyConfigured, match="KEY_ENCRYPTION_KEYS"):
+        LocalVault().seal(b"secret", place(uuid4()))
+
+
+def test_a_vault_that_does_not_exist_is_refused_by_name(settings: Settings) -> None:
+    settings.VAULT_BACKEND = "attic"
+    with pytest.raises(ImproperlyConfigured, match="'attic'"):
+        vault()

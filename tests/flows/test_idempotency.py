@@ -1,0 +1,104 @@
+"""One key, one effect, one answer."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import connections
+
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.execution.models import Execution
+from integrationhub.idempotency.models import StoredAnswer
+from marketplace import seeding
+from tests.flows.test_execute_falls_back import sms
+from tests.make import Api
+
+
+def keyed() -> dict[str, Any]:
+    return {"headers": {"Idempotency-Key": str(uuid4())}}
+
+
+def test_a_repeat_gets_the_first_answer_byte_for_byte(api: Api) -> None:
+    key = keyed()
+    first, again = api.post("/execute", sms(), **key), api.post("/execute", sms(), **key)
+    assert again.content == first.content
+    assert (first.has_header("Idempotent-Replayed"), again["Idempotent-Replayed"]) == (False, "true")
+
+
+def test_a_failure_is_repeated_like_a_success(api: Api) -> None:
+    key = keyed()
+    first, again = (api.post("/execute", sms("+15005550505"), **key) for _ in range(2))
+    assert (first.status_code, again.status_code) == (503, 503)
+    assert again.content == first.content
+
+
+def test_a_key_with_another_body_is_refused(api: Api) -> None:
+    key = keyed()
+    api.post("/execute", sms(), **key)
+    answer = api.post("/execute", sms("+15005550503"), **key)
+    assert (answer.status_code, answer.json()["details"]["reason"]) == (422, "idempotency_key_reused")
+
+
+def test_the_order_of_members_is_not_another_body(api: Api) -> None:
+    key = keyed()
+    api.post("/execute", sms(), **key)
+    assert api.post("/execute", dict(reversed(sms().items())), **key)["Idempotent-Replayed"] == "true"
+
+
+def test_the_same_key_of_another_tenant_is_another_key(api: Api) -> None:
+    stranger = Api(uuid4())
+    seeding.seed_demo(stranger.tenant)
+    key = keyed()
+    mine, theirs = api.post("/execute", sms(), **key), stranger.post("/execute", sms(), **key)
+    assert mine.json()["execution_id"] != theirs.json()["execution_id"]
+
+
+def test_a_version_is_not_part_of_the_path(api: Api) -> None:
+    key = keyed()
+    first = api.post("/execute", sms(), **key)
+    assert api.post("/execute", sms(), version="v2", **key).content == first.content
+
+
+def test_a_refusal_leaves_the_key_free(api: Api) -> None:
+    key = keyed()
+    assert api.post("/execute", sms("+15005550401"), **key).status_code == 400
+    assert api.post("/execute", sms("+15005550401") | sms(), **key).status_code == 200
+
+
+def test_twelve_at_once_act_once(api: Api, tenant: UUID) -> None:
+    key = keyed()
+
+    def post(_: int) -> int:
+        try:
+            return int(api.post("/execute", sms(), **key).status_code)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(12) as pool:
+        statuses = set(pool.map(post, range(12)))
+    assert statuses <= {200, 409}
+    assert 200 in statuses
+    with tenant_scope(tenant):
+        assert Execution.objects.count() == 1
+
+
+def test_a_key_must_be_printable(api: Api) -> None:
+    for bad in ("", "x" * 256, "ключ"):
+        answer = api.post("/execute", sms(), headers={"Idempotency-Key": bad})
+        assert (answer.status_code, answer.json()["details"]["reason"]) == (400, "invalid_idempotency_key"), bad
+
+
+def test_the_stored_answer_is_sealed(api: Api, tenant: UUID) -> None:
+    api.post("/execute", sms(), **keyed())
+    with tenant_scope(tenant):
+        (sealed,) = StoredAnswer.objects.values_list("answer", flat=True)
+    assert b"sandbox" not in bytes(sealed)
+
+
+def test_an_installation_made_under_a_key_is_made_once(api: Api) -> None:
+    fresh, key = Api(uuid4()), keyed()
+    path, body = "/marketplace/integrations/sandbox_primary/install", {"config": {}, "priority": 3}
+    first, again = fresh.post(path, body, **key), fresh.post(path, body, **key)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.content == first.content
+    assert again["Idempotent-Replayed"] == "true"

@@ -1,0 +1,163 @@
+from itertools import product
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.test import Client
+
+from integrationhub.core.admin_site import UNFOLD
+from providers.models import Provider
+
+LIST = "/admin/providers/provider/"
+
+
+@pytest.fixture
+def operator() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("operator", password="a long password"))
+    return client
+
+
+@pytest.fixture
+def sandbox(operator: Client) -> Provider:
+    return Provider.objects.get(provider_key="sandbox_primary")
+
+
+def form_of(provider: Provider, **over: Any) -> dict[str, Any]:
+    names = ("display_name", "category", "status", "summary", "base_url", "position")
+    return {**{name: getattr(provider, name) for name in names}, **over}
+
+
+def test_the_pages_are_for_operators_alone() -> None:
+    answer = Client().get(LIST)
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/admin/login/")
+
+
+def test_the_list_shows_each_provider(operator: Client) -> None:
+    Provider.objects.create(provider_key="acme_sms", display_name="Acme", category="messaging")
+    page = operator.get(LIST).content.decode()
+    for shown in ("sandbox_primary", "acme_sms", "Planned", "Active"):
+        assert shown in page
+
+
+def test_the_list_can_be_searched(operator: Client) -> None:
+    page = operator.get(LIST + "?q=secondary&status__exact=active").content.decode()
+    assert "sandbox_secondary" in page
+    assert "sandbox_primary" not in page
+
+
+def test_the_form_shows_the_adapters_schemas(operator: Client, sandbox: Provider) -> None:
+    page = operator.get(f"{LIST}{sandbox.pk}/change/").content.decode()
+    assert "message.send.sms" in page
+    assert "This provider needs no credential." in page
+
+
+def test_an_operator_edits_a_row(operator: Client, sandbox: Provider) -> None:
+    changed = form_of(sandbox, display_name="First", base_url="https://sandbox.example")
+    assert operator.post(f"{LIST}{sandbox.pk}/change/", changed).status_code == 302
+    sandbox.refresh_from_db()
+    assert (sandbox.display_name, sandbox.base_url) == ("First", "https://sandbox.example")
+
+
+@pytest.mark.parametrize("address", ["http://sandbox.example", "javascript:alert(1)", "sandbox.example"])
+def test_an_address_that_is_not_https_is_refused(operator: Client, sandbox: Provider, address: str) -> None:
+    answer = operator.post(f"{LIST}{sandbox.pk}/change/", form_of(sandbox, base_url=address))
+    assert "An https:// address, or nothing." in answer.content.decode()
+    sandbox.refresh_from_db()
+    assert sandbox.base_url == ""
+
+
+def test_an_operator_adds_a_row(operator: Client) -> None:
+    row = {
+        "provider_key": "acme_sms",
+        "display_name": "Acme",
+        "category": "messaging",
+        "status": "planned",
+        "position": 5,
+    }
+    assert operator.post(LIST + "add/", row).status_code == 302
+    assert Provider.objects.get(provider_key="acme_sms").position == 5
+
+
+@pytest.mark.parametrize("key", ["Acme", "sandbox_primary"])
+def test_a_key_of_another_form_or_taken_is_refused(operator: Client, key: str) -> None:
+    row = {"provider_key": key, "display_name": "Acme", "category": "messaging", "status": "planned", "position": 5}
+    assert operator.post(LIST + "add/", row).status_code == 200
+    assert not Provider.objects.filter(display_name="Acme").exists()
+
+
+def test_a_key_once_given_stays(operator: Client, sandbox: Provider) -> None:
+    operator.post(f"{LIST}{sandbox.pk}/change/", form_of(sandbox, provider_key="other_key"))
+    sandbox.refresh_from_db()
+    assert sandbox.provider_key == "sandbox_primary"
+
+
+@pytest.mark.parametrize(("action", "status"), [("disable", "disabled"), ("retire", "retired"), ("enable", "active")])
+def test_an_action_changes_the_status_and_is_remembered(
+    operator: Client, sandbox: Provider, action: str, status: str
+) -> None:
+    operator.post(LIST, {"action": action, "_selected_action": [str(sandbox.pk)]})
+    sandbox.refresh_from_db()
+    assert sandbox.status == status
+    assert LogEntry.objects.filter(object_id=str(sandbox.pk)).exists()
+
+
+def test_a_provider_without_an_adapter_cannot_be_enabled(operator: Client) -> None:
+    planned = Provider.objects.create(provider_key="acme_sms", display_name="Acme", category="messaging")
+    answer = operator.post(LIST, {"action": "enable", "_selected_action": [str(planned.pk)]}, follow=True)
+    planned.refresh_from_db()
+    assert planned.status == "planned"
+    assert "without an adapter: acme_sms" in answer.content.decode()
+
+
+def test_a_provider_cannot_be_deleted(operator: Client, sandbox: Provider) -> None:
+    assert operator.post(f"{LIST}{sandbox.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert Provider.objects.filter(pk=sandbox.pk).exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "auth/user/", "auth/user/add/", "auth/group/add/", "django_celery_beat/periodictask/",
+     "django_celery_beat/periodictask/add/", "django_celery_beat/crontabschedule/add/",
+     "django_celery_beat/intervalschedule/", "providers/provider/add/"],
+)  # fmt: skip
+def test_each_page_answers_without_another_host(operator: Client, path: str) -> None:
+    answer = operator.get(f"/admin/{path}")
+    assert answer.status_code == 200
+    assert 'src="http' not in answer.content.decode()
+
+
+def test_a_page_shows_no_setting_that_is_secret(operator: Client, sandbox: Provider, settings: Any) -> None:
+    pages = [operator.get(path).content.decode() for path in (LIST, f"{LIST}{sandbox.pk}/change/", "/admin/")]
+    for secret, page in product((settings.SECRET_KEY, settings.JWT_SECRET), pages):
+        assert secret not in page
+
+
+def luminance(color: str) -> float:
+    """Relative luminance as WCAG 2.2 defines it: https://www.w3.org/TR/WCAG22/#dfn-relative-luminance"""
+    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize(
+    ("text", "ground"),
+    [
+        ("base-600", "white"),
+        ("base-600", "base-50"),
+        ("base-400", "base-900"),
+        ("base-500", "base-900"),
+        ("primary-600", "white"),
+        ("primary-500", "base-900"),
+        ("white", "primary-600"),
+    ],
+)
+def test_text_stands_out_from_its_ground(text: str, ground: str) -> None:
+    colors = {
+        f"{name}-{weight}": value for name in ("base", "primary") for weight, value in UNFOLD["COLORS"][name].items()
+    }
+    colors["white"] = "#ffffff"
+    darker, lighter = sorted((luminance(colors[text]), luminance(colors[ground])))
+    assert (lighter + 0.05) / (darker + 0.05) >= 4.5
