@@ -11,11 +11,11 @@ from django.db.models import Max
 
 from credentials import asking
 from credentials.errors import CredentialBindFailed, CredentialExpired, CredentialNotFound, VaultUnreadable
-from credentials.models import Credential, CredentialQuerySet
+from credentials.models import Credential
 from credentials.vault import Context, vault
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.ids import new_id, read_id
-from integrationhub.core.tenancy import tenant_scope
+from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
 from integrationhub.core.throttling import bump_version
 from providers import registry
 from providers.adapter import Adapter
@@ -71,9 +71,9 @@ def get(*, tenant_id: UUID, credential_id: str) -> Credential:
     return credential
 
 
-def bound(*, tenant_id: UUID, provider_key: str | None = None) -> CredentialQuerySet:
+def bound(*, tenant_id: UUID, provider_key: str | None = None) -> TenantQuerySet:
     """What the tenant has bound, older versions included. Evaluate it inside the tenant's scope."""
-    rows = Credential.objects.for_tenant(tenant_id).kept()
+    rows = Credential.objects.for_tenant(tenant_id).exclude(status=Credential.Status.REVOKED)
     return rows.filter(provider_key=provider_key) if provider_key else rows
 
 
@@ -92,7 +92,7 @@ def reveal(*, tenant_id: UUID, provider_key: str) -> tuple[Credential, dict[str,
     Raises CredentialNotFound, CredentialExpired, or VaultUnreadable where the stored bytes do not open.
     """
     with tenant_scope(tenant_id):
-        credential = bound(tenant_id=tenant_id, provider_key=provider_key).active().first()
+        credential = _in_use(tenant_id, [provider_key]).first()
     if credential is None:
         raise CredentialNotFound(f"No credential is bound for {provider_key}.", provider_key=provider_key)
     if credential.is_expired(datetime.now(UTC)):
@@ -110,7 +110,7 @@ def state(*, tenant_id: UUID, provider_keys: Collection[str]) -> dict[str, State
     if not needing:
         return states
     with tenant_scope(tenant_id):
-        rows = {row.provider_key: row for row in _expiries(tenant_id, needing)}
+        rows = {row.provider_key: row for row in _in_use(tenant_id, needing).only("provider_key", "expires_at")}
     now = datetime.now(UTC)
     for key in needing:
         row = rows.get(key)
@@ -125,9 +125,10 @@ def mark_failing(*, tenant_id: UUID, credential_id: UUID) -> None:
         rows.update(verified=Credential.Verified.FAILED, updated_at=datetime.now(UTC))
 
 
-def _expiries(tenant_id: UUID, provider_keys: list[str]) -> CredentialQuerySet:
-    rows = Credential.objects.for_tenant(tenant_id).active().filter(provider_key__in=provider_keys)
-    return rows.only("provider_key", "expires_at")
+def _in_use(tenant_id: UUID, provider_keys: Collection[str]) -> TenantQuerySet:
+    """At most one row for each provider: the versions before it are superseded."""
+    rows = Credential.objects.for_tenant(tenant_id).filter(status=Credential.Status.ACTIVE)
+    return rows.filter(provider_key__in=provider_keys)
 
 
 def _needs_credential(provider_key: str) -> bool:
@@ -160,7 +161,7 @@ def _store(tenant_id: UUID, asked: asking.Asked, verified: Credential.Verified) 
         _wait_for_turn(tenant_id, key)
         versions = Credential.objects.for_tenant(tenant_id).filter(provider_key=key)
         latest = versions.aggregate(latest=Max("version"))["latest"] or 0
-        versions.active().update(status=Credential.Status.SUPERSEDED, updated_at=datetime.now(UTC))
+        _in_use(tenant_id, [key]).update(status=Credential.Status.SUPERSEDED, updated_at=datetime.now(UTC))
         sealed = vault().seal(plaintext, _context(tenant_id, credential_id))
         return Credential.objects.create(
             id=credential_id,

@@ -1,11 +1,10 @@
 from datetime import datetime
-from typing import Self
 
 from django.db import models
 from django.db.models import Q
 
 from integrationhub.core.ids import new_id
-from integrationhub.core.tenancy import TenantOwned, TenantQuerySet
+from integrationhub.core.tenancy import TenantOwned
 
 
 class TenantKey(TenantOwned):
@@ -21,16 +20,6 @@ class TenantKey(TenantOwned):
 
     def __str__(self) -> str:
         return f"key of tenant {self.tenant_id}"
-
-
-class CredentialQuerySet(TenantQuerySet):
-    def active(self) -> Self:
-        """The version in use: at most one for a provider."""
-        return self.filter(status=Credential.Status.ACTIVE)
-
-    def kept(self) -> Self:
-        """What the tenant still has: a revoked credential is only a record that there was one."""
-        return self.exclude(status=Credential.Status.REVOKED)
 
 
 class Credential(TenantOwned):
@@ -59,8 +48,6 @@ class Credential(TenantOwned):
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
-
-    objects = CredentialQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["tenant_id", "-id"], name="credential_of_tenant")]

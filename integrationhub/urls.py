@@ -3,7 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from integrationhub.core import exception_handler, health
+from integrationhub.core import health
+from integrationhub.pages import refusals
 
 api = [
     path("", include("integrationhub.execution.urls")),
@@ -21,6 +22,7 @@ urlpatterns = [
     path("", include("integrationhub.pages.urls")),
 ]
 
-handler400 = exception_handler.bad_request
-handler404 = exception_handler.not_found
-handler500 = exception_handler.server_error
+handler400 = refusals.bad_request
+handler403 = refusals.permission_denied
+handler404 = refusals.not_found
+handler500 = refusals.server_error

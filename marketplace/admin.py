@@ -1,4 +1,6 @@
 from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
 
 from integrationhub.core.operators import ReadOnlyAdmin, SystemModelAdmin
 from marketplace.models import Installation, Integration, Subscription, Tier
@@ -12,8 +14,15 @@ class IntegrationAdmin(SystemModelAdmin):
     search_fields = ["name", "slug", "summary"]
 
 
+class NamedForGoodAdmin(SystemModelAdmin):
+    """The primary key is typed in when the row is added, and stays: another key would be another row."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return [self.model._meta.pk.name] if obj else []
+
+
 @admin.register(Tier)
-class TierAdmin(SystemModelAdmin):
+class TierAdmin(NamedForGoodAdmin):
     """A change reaches every process within five seconds."""
 
     list_display = ["name", "key", "monthly_quota", "requests_per_minute"]
@@ -21,7 +30,7 @@ class TierAdmin(SystemModelAdmin):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(SystemModelAdmin):
+class SubscriptionAdmin(NamedForGoodAdmin):
     list_display = ["tenant_id", "tier"]
     list_filter = ["tier"]
     list_select_related = ["tier"]

@@ -50,7 +50,7 @@ class Installation(TenantOwned):
     """A tenant's use of an integration. Of several for one intent, the lowest `priority` is tried first."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="installations")
+    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="+")
     priority = models.PositiveSmallIntegerField(default=DEFAULT_PRIORITY, validators=[MaxValueValidator(MAX_PRIORITY)])
     enabled = models.BooleanField(default=True)
     config: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(default=dict)
@@ -86,7 +86,7 @@ class Subscription(TenantOwned):
     """The tier that a tenant is on."""
 
     tenant_id = models.UUIDField(primary_key=True)
-    tier = models.ForeignKey(Tier, on_delete=models.PROTECT, related_name="subscriptions")
+    tier = models.ForeignKey(Tier, on_delete=models.PROTECT, related_name="+")
 
     def __str__(self) -> str:
         return f"{self.tier_id} for tenant {self.tenant_id}"

@@ -7,7 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
-from integrationhub.core.operators import SystemModelAdmin
+from integrationhub.core.operators import SYSTEM, SystemModelAdmin
 from providers.adapter import JSONObject
 from providers.models import Provider, Status
 
@@ -21,7 +21,7 @@ STATUS_COLORS = {
 
 @admin.register(Provider)
 class ProviderAdmin(SystemModelAdmin):
-    list_display = ["name_and_key", "category", "status_badge", "has_adapter", "position", "updated_at"]
+    list_display = ["display_name", "provider_key", "category", "status_badge", "has_adapter", "position", "updated_at"]
     list_filter = ["status", "category"]
     search_fields = ["provider_key", "display_name", "summary"]
     readonly_fields = ["intents_shown", "config_schema", "credential_schema", "docs", "created_at", "updated_at"]
@@ -42,10 +42,6 @@ class ProviderAdmin(SystemModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Provider | None = None) -> bool:
         return False  # Retired instead, since past executions name it.
-
-    @display(description="provider", ordering="display_name", header=True)
-    def name_and_key(self, provider: Provider) -> tuple[str, str]:
-        return provider.display_name, provider.provider_key
 
     @display(description="status", ordering="status", label=STATUS_COLORS)
     def status_badge(self, provider: Provider) -> tuple[str, str]:
@@ -94,7 +90,7 @@ class ProviderAdmin(SystemModelAdmin):
     def _set_status(self, request: HttpRequest, providers: list[Provider], status: Status) -> None:
         for provider in providers:
             provider.status = status
-            self.save_model(request, provider, None, change=True)
+            provider.save(using=SYSTEM, update_fields=["status", "updated_at"])
             self.log_change(request, provider, f"Status set to {status.label}.")
         self.message_user(request, f"{len(providers)} set to {status.label}.")
 

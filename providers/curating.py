@@ -33,8 +33,8 @@ CHANGE_SCHEMA: dict[str, Any] = {
 _CREATE, _CHANGE = schema_faults.compiled(CREATE_SCHEMA), schema_faults.compiled(CHANGE_SCHEMA)
 
 
-def create(row: dict[str, Any]) -> Provider:
-    """A new row. Raises ProviderCreateFailed naming every field at fault, a key that exists among them."""
+def create(row: Any) -> Provider:
+    """A new row of what a caller sent. Raises ProviderCreateFailed naming every field at fault, a taken key too."""
     _refuse(schema_faults.faults(_CREATE, row))
     _refuse(_adapter_fault(row["provider_key"], row["status"]))
     try:
@@ -46,7 +46,7 @@ def create(row: dict[str, Any]) -> Provider:
         raise _failure([taken]) from error
 
 
-def change(provider_key: str, fields: dict[str, Any]) -> Provider:
+def change(provider_key: str, fields: Any) -> Provider:
     """The row with other values. Raises ProviderNotFound, or ProviderCreateFailed naming every field at fault."""
     provider = get(provider_key)
     _refuse(schema_faults.faults(_CHANGE, fields))

@@ -1,5 +1,6 @@
 from typing import Self
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
@@ -69,6 +70,11 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.display_name
+
+    def clean(self) -> None:
+        """What the admin's form is refused for beyond the fields themselves."""
+        if self.status == Status.ACTIVE and self.adapter is None:
+            raise ValidationError({"status": "This provider has no adapter yet, so it can only be planned."})
 
     @property
     def adapter(self) -> type[Adapter] | None:

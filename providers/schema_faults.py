@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
 
@@ -58,21 +58,23 @@ _Validator = validators.extend(Draft202012Validator, {"pattern": _pattern, "cont
 
 
 def _explained(error: ValidationError, at: str) -> list[Fault]:
-    field = _path(at, error.absolute_path)
-    if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
-        return [_fault(_path(field, [name]), "required", _described(error.schema, name)) for name in missing]
-    if error.validator == "additionalProperties" and error.validator_value is False:
-        known = error.schema.get("properties", {})
+    # jsonschema leaves these unset only on errors that its own keywords did not make.
+    keyword, wanted, schema = str(error.validator), cast(Any, error.validator_value), cast(Any, error.schema)
+    field, value = _path(at, error.absolute_path), cast(Any, error.instance)
+    if keyword == "required":
+        missing = [name for name in wanted if name not in value]
+        return [_fault(_path(field, [name]), "required", _described(schema, name)) for name in missing]
+    if keyword == "additionalProperties" and wanted is False:
+        known = schema.get("properties", {})
         expected = f"one of {', '.join(known)}" if known else "no members"
-        unknown = [name for name in error.instance if name not in known]
+        unknown = [name for name in value if name not in known]
         return [_fault(_path(field, [_short(name)]), "unknown_member", expected) for name in unknown]
-    if error.validator in ("oneOf", "anyOf"):
-        return [_alternatives(field, error)]
-    if error.validator in ("pattern", "format"):
-        return [_wrong_form(field, error.schema)]
-    reason, expected = _REASONS.get(error.validator, ("invalid", _counted(f"{error.validator}: {{}}")))
-    return [_fault(field, reason, expected(error.validator_value))]
+    if keyword in ("oneOf", "anyOf"):
+        return [_alternatives(field, value, keyword, wanted)]
+    if keyword in ("pattern", "format"):
+        return [_wrong_form(field, schema)]
+    reason, said = _REASONS.get(keyword, ("invalid", _counted(f"{keyword}: {{}}")))
+    return [_fault(field, reason, said(wanted))]
 
 
 def _path(at: str, parts: Iterable[str | int]) -> str:
@@ -85,11 +87,11 @@ def _wrong_form(field: str, schema: Mapping[str, Any]) -> Fault:
     return _fault(field, reason, schema.get("description") or f"text matching {schema.get('pattern')}")
 
 
-def _alternatives(field: str, error: ValidationError) -> Fault:
+def _alternatives(field: str, value: Any, keyword: str, branches: list[Mapping[str, Any]]) -> Fault:
     """Alternatives in our schemas are sets of members, so the message lists those."""
-    names = [" and ".join(branch.get("required", [])) for branch in error.validator_value]
-    amount = "exactly one" if error.validator == "oneOf" else "at least one"
-    given = isinstance(error.instance, dict) and any(name in error.instance for name in names)
+    names = [" and ".join(branch.get("required", [])) for branch in branches]
+    amount = "exactly one" if keyword == "oneOf" else "at least one"
+    given = isinstance(value, dict) and any(name in value for name in names)
     return _fault(field, "too_many_alternatives" if given else "required", f"{amount} of {', '.join(names)}")
 
 

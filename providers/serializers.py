@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from integrationhub.core.representation import moment
 from providers.adapter import Adapter
-from providers.intents import Intent
+from providers.intents import INTENTS, Intent
 from providers.models import Category, Provider, Status
 from providers.registry import find
 
@@ -43,7 +43,7 @@ class ProviderRow(serializers.ModelSerializer):
 
 
 class ProviderList(serializers.Serializer):
-    data = ProviderRow(many=True)
+    data = ProviderRow(many=True)  # type: ignore[assignment]  # The stubs know `data` as the result alone.
     has_more = serializers.BooleanField()
     next_cursor = serializers.CharField(allow_null=True)
 
@@ -51,7 +51,7 @@ class ProviderList(serializers.Serializer):
 class ProviderFilters(serializers.Serializer):
     category = serializers.ChoiceField(Category.choices, required=False)
     status = serializers.ChoiceField(Status.choices, required=False)
-    intent = serializers.CharField(required=False)
+    intent = serializers.ChoiceField(list(INTENTS), required=False)
     limit = serializers.IntegerField(required=False, min_value=1, max_value=100, default=50)
     cursor = serializers.CharField(required=False)
 
@@ -87,7 +87,7 @@ class IntentRow(serializers.Serializer):
 
 
 class IntentList(serializers.Serializer):
-    data = IntentRow(many=True)
+    data = IntentRow(many=True)  # type: ignore[assignment]  # The stubs know `data` as the result alone.
 
 
 class IntentBody(IntentRow):

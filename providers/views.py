@@ -5,6 +5,7 @@ from integrationhub.core import catalogue
 from integrationhub.core.http import HubRequest
 from integrationhub.core.pagination import page
 from integrationhub.core.views import HubView
+from integrationhub.idempotency.keyed import keyed
 from providers import curating, finding, registry
 from providers.intents import INTENTS, Intent
 from providers.models import Provider
@@ -38,6 +39,7 @@ class Providers(HubView):
         request={"application/json": curating.CREATE_SCHEMA},
         responses={201: ProviderRow},
     )
+    @keyed
     def post(self, request: HubRequest, version: str) -> Response:
         return Response(represent(curating.create(request.data)), status=201)
 

@@ -1,4 +1,7 @@
-"""Pages for what belongs to no app of ours: operators themselves, and the schedules they edit."""
+"""Pages for what belongs to no app of ours: operators themselves, and the schedules they edit.
+
+The router sends these models to the `system` role already, so the skin's own base class is enough.
+"""
 
 from typing import Any
 
@@ -10,24 +13,23 @@ from django_celery_beat.admin import CrontabScheduleAdmin as StockCrontabAdmin
 from django_celery_beat.admin import PeriodicTaskAdmin as StockTaskAdmin
 from django_celery_beat.admin import PeriodicTaskForm, TaskSelectWidget
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
+from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
-
-from integrationhub.core.operators import SystemModelAdmin
 
 for model in (User, Group, ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
     admin.site.unregister(model)
 
 
 @admin.register(User)
-class OperatorAdmin(UserAdmin, SystemModelAdmin):
+class OperatorAdmin(UserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
 
 @admin.register(Group)
-class OperatorGroupAdmin(GroupAdmin, SystemModelAdmin):
+class OperatorGroupAdmin(GroupAdmin, ModelAdmin):
     pass
 
 
@@ -43,7 +45,7 @@ class ScheduleForm(PeriodicTaskForm):
 
 
 @admin.register(PeriodicTask)
-class ScheduleAdmin(StockTaskAdmin, SystemModelAdmin):
+class ScheduleAdmin(StockTaskAdmin, ModelAdmin):
     """When the hub does what on its own. There is no "run now": only the relay and beat publish to the broker."""
 
     form = ScheduleForm
@@ -54,11 +56,11 @@ class ScheduleAdmin(StockTaskAdmin, SystemModelAdmin):
 
 
 @admin.register(CrontabSchedule)
-class CrontabAdmin(StockCrontabAdmin, SystemModelAdmin):
-    inlines = []
+class CrontabAdmin(StockCrontabAdmin, ModelAdmin):
+    inlines = ()
 
 
 @admin.register(IntervalSchedule, ClockedSchedule)
-class TimingAdmin(SystemModelAdmin):
+class TimingAdmin(ModelAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return False  # Reached from a schedule's form, where it is chosen or added.

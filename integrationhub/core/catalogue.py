@@ -86,7 +86,7 @@ INVALID_REQUEST = Entry(
     "ERR_INTEGRATION_HUB_SVC_INVALID_REQUEST",
     400,
     "Required execution parameters are missing",
-    "Send category, intent and payload; details.fields or details.reason names what is wrong with them.",
+    "Correct what details.reason or details.fields names; an execution needs category, intent and payload.",
     "Execution",
 )
 EXECUTION_FAILED = Entry(

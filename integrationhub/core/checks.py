@@ -20,7 +20,7 @@ from integrationhub.core.signing_keys import ALGORITHMS, keys
 logger = logging.getLogger(__name__)
 
 LEAST_SECRET_BYTES = 32
-_EASY = ("change", "default", "example", "insecure", "secret", "password", "test")
+_PLACEHOLDERS = ("change-me", "changeme", "change_me", "default", "example", "insecure", "placeholder", "password")
 
 
 def refuse_unsafe() -> None:
@@ -49,11 +49,18 @@ def setting_faults() -> Iterator[str]:
 def _secrets() -> Iterator[str]:
     names = ["SECRET_KEY"] + (["JWT_SECRET"] if settings.JWT_ALGORITHM == "HS256" else [])
     for name in names:
-        value = getattr(settings, name)
+        value = _secret(name)
         if len(value.encode()) < LEAST_SECRET_BYTES:
             yield f"{name} is shorter than {LEAST_SECRET_BYTES} bytes: {_make_one(name)}"
-        elif len(set(value)) < 8 or value.lower().startswith(_EASY):
+        elif len(set(value)) < 8 or any(word in value.lower() for word in _PLACEHOLDERS):
             yield f"{name} looks like a placeholder: {_make_one(name)}"
+
+
+def _secret(name: str) -> str:
+    try:
+        return str(getattr(settings, name))
+    except ImproperlyConfigured:  # How Django itself says that SECRET_KEY is empty.
+        return ""
 
 
 def _make_one(name: str) -> str:

@@ -1,6 +1,7 @@
 """Who is calling, and the request that views are given."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from rest_framework.request import Request
@@ -26,5 +27,6 @@ class HubRequest(Request):
     """What a view is given: the caller is a `Principal`; the middleware has put version and request id on it."""
 
     user: Principal
+    data: dict[str, Any]  # type: ignore[assignment]  # The one parser takes nothing but a JSON object.
     hub_version: str
     request_id: str

@@ -57,6 +57,9 @@ class HubMiddleware:
 
 
 def _check(request: HttpRequest) -> None:
+    version = _version(request)
+    if version in versioning.supported():
+        request.hub_version = version  # type: ignore[attr-defined]
     _check_size(request)
     _check_encoding(request)
     try:
@@ -64,11 +67,13 @@ def _check(request: HttpRequest) -> None:
     except DisallowedHost as error:
         raise unknown_host() from error
     if is_api(request):
-        version = request.path.removeprefix(API).partition("/")[0]
         if not version:
             raise unknown_path()
         versioning.check(version)
-        request.hub_version = version  # type: ignore[attr-defined]
+
+
+def _version(request: HttpRequest) -> str:
+    return request.path.removeprefix(API).partition("/")[0] if request.path.startswith(API) else ""
 
 
 def is_api(request: HttpRequest) -> bool:
@@ -126,8 +131,7 @@ def _finish(request: HttpRequest, response: HttpResponse) -> None:
         return
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    version = request.path.removeprefix(API).partition("/")[0]
-    for name, value in versioning.headers(version).items():
+    for name, value in versioning.headers(_version(request)).items():
         response[name] = value
 
 

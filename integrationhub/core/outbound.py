@@ -25,7 +25,16 @@ CONNECT_SECONDS = 2.0
 MAX_ANSWER_BYTES = 1024 * 1024
 _CHUNK = 64 * 1024
 
-_deadline: ContextVar[Deadline] = ContextVar("outbound_deadline")
+
+@dataclass(slots=True)
+class _Exchange:
+    """The one that this thread is in: until a byte was written to a connection, nothing was sent."""
+
+    deadline: Deadline
+    is_sent: bool = False
+
+
+_current: ContextVar[_Exchange] = ContextVar("outbound_exchange")
 
 
 class OutboundError(Exception):
@@ -98,7 +107,8 @@ class Client:
         """Exchange one request for one answer before `deadline`. Raises NotSent or AnswerLost, nothing else."""
         if deadline.remaining() <= 0:
             raise NotSent("deadline_exceeded")
-        context = _deadline.set(deadline)
+        exchange = _Exchange(deadline)
+        context = _current.set(exchange)
         try:
             with self._session.request(
                 method,
@@ -115,9 +125,9 @@ class Client:
             ) as response:
                 return Answer(response.status_code, CaseInsensitiveDict(response.headers), _body(response, max_bytes))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            raise _failure(error) from error
+            raise (_lost(error) if exchange.is_sent else _not_sent(error)) from error
         finally:
-            _deadline.reset(context)
+            _current.reset(context)
 
 
 def _own_headers() -> dict[str, str]:
@@ -138,23 +148,22 @@ def _body(response: requests.Response, max_bytes: int) -> bytes:
     return bytes(body)
 
 
-def _failure(error: Exception) -> OutboundError:
+def _not_sent(error: Exception) -> NotSent:
+    cause = _cause(error)
     if isinstance(error, requests.exceptions.SSLError):
         return NotSent("tls")
-    if isinstance(error, requests.ConnectTimeout):
-        return NotSent("connect_timeout")
     if isinstance(error, (requests.Timeout, TimeoutError)):
-        return AnswerLost("read_timeout")
-    if isinstance(error, ValueError):
-        return NotSent("invalid_url")
-    cause = _cause(error)
+        return NotSent("connect_timeout")
     if isinstance(cause, NameResolutionError):
         return NotSent("dns")
     if isinstance(cause, NewConnectionError):
         return NotSent("refused")
-    if "timed out" in str(cause).lower():
-        return AnswerLost("read_timeout")
-    return AnswerLost("connection_lost")
+    return NotSent("invalid_url" if isinstance(error, ValueError) else "not_connected")
+
+
+def _lost(error: Exception) -> AnswerLost:
+    is_late = isinstance(error, (requests.Timeout, TimeoutError)) or "timed out" in str(_cause(error)).lower()
+    return AnswerLost("read_timeout" if is_late else "connection_lost")
 
 
 def _cause(error: Exception) -> Any:
@@ -181,7 +190,7 @@ class _TimedReads(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        left = _deadline.get().remaining()
+        left = _current.get().deadline.remaining()
         if left <= 0:
             raise TimeoutError("timed out")
         self._sock.settimeout(left)
@@ -210,9 +219,15 @@ class _TimedResponse(HTTPResponse):
 class _TimedConnection(HTTPConnection):
     response_class = _TimedResponse
 
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _current.get().is_sent = True
+        super().send(data)
 
-class _TimedTLSConnection(HTTPSConnection):
-    response_class = _TimedResponse
+
+class _TimedTLSConnection(_TimedConnection, HTTPSConnection):
+    pass
 
 
 class _TimedPool(HTTPConnectionPool):

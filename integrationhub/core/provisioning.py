@@ -64,7 +64,9 @@ def _make_database(owner: dict[str, Any]) -> None:
         if "does not exist" not in str(error):
             raise
         with psycopg.connect(**_parameters(owner, "postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(sql.Identifier(owner["NAME"])))
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(sql.Identifier(owner["NAME"]))
+            )
 
 
 def _make_role(connection: psycopg.Connection, role: Role) -> None:
@@ -107,7 +109,9 @@ def _grant(connection: psycopg.Connection, database: str, app: str, system: str)
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [INSTALLER_LOCK])
         for role, allowed in ((app, [n for n in names if n not in operators_only]), (system, names)):
             identifier = sql.Identifier(role)
-            connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), identifier))
+            connection.execute(
+                sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), identifier)
+            )
             connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(identifier))
             connection.execute(sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}").format(identifier))
             connection.execute(sql.SQL("GRANT SELECT ON django_migrations TO {}").format(identifier))
@@ -117,5 +121,7 @@ def _grant(connection: psycopg.Connection, database: str, app: str, system: str)
                 )
             )
         connection.execute(
-            sql.SQL("GRANT EXECUTE ON FUNCTION hub_make_partitions(regclass, integer) TO {}").format(sql.Identifier(system))
+            sql.SQL("GRANT EXECUTE ON FUNCTION hub_make_partitions(regclass, integer) TO {}").format(
+                sql.Identifier(system)
+            )
         )

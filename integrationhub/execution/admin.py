@@ -12,7 +12,16 @@ from integrationhub.execution.models import Attempt, Execution, Route
 class ExecutionAdmin(ReadOnlyAdmin):
     """What ran: every attempt, why each provider was next, and what it came to."""
 
-    list_display = ("id", "intent", "shown_status", "provider_key", "fallback_used", "mode", "duration_ms", "created_at")
+    list_display = (
+        "id",
+        "intent",
+        "shown_status",
+        "provider_key",
+        "fallback_used",
+        "mode",
+        "duration_ms",
+        "created_at",
+    )
     list_filter = ("status", "fallback_used", "mode", "intent", "provider_key")
     search_fields = ("id__exact", "request_id__exact", "tenant_id__exact")
     ordering = ("-id",)

@@ -151,7 +151,9 @@ def _called(run: Run, step: Step, attempt: Attempt) -> Receipt | HubError:
     except Exception:
         # An adapter that breaks in the middle may have sent: the boundary keeps the row, and nothing is tried again.
         log.exception("An adapter raised what its contract does not name.", provider_key=step.provider_key)
-        return Ambiguous("The adapter failed in mid-call; whether the provider acted is not known.", reason="adapter_error")
+        return Ambiguous(
+            "The adapter failed in mid-call; whether the provider acted is not known.", reason="adapter_error"
+        )
 
 
 def _call(run: Run, step: Step, attempt: Attempt | None = None) -> Call:
@@ -236,7 +238,11 @@ def _refusal(run: Run, verdict: HubError) -> HubError:
     """A `stop`: the entry that the provider's code names, else INVALID_REQUEST; always with who refused."""
     if not isinstance(verdict, Stop):
         return verdict
-    said = {"provider_key": run.attempts[-1].provider_key, "upstream_status": verdict.upstream_status, **verdict.details}
+    said = {
+        "provider_key": run.attempts[-1].provider_key,
+        "upstream_status": verdict.upstream_status,
+        **verdict.details,
+    }
     if verdict.entry is catalogue.EXECUTION_FAILED:
         return InvalidRequest(verdict.message, reason="refused_by_provider", **said)
     refusal = HubError(verdict.message, retry_after=verdict.retry_after, **{"reason": verdict.reason, **said})

@@ -124,9 +124,7 @@ def post_run(execution: Execution) -> None:
 def take(tenant_id: UUID, execution_id: UUID, lease_seconds: float) -> Execution | None:
     """A queued execution, now this worker's; None when another has it or it is done."""
     with tenant_scope(tenant_id), connection.cursor() as cursor:
-        cursor.execute(
-            TAKE, {"execution_id": execution_id, "tenant_id": tenant_id, "lease_seconds": lease_seconds}
-        )
+        cursor.execute(TAKE, {"execution_id": execution_id, "tenant_id": tenant_id, "lease_seconds": lease_seconds})
         if cursor.rowcount == 0:
             return None
         return Execution.objects.for_tenant(tenant_id).get(pk=execution_id)
@@ -188,7 +186,7 @@ def _open(
     limits = quotas.limits_of(order.tenant_id)
     period = quotas.period_of(execution.created_at)
     statement = OPEN.format(quota=quotas.RESERVE_SQL if execution.quota_period else FREE) + tail
-    parameters = {
+    parameters: dict[str, Any] = {
         "id": execution.id,
         "tenant_id": order.tenant_id,
         "request_id": order.request_id,
@@ -242,5 +240,3 @@ def attempts_of(execution: Execution) -> list[Attempt]:
     """Inside the caller's `tenant_scope`."""
     rows = Attempt.objects.for_tenant(execution.tenant_id).filter(execution_id=execution.id)
     return list(rows.order_by("sequence"))
-
-

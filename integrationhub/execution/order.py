@@ -19,7 +19,11 @@ BODY_SCHEMA: dict[str, Any] = {
     "required": ["category", "intent", "payload"],
     "additionalProperties": False,
     "properties": {
-        "category": {"type": "string", "maxLength": 40, "description": "The group of the intent, as in `GET /intents`."},
+        "category": {
+            "type": "string",
+            "maxLength": 40,
+            "description": "The group of the intent, as in `GET /intents`.",
+        },
         "intent": {"type": "string", "maxLength": 80, "description": "`<domain>.<action>[.<channel>]`."},
         "payload": {"type": "object", "description": "What the intent needs: `GET /intents/{intent}` has its schema."},
         "options": {
@@ -87,7 +91,9 @@ def read(body: Mapping[str, Any], *, caller: Principal, request_id: str) -> Orde
         raise InvalidRequest(f"The request is not valid: {names}.", reason="invalid_fields", fields=faults)
     intent = Intent.parse(body["category"], body["intent"])
     if not caller.has_role(intent.lowest_role):
-        raise RbacForbidden(f"The intent {intent.name} needs the role {intent.lowest_role}.", required_role=intent.lowest_role)
+        raise RbacForbidden(
+            f"The intent {intent.name} needs the role {intent.lowest_role}.", required_role=intent.lowest_role
+        )
     payloads.validate_payload(intent, body["payload"])
     raw = body.get("options") or {}
     return Order(caller.tenant_id, caller.subject, request_id, intent, body["payload"], options_of(raw, intent), raw)

@@ -61,7 +61,7 @@ def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
 
 
 def _order(execution: Execution) -> Order:
-    payload: dict[str, Any] = json.loads(vault().open(bytes(execution.sealed_payload), _context(execution)))
+    payload: dict[str, Any] = json.loads(vault().open(bytes(execution.sealed_payload or b""), _context(execution)))
     intent = Intent.parse(execution.category, execution.intent)
     options = options_of(execution.options, intent)
     return Order(

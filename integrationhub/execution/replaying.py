@@ -61,7 +61,7 @@ def _known(view: Any, key: answers.Key) -> HttpResponseBase | None:
 def _late(view: Any, key: answers.Key, running: answers.Running) -> Any:
     """The process that ran it died before it could keep its answer: the settled row tells what it was."""
     with tenant_scope(key.tenant_id):
-        execution = Execution.objects.for_tenant(key.tenant_id).filter(pk=running.execution_id).first()
+        execution = Execution.objects.for_tenant(key.tenant_id).filter(id=running.execution_id).first()
         if execution is None or not ledger.is_settled(execution):
             raise answers.still_running()
         attempts = ledger.attempts_of(execution)

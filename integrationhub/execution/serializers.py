@@ -50,7 +50,7 @@ class ExecutionShape(serializers.Serializer):
 
 
 class ExecutionPage(serializers.Serializer):
-    data = ExecutionShape(many=True)
+    data = ExecutionShape(many=True)  # type: ignore[assignment]  # The name of every list's rows.
     has_more = serializers.BooleanField()
     next_cursor = serializers.CharField(allow_null=True)
 
@@ -91,7 +91,7 @@ class RouteStep(serializers.Serializer):
 
 
 class RouteBody(serializers.Serializer):
-    providers = RouteStep(many=True, max_length=20)
+    providers = serializers.ListField(child=RouteStep(), max_length=20)
 
 
 class RouteShape(serializers.Serializer):

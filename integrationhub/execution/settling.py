@@ -15,6 +15,7 @@ from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import errors, ledger
 from integrationhub.execution.models import Attempt, Execution, Outcome, Status
 from integrationhub.idempotency.answers import LIFETIME
+from integrationhub.idempotency.models import StoredAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +41,9 @@ def settle() -> int:
 
 def _settle_one(tenant_id: UUID, execution_id: UUID) -> bool:
     with tenant_scope(tenant_id), connection.cursor() as cursor:
-        execution = Execution.objects.for_tenant(tenant_id).select_for_update(skip_locked=True).filter(pk=execution_id).first()
+        execution = (
+            Execution.objects.for_tenant(tenant_id).select_for_update(skip_locked=True).filter(pk=execution_id).first()
+        )
         if execution is None or ledger.is_settled(execution):
             return False
         started = Attempt.objects.for_tenant(tenant_id).filter(execution_id=execution_id)
@@ -59,9 +62,7 @@ def _give_up(execution: Execution) -> bool:
         retryable=False,
     )
     errors.record(execution, failure)
-    Attempt.objects.for_tenant(execution.tenant_id).filter(
-        execution_id=execution.id, outcome=Outcome.STARTED
-    ).update(
+    Attempt.objects.for_tenant(execution.tenant_id).filter(execution_id=execution.id, outcome=Outcome.STARTED).update(
         outcome=Outcome.UNKNOWN,
         outcome_class="ambiguous",
         reason="process_ended",
@@ -87,5 +88,4 @@ def _give_up(execution: Execution) -> bool:
 
 def forget_old_answers() -> None:
     """Delete stored answers that no repeat can ask for any more."""
-    with connections["system"].cursor() as cursor:
-        cursor.execute("DELETE FROM idempotency_storedanswer WHERE created_at < now() - %s", [LIFETIME])
+    StoredAnswer.objects.using("system").filter(created_at__lt=Now() - LIFETIME).delete()

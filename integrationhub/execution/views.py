@@ -2,7 +2,9 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from credentials.errors import CredentialExpired, CredentialNotFound
@@ -53,6 +55,7 @@ class ExecutionDoor(HubView):
 
 
 class ExecuteView(ExecutionDoor):
+    units_used: int | None = None
     failures = {
         "POST": (
             *REFUSALS,
@@ -79,21 +82,21 @@ class ExecuteView(ExecutionDoor):
         wanted = order.read(request.data, caller=request.user, request_id=request.request_id)
         if "respond-async" in request.headers.get("Prefer", "").lower():
             answer, used = queueing.enqueue(wanted, version=version, key=key)
-            request.units_used = used
+            self.units_used = used
             return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
         run = executor.execute(wanted, key)
-        request.units_used = run.units_used
+        self.units_used = run.units_used
         return Response(represent(run.execution, run.attempts))
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, Concluded):
-            self.request.units_used = exc.units_used
+            self.units_used = exc.units_used
         return super().handle_exception(exc)
 
-    def finalize_response(self, request: HubRequest, response: Any, *args: Any, **kwargs: Any) -> Any:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         answer = super().finalize_response(request, response, *args, **kwargs)
         if hasattr(request._request, "rate_limit_decision"):
-            for name, value in spending.headers(request.user.tenant_id, getattr(request, "units_used", None)).items():
+            for name, value in spending.headers(request.user.tenant_id, self.units_used).items():
                 answer[name] = value
         return answer
 
@@ -101,14 +104,20 @@ class ExecuteView(ExecutionDoor):
 class PlanView(ExecutionDoor):
     failures = {"POST": REFUSALS}
 
-    @extend_schema(summary="Show the chain an order would take; sends and counts nothing", request=EXECUTE_BODY, responses={200: PlanShape})
+    @extend_schema(
+        summary="Show the chain an order would take; sends and counts nothing",
+        request=EXECUTE_BODY,
+        responses={200: PlanShape},
+    )
     def post(self, request: HubRequest, version: str) -> Response:
         wanted = order.read(request.data, caller=request.user, request_id=request.request_id)
         return Response(spending.plan(wanted))
 
 
 class ExecutionListView(HubView):
-    @extend_schema(summary="List executions, newest first", parameters=[ExecutionFilters], responses={200: ExecutionPage})
+    @extend_schema(
+        summary="List executions, newest first", parameters=[ExecutionFilters], responses={200: ExecutionPage}
+    )
     def get(self, request: HubRequest, version: str) -> Response:
         filters = ExecutionFilters(data=request.query_params)
         filters.is_valid(raise_exception=True)
@@ -146,5 +155,3 @@ class UsageView(HubView):
     def get(self, request: HubRequest, version: str) -> Response:
         subject = None if request.user.has_role("admin") else request.user.subject
         return Response(spending.usage(request.user.tenant_id, subject=subject))
-
-

@@ -46,7 +46,10 @@ def token(options: argparse.Namespace, _: Supervisor) -> int:
 
 
 def doctor(options: argparse.Namespace, supervisor: Supervisor) -> int:
-    settings = installation.settings_of_stopped(State(options.state))
+    state = State(options.state)
+    if state.has_secrets() and not state.up_json.exists():
+        _say(f"no hub is running on {state.directory}: servers of its own will not answer until `./hub up` starts them")
+    settings = installation.settings_of_directory(state)
     return supervisor.run(Program("doctor", [sys.executable, str(ROOT / "manage.py"), "doctor"], settings))
 
 

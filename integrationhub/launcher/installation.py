@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 from uuid import UUID
 
-from integrationhub.launcher import environment, ports, postgres, servers, tokens
+from integrationhub.launcher import environment, ports, postgres, servers, tokens, valkey
 from integrationhub.launcher.arguments import LONGEST_TTL, ROLES, ROOT
 from integrationhub.launcher.children import Program
 from integrationhub.launcher.state import State, write_private
@@ -112,16 +112,20 @@ def is_ready(port: int) -> bool:
         connection.close()
 
 
-def settings_of_stopped(state: State) -> dict[str, str]:
-    """The environment that the children of a state directory were given, told without starting or changing anything."""
-    given, secrets = dict(os.environ), state.known_secrets()
+def settings_of_directory(state: State) -> dict[str, str]:
+    """The environment that the children of a state directory are given, told without starting or changing anything.
+
+    Where no hub was ever started it is the caller's own: a deployment that needs no state directory.
+    """
+    given = dict(os.environ)
+    if not state.has_secrets():
+        return given
+    secrets = state.known_secrets()
     if servers.has_database(given):
         database = servers.outside_database_urls(given, secrets)
     else:
         database = servers.database_urls_of_port(state.known_port("postgres") or 5432, secrets)
-    redis_url = given.get("REDIS_URL") or servers.valkey.url(
-        state.known_port("valkey") or 6379, secrets["valkey_password"]
-    )
+    redis_url = given.get("REDIS_URL") or valkey.url(state.known_port("valkey") or 6379, secrets["valkey_password"])
     return environment.settings_of(given, secrets, database | {"REDIS_URL": redis_url}, 8000)
 
 

@@ -50,9 +50,12 @@ class State:
             write_private(self._secrets_file, kept)
         return kept
 
+    def has_secrets(self) -> bool:
+        return self._secrets_file.exists()
+
     def known_secrets(self) -> dict[str, str]:
         """The secrets of an installation that has been started; raises Trouble where there is none."""
-        if not self._secrets_file.exists():
+        if not self.has_secrets():
             raise Trouble(f"no hub has been started on {self.directory} yet: run `./hub up`, or name its --state.")
         return _read(self._secrets_file)
 

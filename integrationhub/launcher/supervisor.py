@@ -37,15 +37,16 @@ class Supervisor:
         self._asked_to_stop: int | None = None
 
     def __enter__(self) -> Self:
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
         # `nohup ./hub up` means that the end of the terminal is not meant for us.
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            signal.signal(signal.SIGHUP, self._on_signal)
+        ignores_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        numbers = (signal.SIGTERM, signal.SIGINT, *([] if ignores_hangup else [signal.SIGHUP]))
+        self._handlers_before = {number: signal.signal(number, self._on_signal) for number in numbers}
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        for number, handler in self._handlers_before.items():
+            signal.signal(number, handler)
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         self._asked_to_stop = number

@@ -4,10 +4,10 @@ A relay that dies between the last two publishes again after its claim ends: tas
 No transaction is open while the broker is spoken to.
 """
 
+import json
 import random
 import threading
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -42,7 +42,7 @@ class Claimed:
     id: UUID
     task: str
     queue: str
-    arguments: dict[str, Any]
+    arguments: str
     request_id: str
     failures: int
 
@@ -55,7 +55,7 @@ def relay_batch() -> int:
         try:
             app.send_task(
                 message.task,
-                kwargs=message.arguments,
+                kwargs=json.loads(message.arguments),  # Django's cursor hands jsonb over as text.
                 queue=message.queue,
                 headers={"request_id": message.request_id},
                 retry=False,

@@ -25,7 +25,8 @@ def answer(error: HubError, request: HttpRequest) -> HttpResponse:
         return exception_handler.respond(error, request)
     shown = {"error": error, "request_id": exception_handler.request_id_of(request)}
     page = render(request, "pages/refusal.html", shown, status=error.status)
-    page.headers.update(error.headers)
+    for name, value in error.headers.items():
+        page[name] = value
     return page
 
 

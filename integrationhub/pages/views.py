@@ -60,7 +60,13 @@ def index(request: HttpRequest) -> HttpResponse:
 def errors(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "")[:200].strip()
     found = matching(query)
-    shown = {"groups": list(grouped(found)), "count": len(found), "total": len(ENTRIES), "query": query}
+    shown = {
+        "here": "errors",
+        "groups": list(grouped(found)),
+        "count": len(found),
+        "total": len(ENTRIES),
+        "query": query,
+    }
     return render(request, "pages/errors.html", shown)
 
 
@@ -78,23 +84,27 @@ def one_error(request: HttpRequest, code: str, suffix: str = "") -> HttpResponse
     if kind == MARKDOWN:
         return HttpResponse(page_markdown(page), content_type=f"{MARKDOWN}; charset=utf-8")
     answer = json.dumps(page.example, indent=2, ensure_ascii=False)
-    return render(request, "pages/error.html", {"page": page, "answer": answer})
+    return render(request, "pages/error.html", {"here": "errors", "page": page, "answer": answer})
 
 
 @require_safe
 def sandbox(request: HttpRequest) -> HttpResponse:
     fallback = sms("+15005550503").as_curl(settings.PUBLIC_BASE_URL)
-    return render(request, "pages/sandbox.html", {"outcomes": OUTCOMES, "curl": fallback})
+    return render(request, "pages/sandbox.html", {"here": "sandbox", "outcomes": OUTCOMES, "curl": fallback})
 
 
 @require_safe
 def versions(request: HttpRequest) -> HttpResponse:
-    return render(request, "pages/versions.html", {"versions": settings.API_VERSIONS, "base": settings.PUBLIC_BASE_URL})
+    return render(
+        request,
+        "pages/versions.html",
+        {"here": "versions", "versions": settings.API_VERSIONS, "base": settings.PUBLIC_BASE_URL},
+    )
 
 
 @require_safe
 def api_reference(request: HttpRequest) -> HttpResponse:
-    return render(request, "pages/api.html")
+    return render(request, "pages/api.html", {"here": "api"})
 
 
 @require_safe

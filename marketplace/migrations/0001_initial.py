@@ -51,14 +51,14 @@ class Migration(migrations.Migration):
                 ('config', models.JSONField(default=dict)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
-                ('integration', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='installations', to='marketplace.integration')),
+                ('integration', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.integration')),
             ],
         ),
         migrations.CreateModel(
             name='Subscription',
             fields=[
                 ('tenant_id', models.UUIDField(primary_key=True, serialize=False)),
-                ('tier', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='subscriptions', to='marketplace.tier')),
+                ('tier', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.tier')),
             ],
             options={
                 'abstract': False,

@@ -72,7 +72,14 @@ class Executing(HubView):
 class Rows(HubView):
     def get(self, request: HubRequest, version: str) -> Response:
         order = request.GET.get("by", "-id").split(",")
-        return Response(page(request, Provider.objects.all(), serialize=lambda row: row.provider_key, order=order))
+        return Response(
+            page(
+                request,
+                Provider.objects.filter(provider_key__startswith="row_"),
+                serialize=lambda row: row.provider_key,
+                order=order,
+            )
+        )
 
 
 class Faulty(HubView):

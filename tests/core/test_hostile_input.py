@@ -95,7 +95,7 @@ URLS: dict[str, tuple[str, int, str]] = {
     "trailing slash": ("/echo/", 404, "unknown_path"),
     "NUL in the path": ("/ec%00ho", 400, "nul_character"),
     "NUL in the query": ("/echo?name=%00", 400, "nul_character"),
-    "bytes that are no UTF-8": ("/echo%FF", 400, "bad_encoding"),
+    "bytes that are no UTF-8": ("/echo%FF", 404, "unknown_path"),
     "query that is no UTF-8": ("/echo?a=%FF", 400, "bad_encoding"),
     "surrogate in the query": ("/echo?a=%ED%A0%80", 400, "bad_encoding"),
     "half a percent": ("/echo?a=%4", 400, "bad_encoding"),

@@ -126,7 +126,9 @@ def test_a_provider_that_cannot_be_asked_says_so(tenant: UUID) -> None:
 
 
 @pytest.mark.parametrize(("auth_token", "is_retryable"), [(REFUSED, False), (UNREACHABLE, True)])
-def test_nothing_is_stored_when_the_provider_does_not_confirm(tenant: UUID, auth_token: str, is_retryable: bool) -> None:
+def test_nothing_is_stored_when_the_provider_does_not_confirm(
+    tenant: UUID, auth_token: str, is_retryable: bool
+) -> None:
     with pytest.raises(CredentialBindFailed) as caught:
         bind(tenant, secrets={**SECRETS, "auth_token": auth_token})
     assert caught.value.is_retryable is is_retryable
@@ -156,7 +158,8 @@ def test_a_planned_provider_takes_no_credential(tenant: UUID) -> None:
 def test_a_vault_that_cannot_seal_is_a_failed_binding_to_try_again(tenant: UUID, settings: Settings) -> None:
     with connections["owner"].cursor() as cursor:
         cursor.execute(
-            "INSERT INTO credentials_tenantkey (id, tenant_id, wrapped, kek_id, created_at) VALUES (%s, %s, %s, %s, now())",
+            """INSERT INTO credentials_tenantkey (id, tenant_id, wrapped, kek_id, created_at)
+               VALUES (%s, %s, %s, %s, now())""",
             [uuid4(), tenant, b"\x01" + bytes(60), "a-key-that-was-removed"],
         )
     with pytest.raises(CredentialBindFailed) as caught:

@@ -62,7 +62,9 @@ def test_all_providers_failing_names_each_attempt(api: Api) -> None:
         "sandbox_secondary",
         "sandbox_secondary",
     ]
-    assert {"code", "message", "reason", "upstreamStatus", "retryable", "latencyMs"} <= set(body["details"]["errors"][0])
+    assert {"code", "message", "reason", "upstreamStatus", "retryable", "latencyMs"} <= set(
+        body["details"]["errors"][0]
+    )
 
 
 def test_a_provider_that_cannot_be_reached_is_not_asked_twice(api: Api) -> None:
@@ -102,7 +104,9 @@ def test_the_caller_may_choose_to_go_on_after_an_unknown_outcome(api: Api) -> No
         ("+15005554004", 429, "META_RATE_LIMIT"),
     ],
 )
-def test_a_refused_recipient_is_never_tried_at_another_carrier(api: Api, recipient: str, status: int, code: str) -> None:
+def test_a_refused_recipient_is_never_tried_at_another_carrier(
+    api: Api, recipient: str, status: int, code: str
+) -> None:
     answer = api.post("/execute", sms(recipient))
     body = answer.json()
     assert (answer.status_code, body["code"]) == (status, code)

@@ -112,6 +112,19 @@ def test_a_provider_without_an_adapter_cannot_be_enabled(operator: Client) -> No
     assert "without an adapter: acme_sms" in answer.content.decode()
 
 
+def test_the_form_refuses_an_active_provider_without_an_adapter(operator: Client) -> None:
+    row = {
+        "provider_key": "acme_sms",
+        "display_name": "Acme",
+        "category": "messaging",
+        "status": "active",
+        "position": 5,
+    }
+    answer = operator.post(LIST + "add/", row)
+    assert "This provider has no adapter yet" in answer.content.decode()
+    assert not Provider.objects.filter(provider_key="acme_sms").exists()
+
+
 def test_a_provider_cannot_be_deleted(operator: Client, sandbox: Provider) -> None:
     assert operator.post(f"{LIST}{sandbox.pk}/delete/", {"post": "yes"}).status_code == 403
     assert Provider.objects.filter(pk=sandbox.pk).exists()

@@ -275,3 +275,10 @@ def test_where_the_sandbox_is_off_it_is_not_seeded(settings: Any) -> None:
     settings.SANDBOX_ENABLED = False
     seed()
     assert not Provider.objects.exclude(provider_key__endswith="_before").exists()
+
+
+def test_the_same_key_adds_a_provider_once(platform: Api) -> None:
+    first, second = (platform.post("/providers", NEW, headers={"Idempotency-Key": "add-acme"}) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert second["Idempotent-Replayed"] == "true"
+    assert second.content == first.content

@@ -60,7 +60,7 @@ def test_all_faults_are_named_at_once() -> None:
     ["4155552671", "+0155552671", "+1 415 555 2671", "+14155552671\n", "+1415555", "+٤١٥٥٥٥٢٦٧١", "", "+" + "1" * 16],
 )
 def test_a_bad_number_alone_is_an_invalid_phone(to: str) -> None:
-    with pytest.raises(InvalidPhone, match="E.164") as caught:
+    with pytest.raises(InvalidPhone, match=r"E\.164") as caught:
         validate_payload(SMS, {"to": to, "text": "hello"})
     assert [fault["field"] for fault in caught.value.details["fields"]] == ["payload.to"]
 

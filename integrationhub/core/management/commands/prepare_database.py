@@ -8,7 +8,9 @@ from integrationhub.core.provisioning import provision
 
 
 class Command(BaseCommand):
-    help = "Makes the database and its roles where it may, migrates, and grants what each role needs. Safe to run again."
+    help = (
+        "Makes the database and its roles where it may, migrates, and grants what each role needs. Safe to run again."
+    )
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:

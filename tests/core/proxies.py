@@ -1,0 +1,49 @@
+"""A TCP proxy that stands before a server and misbehaves on demand."""
+
+import socket
+import threading
+from typing import Any
+
+
+class Proxy:
+    """Modes: `pass`, `hang` (takes connections and bytes, says nothing), `close` (hangs up at once)."""
+
+    def __init__(self, target: tuple[str, int], mode: str = "pass") -> None:
+        self.target, self.mode = target, mode
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._open: list[socket.socket] = [self._listener]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self._open.append(client)
+            if self.mode == "close":
+                client.close()
+                continue
+            server = socket.create_connection(self.target)
+            self._open.append(server)
+            for pair in ((client, server), (server, client)):
+                threading.Thread(target=self._pump, args=pair, daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                if self.mode == "pass":
+                    sink.sendall(data)
+        except OSError:
+            return
+
+    def close(self) -> None:
+        for opened in self._open:
+            opened.close()
+
+    def __enter__(self) -> "Proxy":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()

@@ -1,0 +1,107 @@
+"""With DEBUG off the hub does not start on what suits a developer's machine only; it says all that is wrong at once."""
+
+import base64
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from integrationhub.core import signing_keys
+from integrationhub.core.checks import refuse_unsafe
+
+KEY = base64.b64encode(b"k" * 32).decode()
+
+
+@pytest.fixture(autouse=True)
+def _no_kept_keys() -> Any:
+    signing_keys.keys.cache_clear()
+    yield
+    signing_keys.keys.cache_clear()
+
+
+def test_settings_of_an_installation_are_taken(settings: Any) -> None:
+    settings.DEBUG = False
+    refuse_unsafe()
+
+
+UNSAFE = [
+    ({"SECRET_KEY": ""}, "SECRET_KEY is shorter"),
+    ({"SECRET_KEY": "x" * 31}, "SECRET_KEY is shorter"),
+    ({"SECRET_KEY": "x" * 64}, "SECRET_KEY looks like a placeholder"),
+    ({"SECRET_KEY": "django-insecure-0123456789abcdefghijklmnop"}, "SECRET_KEY looks like a placeholder"),
+    ({"JWT_SECRET": "short"}, "JWT_SECRET is shorter"),
+    ({"JWT_SECRET": "change-me-please-0123456789-0123456789"}, "JWT_SECRET looks like a placeholder"),
+    ({"KEY_ENCRYPTION_KEYS": []}, "KEY_ENCRYPTION_KEYS is missing"),
+    ({"KEY_ENCRYPTION_KEYS": [KEY]}, "KEY_ENCRYPTION_KEYS, entry 1"),
+    ({"KEY_ENCRYPTION_KEYS": [f"k1:{KEY}", "k2:c2hvcnQ="]}, "KEY_ENCRYPTION_KEYS, entry 2"),
+    ({"KEY_ENCRYPTION_KEYS": [f"k1:{KEY}", f"k1:{KEY}"]}, "names one id twice"),
+    ({"ALLOWED_HOSTS": ["*"]}, "ALLOWED_HOSTS"),
+    ({"ALLOWED_HOSTS": []}, "ALLOWED_HOSTS"),
+    ({"PUBLIC_BASE_URL": "hub.example"}, "PUBLIC_BASE_URL"),
+    ({"JWT_ALGORITHM": "none"}, "JWT_ALGORITHM is none of"),
+    ({"JWT_ALGORITHM": "RS256", "JWT_PUBLIC_KEY": "", "JWT_JWKS_URL": ""}, "RS256 without a key"),
+    ({"JWT_ALGORITHM": "RS256", "JWT_PUBLIC_KEY": "nonsense", "JWT_JWKS_URL": ""}, "JWT_PUBLIC_KEY does not fit"),
+    ({"JWT_ISSUER": ""}, "JWT_ISSUER is empty"),
+    ({"PLATFORM_TENANT_ID": "demo"}, "PLATFORM_TENANT_ID is not a UUID"),
+]
+
+
+@pytest.mark.parametrize(("over", "said"), UNSAFE, ids=lambda value: str(value)[:60])
+def test_unsafe_setting_is_refused_by_name_and_its_value_is_not_told(
+    settings: Any, over: dict[str, Any], said: str
+) -> None:
+    settings.DEBUG = False
+    for name, value in over.items():
+        setattr(settings, name, value)
+    with pytest.raises(ImproperlyConfigured) as caught:
+        refuse_unsafe()
+    assert said in str(caught.value)
+    assert KEY not in str(caught.value)
+    assert "0123456789" not in str(caught.value)
+
+
+def test_all_faults_are_named_at_once(settings: Any) -> None:
+    settings.DEBUG, settings.SECRET_KEY, settings.ALLOWED_HOSTS = False, "", ["*"]
+    with pytest.raises(ImproperlyConfigured, match=r"(?s)SECRET_KEY.*ALLOWED_HOSTS"):
+        refuse_unsafe()
+
+
+def test_debug_lets_everything_pass(settings: Any) -> None:
+    settings.DEBUG, settings.SECRET_KEY = True, ""
+    refuse_unsafe()
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603
+        [sys.executable, *arguments],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "integrationhub.settings", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_role_that_no_wall_binds_is_refused_at_the_start() -> None:
+    start = ("-c", "import integrationhub.wsgi")
+    assert manage(*start).returncode == 0
+    superuser = manage(*start, DATABASE_URL=os.environ["DATABASE_OWNER_URL"])
+    assert superuser.returncode != 0
+    assert "BYPASSRLS" in superuser.stderr
+
+
+@pytest.mark.slow
+def test_start_goes_on_while_the_database_is_away() -> None:
+    done = manage("-c", "import integrationhub.wsgi", DATABASE_URL="postgres://a:b@127.0.0.1:1/x")
+    assert done.returncode == 0, done.stderr
+    assert "database_role_not_checked" in done.stderr
+
+
+@pytest.mark.slow
+def test_deployment_check_has_nothing_to_say_about_an_installation() -> None:
+    done = manage("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,141 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection
+from pytest_django import DjangoAssertNumQueries
+
+from integrationhub.core.tenancy import tenant_scope
+from marketplace import quotas
+from marketplace.models import Subscription, Tier, Usage
+
+MONTH = date(2026, 11, 1)
+
+
+def reserve(tenant: UUID, quota: int | None, period: date = MONTH) -> int | None:
+    """One unit, as the execution's own statement takes it; None when there is none left."""
+    with tenant_scope(tenant), connection.cursor() as cursor:
+        cursor.execute(quotas.RESERVE_SQL, {"tenant_id": tenant, "period": period, "quota": quota})
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def reserve_in_a_thread(tenant: UUID, quota: int | None) -> int | None:
+    try:
+        return reserve(tenant, quota)
+    finally:
+        connection.close()
+
+
+def used(tenant: UUID) -> int:
+    with tenant_scope(tenant):
+        return Usage.objects.for_tenant(tenant).get(period=MONTH).used
+
+
+def test_units_are_counted_up_to_the_quota_and_not_beyond() -> None:
+    tenant = uuid4()
+    assert [reserve(tenant, 3) for _ in range(5)] == [1, 2, 3, None, None]
+    assert used(tenant) == 3
+
+
+def test_a_quota_of_nothing_refuses_the_first_unit_too(tenant: UUID) -> None:
+    assert reserve(tenant, 0) is None
+
+
+def test_without_a_quota_units_are_still_counted(tenant: UUID) -> None:
+    assert [reserve(tenant, None) for _ in range(3)] == [1, 2, 3]
+
+
+def test_each_month_counts_by_itself(tenant: UUID) -> None:
+    reserve(tenant, 1)
+    assert reserve(tenant, 1, date(2026, 12, 1)) == 1
+
+
+@pytest.mark.parametrize("already_used", [0, 4])
+def test_of_twenty_that_race_for_the_last_unit_one_gets_it(tenant: UUID, already_used: int) -> None:
+    for _ in range(already_used):
+        reserve(tenant, None)
+    with ThreadPoolExecutor(20) as pool:
+        got = list(pool.map(lambda _: reserve_in_a_thread(tenant, already_used + 1), range(20)))
+    assert [unit for unit in got if unit] == [already_used + 1]
+    assert used(tenant) == already_used + 1
+
+
+def test_a_released_unit_can_be_taken_again(tenant: UUID) -> None:
+    reserve(tenant, 1)
+    quotas.release(tenant, MONTH)
+    assert reserve(tenant, 1) == 1
+
+
+def test_nothing_is_released_below_zero(tenant: UUID) -> None:
+    reserve(tenant, 1)
+    quotas.release(tenant, MONTH)
+    quotas.release(tenant, MONTH)
+    assert used(tenant) == 0
+
+
+def test_a_tenant_without_a_tier_is_given_the_free_one(tenant: UUID) -> None:
+    assert quotas.limits_of(tenant) == quotas.Limits("free", 60, 1000)
+    with tenant_scope(tenant):
+        assert Subscription.objects.for_tenant(tenant).get().tier_id == "free"
+
+
+def test_a_tenant_keeps_the_tier_it_has(tenant: UUID) -> None:
+    quotas.subscribe(tenant, "pro")
+    quotas.subscribe(tenant, "free")
+    assert quotas.limits_of(tenant) == quotas.Limits("pro", 600, 100_000)
+
+
+def test_tenants_that_come_at_once_are_subscribed_once(tenant: UUID) -> None:
+    def limits(_: int) -> quotas.Limits:
+        try:
+            return quotas.limits_of(tenant)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert {found.tier for found in pool.map(limits, range(8))} == {"free"}
+
+
+def test_limits_are_asked_of_the_database_once_in_a_while(
+    tenant: UUID, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    quotas.limits_of(tenant)
+    with django_assert_num_queries(0):
+        quotas.limits_of(tenant)
+
+
+def test_operators_limits_are_not_overwritten_by_the_defaults(tenant: UUID) -> None:
+    quotas.add_missing_tiers()
+    Tier.objects.filter(key="free").update(requests_per_minute=7)
+    quotas.add_missing_tiers()
+    assert quotas.limits_of(tenant).requests_per_minute == 7
+
+
+def test_usage_tells_what_is_left_and_until_when(tenant: UUID) -> None:
+    period = quotas.period_of(datetime.now(UTC))
+    for _ in range(2):
+        reserve(tenant, None, period)
+    month = quotas.usage(tenant)
+    assert (month.tier, month.quota, month.used, month.remaining) == ("free", 1000, 2, 998)
+    assert (month.period, month.resets_at) == (period, quotas.resets_at(period))
+
+
+def test_usage_without_a_quota_leaves_no_number(tenant: UUID) -> None:
+    quotas.subscribe(tenant, "enterprise")
+    month = quotas.usage(tenant)
+    assert (month.quota, month.used, month.remaining) == (None, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("moment", "period", "resets_at"),
+    [
+        ("2026-12-31T23:59:59+00:00", date(2026, 12, 1), datetime(2027, 1, 1, tzinfo=UTC)),
+        ("2027-01-01T00:30:00+01:00", date(2026, 12, 1), datetime(2027, 1, 1, tzinfo=UTC)),
+        ("2026-11-22T10:00:00+00:00", date(2026, 11, 1), datetime(2026, 12, 1, tzinfo=UTC)),
+    ],
+)
+def test_months_begin_at_midnight_utc(moment: str, period: date, resets_at: datetime) -> None:
+    assert quotas.period_of(datetime.fromisoformat(moment)) == period
+    assert quotas.resets_at(period) == resets_at
