@@ -27,6 +27,6 @@ class HubRequest(Request):
     """What a view is given: the caller is a `Principal`; the middleware has put version and request id on it."""
 
     user: Principal
-    data: dict[str, Any]  # type: ignore[assignment]  # The one parser takes nothing but a JSON object.
+    data: dict[str, Any]  # The one parser takes nothing but a JSON object.
     hub_version: str
     request_id: str

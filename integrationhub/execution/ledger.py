@@ -28,16 +28,20 @@ LEASE_MARGIN_SECONDS = 10
 # How long a queued execution waits for a worker before its message is posted again.
 QUEUE_LEASE_SECONDS = 60
 
-FREE = "SELECT coalesce((SELECT used FROM marketplace_usage WHERE tenant_id = %(tenant_id)s AND period = %(period)s), 0) AS used"
+FREE = """
+SELECT coalesce(
+    (SELECT used FROM marketplace_usage WHERE tenant_id = %(tenant_id)s AND period = %(period)s), 0
+) AS used
+"""
 
 OPEN = """
 WITH quota AS ({quota}),
 execution AS (
-    INSERT INTO execution_execution (id, tenant_id, request_id, subject, category, intent, mode, status, options, sealed_payload,
-        quota_period, provider_key, fallback_used, reference, result, skipped, error_code, error_message, error_details,
-        lease_until, created_at)
-    SELECT %(id)s, %(tenant_id)s, %(request_id)s, %(subject)s, %(category)s, %(intent)s, %(mode)s, %(status)s, %(options)s,
-        %(sealed_payload)s, %(quota_period)s, '', false, '', '{{}}', %(skipped)s, '', '', '{{}}',
+    INSERT INTO execution_execution (id, tenant_id, request_id, subject, category, intent, mode, status, options,
+        sealed_payload, quota_period, provider_key, fallback_used, reference, result, skipped, error_code,
+        error_message, error_details, lease_until, created_at)
+    SELECT %(id)s, %(tenant_id)s, %(request_id)s, %(subject)s, %(category)s, %(intent)s, %(mode)s, %(status)s,
+        %(options)s, %(sealed_payload)s, %(quota_period)s, '', false, '', '{{}}', %(skipped)s, '', '', '{{}}',
         now() + make_interval(secs => %(lease_seconds)s), %(created_at)s
     FROM quota
 )
@@ -53,9 +57,10 @@ SELECT quota.used, attempt.started_at FROM quota, attempt
 NO_ATTEMPT = "SELECT quota.used, NULL FROM quota"
 
 BEGIN_ATTEMPT = """
-INSERT INTO execution_attempt (id, tenant_id, execution_id, sequence, provider_key, outcome, outcome_class, reason, code,
-    message, retryable)
-VALUES (%(next_id)s, %(tenant_id)s, %(execution_id)s, %(next_sequence)s, %(next_provider)s, 'started', '', '', '', '', false)
+INSERT INTO execution_attempt (id, tenant_id, execution_id, sequence, provider_key, outcome, outcome_class, reason,
+    code, message, retryable)
+VALUES (%(next_id)s, %(tenant_id)s, %(execution_id)s, %(next_sequence)s, %(next_provider)s, 'started', '', '', '', '',
+    false)
 RETURNING started_at
 """
 END_ATTEMPT = """
@@ -100,7 +105,7 @@ def open_running(order: Order, chain: Chain, execution: Execution, first: Attemp
 def open_queued(
     order: Order, chain: Chain, execution: Execution, key: answers.Key | None, answer: answers.Answer | None = None
 ) -> int:
-    """The same for a run that a worker will do: unit, queued execution, message and stored answer, in one transaction."""
+    """The same for a run that a worker will do: unit, queued execution, message and stored answer at once."""
     with tenant_scope(order.tenant_id):
         _claim(key, execution)
         used, _ = _open(order, chain, execution, QUEUE_LEASE_SECONDS, NO_ATTEMPT, {})

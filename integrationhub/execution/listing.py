@@ -15,7 +15,7 @@ from integrationhub.execution.models import Attempt, Execution, Status
 
 
 def get(*, tenant_id: UUID, execution_id: UUID) -> dict[str, Any]:
-    """One execution with its attempts. Raises InvalidRequest 404, the same for another tenant's id and an unknown one."""
+    """One execution with its attempts. Raises InvalidRequest 404, alike for another tenant's id and an unknown one."""
     with tenant_scope(tenant_id):
         execution = Execution.objects.for_tenant(tenant_id).filter(pk=execution_id).first()
         if execution is None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from rest_framework.response import Response
 
 from integrationhub.core.http import HubRequest
 from integrationhub.core.representation import HubJSONRenderer
@@ -61,7 +60,8 @@ def _known(view: Any, key: answers.Key) -> HttpResponseBase | None:
 def _late(view: Any, key: answers.Key, running: answers.Running) -> Any:
     """The process that ran it died before it could keep its answer: the settled row tells what it was."""
     with tenant_scope(key.tenant_id):
-        execution = Execution.objects.for_tenant(key.tenant_id).filter(id=running.execution_id).first()
+        mine = Execution.objects.for_tenant(key.tenant_id)
+        execution = mine.filter(id=running.execution_id).first() if running.execution_id else None
         if execution is None or not ledger.is_settled(execution):
             raise answers.still_running()
         attempts = ledger.attempts_of(execution)
@@ -72,7 +72,7 @@ def _late(view: Any, key: answers.Key, running: answers.Running) -> Any:
 
 def _kept(key: answers.Key, response: HttpResponseBase) -> HttpResponseBase:
     """Keep an answer and give it; one that was kept by its own transaction (a 202) comes as it is."""
-    if isinstance(response, Response):
+    if hasattr(response, "data"):
         body, headers = HubJSONRenderer().render(response.data), {"Content-Type": HubJSONRenderer.media_type}
     elif isinstance(response, HttpResponse) and response.status_code != HTTPStatus.ACCEPTED:
         body, headers = response.content, {name: response[name] for name in KEPT_HEADERS if name in response}

@@ -21,7 +21,7 @@ SCHEDULES = (
 
 
 def seed() -> None:
-    """Add the schedules that are missing. A tick that finds no worker lapses before the next one: they never pile up."""
+    """Add the schedules that are missing. A tick that finds no worker lapses, so that ticks never pile up."""
     for schedule in SCHEDULES:
         interval, _ = IntervalSchedule.objects.get_or_create(every=schedule.every, period=schedule.period)
         PeriodicTask.objects.get_or_create(

@@ -2,9 +2,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
-from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from credentials.errors import CredentialExpired, CredentialNotFound
@@ -93,7 +91,7 @@ class ExecuteView(ExecutionDoor):
             self.units_used = exc.units_used
         return super().handle_exception(exc)
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer = super().finalize_response(request, response, *args, **kwargs)
         if hasattr(request._request, "rate_limit_decision"):
             for name, value in spending.headers(request.user.tenant_id, self.units_used).items():

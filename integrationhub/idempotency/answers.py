@@ -33,9 +33,9 @@ VALUES (%(id)s, %(tenant_id)s, %(path)s, %(key)s, %(fingerprint)s, %(execution_i
 ON CONFLICT (tenant_id, path, key) DO UPDATE
 SET id = excluded.id, fingerprint = excluded.fingerprint, execution_id = excluded.execution_id, answer = NULL,
     created_at = now()
-WHERE idempotency_storedanswer.created_at < now() - %(lifetime)s
+WHERE idempotency_storedanswer.created_at < now() - make_interval(secs => %(lifetime)s)
    OR (idempotency_storedanswer.answer IS NULL AND idempotency_storedanswer.execution_id IS NULL
-       AND idempotency_storedanswer.created_at < now() - %(abandoned_after)s)
+       AND idempotency_storedanswer.created_at < now() - make_interval(secs => %(abandoned_after)s))
 RETURNING id
 """
 
@@ -109,8 +109,8 @@ def claim(key: Key, *, execution_id: UUID | None = None) -> bool:
                 "key": key.value,
                 "fingerprint": key.fingerprint,
                 "execution_id": execution_id,
-                "lifetime": LIFETIME,
-                "abandoned_after": ABANDONED_AFTER,
+                "lifetime": LIFETIME.total_seconds(),
+                "abandoned_after": ABANDONED_AFTER.total_seconds(),
             },
         )
         return cursor.fetchone() is not None

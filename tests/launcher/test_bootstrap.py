@@ -23,8 +23,11 @@ pytestmark = pytest.mark.slow
 # What takes the launcher's place in these copies: it tells which packages it can import.
 LAUNCHER = """
 import importlib.util, os, sys
-sys.stdout.write(f"{sys.prefix} {os.getcwd()} {[n for n in ('tiny', 'toy') if importlib.util.find_spec(n)]} {sys.argv[1:]}")
+found = [name for name in ("tiny", "toy") if importlib.util.find_spec(name)]
+sys.stdout.write(f"{sys.prefix} {os.getcwd()} {found} {sys.argv[1:]}")
 """
+# No uv there, so that pip has to do.
+WITHOUT_UV = "/usr/bin:/bin"
 
 
 @pytest.fixture
@@ -63,9 +66,9 @@ def requirement(wheels: Path, name: str) -> str:
 
 
 def hub(clone: Path, command: str = "demo", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the clone's `hub` with an ordinary PATH without uv, from a directory that is not the clone's."""
+    """Run the clone's `hub` by a relative path, from a directory that is not the clone's."""
     words = [sys.executable, os.path.relpath(clone / "hub", clone.parent), command]
-    settings = clean_environment() | {"PATH": "/usr/bin:/bin"} | environment
+    settings = clean_environment() | environment
     return subprocess.run(
         words, cwd=clone.parent, env=settings, capture_output=True, text=True, timeout=300, check=False
     )
@@ -77,7 +80,7 @@ def installed(finished: subprocess.CompletedProcess[str]) -> bool:
 
 
 def test_the_first_start_installs_and_the_second_does_not(copy: Path) -> None:
-    first, second = hub(copy), hub(copy)
+    first, second = hub(copy, PATH=WITHOUT_UV), hub(copy, PATH=WITHOUT_UV)
     assert installed(first)
     assert not installed(second)
     assert second.stderr == ""
@@ -184,7 +187,7 @@ def test_the_systems_pip_serves_where_ensurepip_is_missing(copy: Path, tmp_path:
     without = tmp_path / "without-ensurepip"
     without.mkdir()
     (without / "ensurepip.py").write_text("raise ModuleNotFoundError('No module named ensurepip')")
-    finished = hub(copy, PYTHONPATH=str(without))
+    finished = hub(copy, PYTHONPATH=str(without), PATH=WITHOUT_UV)
     assert "['tiny']" in finished.stdout
     assert not list((copy / ".venv").glob("lib/python3.*/site-packages/pip"))
 
