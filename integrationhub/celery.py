@@ -6,10 +6,11 @@ from celery import Celery
 from celery.signals import worker_process_init
 
 from integrationhub.core.parent_death import die_with_parent
+from integrationhub.core.task_context import HubTask
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "integrationhub.settings")
 
-app = Celery("integrationhub")
+app = Celery("integrationhub", task_cls=HubTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

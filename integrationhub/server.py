@@ -4,6 +4,7 @@ import logging
 import socket
 import struct
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 # From the first byte to the last one of the headers; and between two reads of a body.
 HEADERS_SECONDS = 10.0
-BODY_READ_SECONDS = 10
+BODY_READ_SECONDS = 5
 
 # The first class that fits decides. The texts are ours: gunicorn's own repeat what the caller sent.
 _REFUSALS: tuple[tuple[type[Exception], int, str, str], ...] = (
@@ -46,7 +47,12 @@ class HubWorker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self._reading: dict[Any, float] = {}  # connection -> when a thread began to read its headers
 
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        self.wsgi = closing_after_413(self.wsgi)
+
     def handle(self, conn: Any) -> Any:
+        limit_reads(conn.sock, 0)
         self._reading[conn] = time.monotonic()
         try:
             return super().handle(conn)
@@ -55,8 +61,7 @@ class HubWorker(ThreadWorker):
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         self._reading.pop(conn, None)
-        # The kernel's own time-out, since Python's would bound the writing of a long answer as well.
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", BODY_READ_SECONDS, 0))
+        limit_reads(conn.sock, BODY_READ_SECONDS)
         return super().handle_request(req, conn)
 
     def murder_pending(self) -> None:
@@ -79,6 +84,28 @@ class HubWorker(ThreadWorker):
             util.write_nonblock(client, raw_answer(error, getattr(req or getattr(exc, "req", None), "uri", "")))
         except OSError:
             logger.debug("answer_not_written")
+
+
+def closing_after_413(application: Callable[..., Any]) -> Callable[..., Any]:
+    """Announce and do close the connection whose body was refused, instead of reading the rest of it for nothing."""
+
+    def serve(environ: dict[str, Any], start_response: Any) -> Any:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            if status.startswith("413"):
+                start_response.__self__.force_close()
+            return start_response(status, headers, exc_info)
+
+        return application(environ, start)
+
+    return serve
+
+
+def limit_reads(sock: socket.socket, seconds: int) -> None:
+    """Bound each read, by the kernel: Python's own time-out would bound the writing of a long answer too. 0: never."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", seconds, 0))
+    except OSError:
+        logger.debug("connection_already_gone")
 
 
 def shut_down(sock: socket.socket) -> None:

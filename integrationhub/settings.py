@@ -164,7 +164,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TASK_DEFAULT_QUEUE = "maint"
-CELERY_TASK_QUEUES_NAMES = ("execute", "maint")
+# A worker takes both unless `-Q` names fewer; each has its own key, so that no message lands in two.
+CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("execute", "maint")}
+CELERY_TASK_DEFAULT_EXCHANGE = CELERY_TASK_DEFAULT_ROUTING_KEY = "maint"
 
 # --- Secrets at rest: `id:base64 of 32 bytes`, the first one encrypts, all of them decrypt ---
 

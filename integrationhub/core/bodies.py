@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.http.request import UnreadablePostError
+from gunicorn.http.errors import ParseException
 
 from integrationhub.core.errors import InvalidRequest
 from integrationhub.core.http import HubRequest
@@ -58,6 +59,8 @@ def _read_chunked(request: HttpRequest, limit: int) -> bytes:
                 raise _too_long(limit)
     except OSError as error:
         raise _incomplete() from error
+    except ParseException as error:
+        raise InvalidRequest("A chunk of the request body is malformed.", reason="malformed_chunk") from error
     return bytes(body)
 
 
@@ -80,4 +83,4 @@ class BodyRequest(HubRequest):
     def _load_stream(self) -> None:
         view: Any = self.parser_context["view"]
         body = read(self._request, view.max_body_bytes)
-        self._stream = None if view.body_is_optional and not body.strip() else io.BytesIO(body)
+        self._stream: io.BytesIO | None = None if view.body_is_optional and not body.strip() else io.BytesIO(body)

@@ -14,6 +14,14 @@ from integrationhub.core.errors import HubError
 TIMESTAMP = "2026-02-20T10:30:00.000Z"
 REQUEST_ID = "01977f1e-7c3a-7b52-9d40-5e0f3a6c2b11"
 
+# What stands for a parameter of a path; where nothing does, an id.
+SAMPLES = {
+    "provider_key": "twilio_sms",
+    "intent": "message.send.sms",
+    "id_or_slug": "twilio-sms",
+    "code": catalogue.UNEXPECTED.code,
+}
+
 _VERSIONS = ["v1", "v2"]
 _FIELDS = [{"field": "payload.to", "reason": "required", "expected": "a phone number in E.164 format"}]
 _FAILURES = [
@@ -99,6 +107,8 @@ def envelope(entry: Entry, *, path: str, status: int | None = None, accept: str 
 
 
 def _where(entry: Entry, path: str) -> str:
+    """The path as a caller would have sent it, with values in place of its parameters."""
+    path = re.sub(r"\{(\w+)\}", lambda parameter: SAMPLES.get(parameter[1], REQUEST_ID), path)
     version = {catalogue.UNSUPPORTED_API_VERSION: "v9", catalogue.API_VERSION_SUNSET: "v0"}.get(entry)
     return re.sub(r"^/integrationhub/v\d+/", f"/integrationhub/{version}/", path) if version else path
 

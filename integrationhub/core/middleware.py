@@ -98,15 +98,16 @@ def _check_size(request: HttpRequest) -> None:
 
 
 def _check_encoding(request: HttpRequest) -> None:
-    path = request.META.get("PATH_INFO", "").encode("latin-1", "replace")
     query = request.META.get("QUERY_STRING", "").encode("latin-1", "replace")
-    for name, raw in (("path", path), ("query", unquote_to_bytes(query))):
-        if b"\0" in raw:
+    plain = unquote_to_bytes(query)
+    for name, has_nul in (("path", "\0" in request.path), ("query", b"\0" in plain)):
+        if has_nul:
             raise InvalidRequest(f"The {name} holds a NUL character.", reason="nul_character", part=name)
-        try:
-            raw.decode()
-        except UnicodeDecodeError as error:
-            raise InvalidRequest(f"The {name} is not UTF-8.", reason="bad_encoding", part=name) from error
+    # Bytes of the path that are no UTF-8 need no check: Django leaves them percent-encoded, and no path has such.
+    try:
+        plain.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("The query is not UTF-8.", reason="bad_encoding", part="query") from error
     if is_api(request) and re.search(rb"%(?![0-9A-Fa-f]{2})", query):
         raise InvalidRequest("The query holds a '%' without two digits.", reason="bad_encoding", part="query")
 
@@ -127,6 +128,9 @@ def _in_the_envelope(response: HttpResponse, request: HttpRequest) -> HttpRespon
 
 def _finish(request: HttpRequest, response: HttpResponse) -> None:
     response["x-request-id"] = request.request_id  # type: ignore[attr-defined]
+    if not response.streaming:
+        # An answer from here has passed no other layer; without a length it would go out in chunks.
+        response.headers.setdefault("Content-Length", str(len(response.content)))
     if not is_api(request):
         return
     for name, value in _HEADERS.items():

@@ -9,7 +9,7 @@ from functools import cache
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from socket import socket
-from typing import Any
+from typing import Any, Literal
 
 import requests
 import structlog
@@ -207,7 +207,7 @@ class _TimedSocket:
     def __init__(self, sock: socket) -> None:
         self._sock = sock
 
-    def makefile(self, mode: str) -> io.BufferedReader:
+    def makefile(self, mode: Literal["rb"]) -> io.BufferedReader:
         return io.BufferedReader(_TimedReads(self._sock.makefile(mode, buffering=0), self._sock))
 
 

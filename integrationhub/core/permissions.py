@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from integrationhub.core.authentication import CANONICAL_UUID
 from integrationhub.core.errors import Forbidden, RbacForbidden, TenantRequired
+from integrationhub.core.http import caller
 
 
 class TenantHeader(BasePermission):
@@ -21,7 +22,7 @@ class TenantHeader(BasePermission):
         # A header that was sent twice arrives joined by a comma, which this refuses too.
         if not CANONICAL_UUID.fullmatch(given):
             raise TenantRequired("The x-tenant-id header must be one UUID.", reason="malformed_tenant_header")
-        if UUID(given) != request.user.tenant_id:
+        if UUID(given) != caller(request).tenant_id:
             raise Forbidden(reason="tenant_mismatch")
         return True
 
@@ -31,7 +32,7 @@ class Roles(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         method = "GET" if request.method == "HEAD" else request.method or ""
-        if not request.user.roles:
+        if not caller(request).roles:
             raise RbacForbidden("The token names no role that this hub knows.", reason="no_role")
         require_role(request, view.roles.get(method, "user"))
         if method in view.platform_only:
@@ -40,15 +41,15 @@ class Roles(BasePermission):
 
     def _require_platform(self, request: Request) -> None:
         """What all tenants share is changed by admins of the platform's own tenant; unset, by nobody."""
-        if not request.user.has_role("admin"):
+        if not caller(request).has_role("admin"):
             raise RbacForbidden(reason="role_too_low", required_role="admin")
-        if str(request.user.tenant_id) != settings.PLATFORM_TENANT_ID.lower():
+        if str(caller(request).tenant_id) != settings.PLATFORM_TENANT_ID.lower():
             raise RbacForbidden("Only the platform's own tenant may do this.", reason="platform_only")
 
 
 def require_role(request: Request, lowest: str) -> None:
     """For what is known only after the body was read, such as an intent's own lowest role. Raises RbacForbidden."""
-    if not request.user.has_role(lowest):
+    if not caller(request).has_role(lowest):
         raise RbacForbidden(
             f"This needs the role '{lowest}' or one above it.", reason="role_too_low", required_role=lowest
         )

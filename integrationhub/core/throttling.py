@@ -21,6 +21,7 @@ from rest_framework.throttling import BaseThrottle
 
 from integrationhub.core import valkey_client
 from integrationhub.core.errors import ExecutionRateLimitExceeded, RateLimitExceeded
+from integrationhub.core.http import caller
 from integrationhub.core.sliding_window import SCRIPT, WINDOW_SECONDS, Count, LocalWindows
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class TenantThrottle(BaseThrottle):
 
 def spend(request: Request, *, window: str, cost: int = 1) -> None:
     """Count `cost` requests of the caller. Raises RateLimitExceeded or its twin of the executions, counting nothing."""
-    tenant_id = request.user.tenant_id
+    tenant_id = caller(request).tenant_id
     decision = decide(tenant_id, window, _limits_of()(tenant_id).requests_per_minute, cost)
     inner: Any = request._request
     inner.rate_limit_decision, inner.tenant_version = decision, decision.version

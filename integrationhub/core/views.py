@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -33,7 +32,7 @@ class HubView(APIView):
     unforeseen: ClassVar[type[HubError]] = Unexpected
 
     def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> HubRequest:
-        parsed = super().initialize_request(request, *args, **kwargs)
+        parsed: Any = super().initialize_request(request, *args, **kwargs)
         return bodies.BodyRequest(
             parsed._request,
             parsers=parsed.parsers,
@@ -68,7 +67,7 @@ class HubView(APIView):
         renderer = self.get_renderers()[0]
         return renderer, renderer.media_type
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer = super().finalize_response(request, response, *args, **kwargs)
         if decision := getattr(request._request, "rate_limit_decision", None):
             for name, value in throttling.headers(decision).items():

@@ -285,3 +285,10 @@ def _all_failed(run: Run) -> HubError:
 def _conclude(run: Run) -> None:
     run.execution.duration_ms = round((time.monotonic() - run.begun) * 1000)
     ledger.conclude(run.execution, run.attempts[-1])
+    log.info(
+        "An execution ended.",
+        status=run.execution.status,
+        intent=run.execution.intent,
+        attempts=[f"{attempt.provider_key} {attempt.outcome}" for attempt in run.attempts],
+        duration_ms=run.execution.duration_ms,
+    )

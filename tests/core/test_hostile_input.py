@@ -1,4 +1,4 @@
-"""What a hostile or careless client sends to an endpoint that takes JSON: always a 4xx of the catalogue, never a 500."""
+"""What hostile or careless clients send to an endpoint that takes JSON: always a 4xx of the catalogue."""
 
 import io
 import json

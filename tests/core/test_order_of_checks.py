@@ -60,7 +60,7 @@ TENANT_HEADERS = {
     "twice, joined": "%s,%s",
     "twice, joined, other": "%s, 01900000-0000-7000-8000-000000000001",
     "NUL": "%s\0",
-    "other digits": "٠" * 36,
+    "other digits": "\u0660" * 36,
 }
 
 

@@ -53,10 +53,11 @@ def test_a_value_in_another_place_does_not_open(tenant: UUID, moved: dict) -> No
         vault().open(sealed, place(tenant, **moved))
 
 
-def test_names_that_run_together_are_still_two_places(tenant: UUID) -> None:
-    sealed = vault().seal(b"secret", place(tenant, table="ab", field="c"))
+def test_places_whose_names_run_together_are_still_two_places(tenant: UUID) -> None:
+    one, two = UUID(int=1), UUID(int=2)
+    sealed = vault().seal(b"secret", place(tenant, table=f"a{one}", row_id=two, field=""))
     with pytest.raises(VaultUnreadable):
-        vault().open(sealed, place(tenant, table="a", field="bc"))
+        vault().open(sealed, place(tenant, table="a", row_id=one, field=str(two)))
 
 
 def test_every_flipped_bit_is_noticed(tenant: UUID) -> None:
@@ -92,6 +93,14 @@ def test_a_credential_copied_to_another_tenant_does_not_open(tenant: UUID) -> No
 def test_a_row_given_to_another_tenant_does_not_open(tenant: UUID) -> None:
     theirs = bound(uuid4())
     sql("UPDATE credentials_credential SET tenant_id = %s WHERE id = %s", [tenant, theirs.id])
+    with pytest.raises(VaultUnreadable):
+        binding.reveal(tenant_id=tenant, provider_key="parcel_sms")
+
+
+def test_a_row_given_to_another_tenant_together_with_its_key_does_not_open(tenant: UUID) -> None:
+    theirs = bound(uuid4())
+    sql("UPDATE credentials_credential SET tenant_id = %s WHERE id = %s", [tenant, theirs.id])
+    sql("UPDATE credentials_tenantkey SET tenant_id = %s WHERE tenant_id = %s", [tenant, theirs.tenant_id])
     with pytest.raises(VaultUnreadable):
         binding.reveal(tenant_id=tenant, provider_key="parcel_sms")
 

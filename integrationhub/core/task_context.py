@@ -1,0 +1,16 @@
+"""The base of every Celery task: its log lines and outgoing calls carry the id of the request it was born of."""
+
+from typing import Any
+
+import structlog
+from celery import Task
+
+
+class HubTask(Task):  # type: ignore[misc]  # Celery's stubs leave the base untyped.
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run with the message's request id (made by the relay from the outbox row) in the log context."""
+        request_id = getattr(self.request, "request_id", None) or self.request.id
+        with structlog.contextvars.bound_contextvars(request_id=request_id, task=self.name):
+            return super().__call__(*args, **kwargs)
