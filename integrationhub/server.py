@@ -43,6 +43,8 @@ _REFUSALS: tuple[tuple[type[Exception], int, str, str], ...] = (
 class HubWorker(ThreadWorker):
     """`worker_class = "integrationhub.server.HubWorker"`."""
 
+    wsgi: Callable[..., Any]
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._reading: dict[Any, float] = {}  # connection -> when a thread began to read its headers

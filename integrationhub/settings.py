@@ -176,7 +176,6 @@ KEY_ENCRYPTION_KEYS = env.list("KEY_ENCRYPTION_KEYS", default=[])
 # --- Providers ---
 
 ADAPTER_MODULES = ["providers.adapters"]
-OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])
 
 # --- Limits. Core reads these by dotted path, since the tiers live in an app above it ---
 

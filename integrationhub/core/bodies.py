@@ -83,4 +83,5 @@ class BodyRequest(HubRequest):
     def _load_stream(self) -> None:
         view: Any = self.parser_context["view"]
         body = read(self._request, view.max_body_bytes)
-        self._stream: io.BytesIO | None = None if view.body_is_optional and not body.strip() else io.BytesIO(body)
+        stream: Any = None if view.body_is_optional and not body.strip() else io.BytesIO(body)
+        self._stream = stream

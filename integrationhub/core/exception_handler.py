@@ -174,7 +174,8 @@ def respond(error: HubError, request: HttpRequest) -> HttpResponse:
 
 def whole_seconds(seconds: float) -> int:
     """Seconds as `Retry-After` has them: whole, rounded up, at least one."""
-    return max(1, math.ceil(seconds))
+    # Rounded first, so that 30 s less the dust of floating point are not 31.
+    return max(1, math.ceil(round(seconds, 3)))
 
 
 def request_id_of(request: HttpRequest) -> str:

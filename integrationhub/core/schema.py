@@ -76,6 +76,8 @@ BEARER = {
 class HubSchema(AutoSchema):
     """How one operation of a `HubView` is described."""
 
+    view: Any
+
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
@@ -95,7 +97,7 @@ class HubSchema(AutoSchema):
     def get_auth(self) -> list[dict[str, Any]]:
         return [{"bearer": []}] if self._needs_token() else [{}]
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular's signature, like its own
         """The view's or the handler's own docstring, and who may ask. A base class's docstring is for its heirs."""
         said = inspect.getdoc(getattr(self.view, self.method.lower())) or type(self.view).__doc__ or ""
         return "\n\n".join(text for text in (inspect.cleandoc(said), self._who()) if text)
@@ -166,7 +168,7 @@ class HubSchema(AutoSchema):
         if self.path.startswith("/integrationhub/v2/"):
             content[PROBLEM] = _content("ProblemEnvelope", self._examples(status, entries, accept=PROBLEM))
         codes = ", ".join(f"`{entry.code}`" for entry in entries)
-        answer = {
+        answer: dict[str, Any] = {
             "description": f"{HTTPStatus(status).phrase}: {codes}",
             "content": content,
             "headers": self._headers(),

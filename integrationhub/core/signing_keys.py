@@ -54,11 +54,15 @@ class KeySet:
     def find(self, kid: str | None) -> Any:
         """As `Keys.find`. Raises Unexpected (retryable) while there is no key set: that is not the caller's fault."""
         now = time.monotonic()
-        if kid not in self._keys or now - self._fetched_at > self.lifetime_seconds:
+        if kid not in self._keys:
             with self._lock:
-                if now - self._tried_at > self.refetch_seconds:
-                    self._tried_at = now
-                    self._fetch()
+                self._fetch_if_due(now)
+        elif now - self._fetched_at > self.lifetime_seconds and self._lock.acquire(blocking=False):
+            # One thread fetches; the others go on with the key that they have.
+            try:
+                self._fetch_if_due(now)
+            finally:
+                self._lock.release()
         if not self._keys:
             raise Unexpected(
                 "The keys that verify tokens are unavailable.",
@@ -67,6 +71,11 @@ class KeySet:
                 reason="keys_unavailable",
             )
         return self._keys.get(kid)
+
+    def _fetch_if_due(self, now: float) -> None:
+        if now - self._tried_at > self.refetch_seconds:
+            self._tried_at = now
+            self._fetch()
 
     def _fetch(self) -> None:
         try:

@@ -42,6 +42,7 @@ class Installation:
         self._prepare()
         self._serve()
         self.write_up_json()
+        self.supervisor.on_restart = self.write_up_json
 
     def _prepare(self) -> None:
         tenant = self.settings["PLATFORM_TENANT_ID"]

@@ -83,7 +83,7 @@ class Cluster:
         options = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--auth=scram-sha-256"]
         account = self.account
         finished = subprocess.run(
-            [str(self.programs / "initdb"), "-D", data, "-U", OWNER, f"--pwfile={password_file}", *options]
+            [str(self.programs / "initdb"), "-D", str(data), "-U", OWNER, f"--pwfile={password_file}", *options]
             + ([] if self.durable else ["--no-sync"]),
             env=_environment(),
             user=account.uid if account else None,

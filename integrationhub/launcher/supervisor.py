@@ -35,6 +35,8 @@ class Supervisor:
     def __init__(self) -> None:
         self._children: dict[str, Child] = {}
         self._asked_to_stop: int | None = None
+        # Called after a child was started again, whatever is being waited for.
+        self.on_restart: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
         # `nohup ./hub up` means that the end of the terminal is not meant for us.
@@ -86,15 +88,13 @@ class Supervisor:
         status = child.exit_status or 0
         return status if status >= 0 else 128 - status
 
-    def watch(self, on_change: Callable[[], None], every_seconds: float) -> Never:
-        """Watch the children until someone asks to stop, which raises Stopped.
-
-        `on_change` is called after each restart, and when `every_seconds` have passed.
-        """
+    def watch(self, refresh: Callable[[], None], every_seconds: float) -> Never:
+        """Watch the children until someone asks to stop, which raises Stopped; call `refresh` now and then."""
         due = time.monotonic() + every_seconds
         while True:
-            if self._tick(_IDLE_TICK_SECONDS) or time.monotonic() > due:
-                on_change()
+            self._tick(_IDLE_TICK_SECONDS)
+            if time.monotonic() > due:
+                refresh()
                 due = time.monotonic() + every_seconds
 
     def stop(self) -> None:
@@ -104,15 +104,16 @@ class Supervisor:
             _end([child for child in self._children.values() if child.program.stop_rank == rank])
         self._children.clear()
 
-    def _tick(self, seconds: float) -> bool:
-        """Restart who died, and wait a little. Returns whether anyone was restarted."""
+    def _tick(self, seconds: float) -> None:
+        """Restart who died, and wait a little."""
         if self._asked_to_stop is not None:
             raise Stopped(self._asked_to_stop)
-        changed = [child for child in self._children.values() if self._look_after(child)]
+        if any([self._look_after(child) for child in self._children.values()]):
+            self.on_restart()
         time.sleep(seconds)
-        return bool(changed)
 
     def _look_after(self, child: Child) -> bool:
+        """Start the child again if it died and its time has come; returns whether it was."""
         was_running = child.is_running
         if not child.has_ended():
             return False

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from integrationhub.core import exception_handler
-from integrationhub.core.errors import HubError
+from integrationhub.core.errors import HubError, Unexpected
 
 logger = logging.getLogger(__name__)
 API = "/integrationhub/"
@@ -50,5 +50,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
     answer_for_programs = exception_handler.server_error(request)
     if not wants_page(request):
         return answer_for_programs
-    shown = {"error": exception_handler.Unexpected(), "request_id": exception_handler.request_id_of(request)}
-    return render(None, "pages/refusal.html", shown, status=500)  # type: ignore[arg-type]
+    shown = {"error": Unexpected(), "request_id": exception_handler.request_id_of(request)}
+    return render(None, "pages/refusal.html", shown, status=500)

@@ -15,4 +15,4 @@ class ErrorRow(serializers.Serializer):
 
 
 class ErrorList(serializers.Serializer):
-    data = ErrorRow(many=True)
+    data = ErrorRow(many=True)  # type: ignore[assignment]  # The stubs know `data` as the result alone.

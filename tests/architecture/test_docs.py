@@ -1,0 +1,53 @@
+"""What the documents say of the code is true."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+READ_HERE = ("integrationhub/settings.py", "integrationhub/gunicorn_conf.py")
+
+
+def names_in(path: Path) -> set[str]:
+    """Names of environment variables that a module reads, by `env.x("NAME")`, `_database("NAME")`, `environ.get("NAME")`."""
+    calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call) and node.args)
+    readers = {"str", "bool", "int", "list", "get", "_database"}
+    return {
+        call.args[0].value
+        for call in calls
+        if isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
+        and (getattr(call.func, "attr", None) or getattr(call.func, "id", "")) in readers
+        and re.fullmatch(r"[A-Z][A-Z0-9_]{3,}", call.args[0].value)
+    }
+
+
+def test_every_setting_is_documented_and_every_documented_setting_is_read() -> None:
+    table = (ROOT / "docs/configuration.md").read_text().partition("## `./hub`")[0]
+    documented = {name for row in re.findall(r"^\| (`.+?) \|", table, re.M) for name in re.findall(r"`([A-Z_]+)`", row)}
+    read = set().union(*(names_in(ROOT / path) for path in READ_HERE))
+    assert documented == read
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_python_in_documents_compiles(document: Path) -> None:
+    for block in re.findall(r"```python\n(.*?)```", document.read_text(), re.S):
+        compile(block, str(document), "exec")
+
+
+def test_paths_that_documents_name_exist() -> None:
+    for document in DOCUMENTS:
+        for path in re.findall(
+            r"`((?:integrationhub|providers|credentials|marketplace|tests|docs)/[\w/.-]+\.\w+)`", document.read_text()
+        ):
+            assert (ROOT / path).exists() or "<" in path or "zeta" in path, f"{document.name}: {path}"
