@@ -25,6 +25,9 @@ limit_request_field_size = 16 * 1024
 # gunicorn's default trusts X-Forwarded-* of anyone on loopback; a proxy is named, or nobody is trusted.
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "")
 
+# It would lie in the home directory, where two hubs of one user would meet.
+control_socket_disable = True
+
 # The middleware writes the access line.
 accesslog = None
 logconfig_dict = logging_config(level=os.environ.get("LOG_LEVEL", "INFO"))

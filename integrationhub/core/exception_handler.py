@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 DATABASE_AWAY = (OperationalError, InterfaceError, psycopg_pool.PoolTimeout)
 DATABASE_RETRY_SECONDS = 2
+GUESSED_RETRY_SECONDS = 5
 _LONGEST_PATH = 2_000
 # Members of `details` that stand at the top level as well.
 _RAISED = ("supported_versions", "migration_guide", "retry_after")
@@ -129,8 +130,8 @@ _FRAMEWORK: dict[type[Exception], Any] = {
 def envelope(error: HubError, request: HttpRequest) -> dict[str, Any]:
     """The body of an error: the five members of the reference first, then ours, `details` and the problem's last."""
     details = dict(error.details)
-    if error.retry_after is not None:
-        details["retry_after"] = whole_seconds(error.retry_after)
+    if (wait := _wait(error)) is not None:
+        details["retry_after"] = wait
     path = _safe_path(request)
     body: dict[str, Any] = {
         "statusCode": error.status,
@@ -167,9 +168,16 @@ def respond(error: HubError, request: HttpRequest) -> HttpResponse:
     )
     if error.status == 401:
         answer.headers.setdefault("WWW-Authenticate", "Bearer")
-    if error.retry_after is not None:
-        answer["Retry-After"] = str(whole_seconds(error.retry_after))
+    if (wait := _wait(error)) is not None:
+        answer["Retry-After"] = str(wait)
     return answer
+
+
+def _wait(error: HubError) -> int | None:
+    """What `Retry-After` says: what the error knows; a guess where HTTP wants one, since a retry may well succeed."""
+    if error.retry_after is not None:
+        return whole_seconds(error.retry_after)
+    return GUESSED_RETRY_SECONDS if error.status == 429 or (error.status == 503 and error.is_retryable) else None
 
 
 def whole_seconds(seconds: float) -> int:
@@ -214,11 +222,6 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """`handler404`."""
     return respond(unknown_path(), request)
-
-
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """`handler403`."""
-    return respond(translate(exception), request)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

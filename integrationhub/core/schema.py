@@ -209,7 +209,9 @@ def _references(*names: str) -> dict[str, Any]:
 
 
 def _content(schema: str, bodies: dict[Entry, dict[str, Any]]) -> dict[str, Any]:
-    examples = {entry.code: {"summary": entry.message, "value": body} for entry, body in bodies.items()}
+    examples = {
+        entry.code: {"summary": f"{entry.name}: {body['message']}", "value": body} for entry, body in bodies.items()
+    }
     return {"schema": {"$ref": f"#/components/schemas/{schema}"}, "examples": examples}
 
 

@@ -122,7 +122,8 @@ def _check_text(text: str, path: str, max_string: int) -> None:
 
 
 def _shown(name: str) -> str:
-    return name[:200].encode("ascii" if not name.isprintable() else "utf-8", "backslashreplace").decode()
+    name = name[:200]
+    return name if name.isprintable() else name.encode("unicode_escape").decode()
 
 
 def _refusal(message: str, reason: str, **details: Any) -> InvalidRequest:

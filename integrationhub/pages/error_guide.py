@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrationhub.core import catalogue as c
 from integrationhub.core.catalogue import Entry
-from integrationhub.pages.commands import USER_TOKEN, Command, get, post, sms
+from integrationhub.pages.commands import PREFIX, USER_TOKEN, Command, get, post, sms
 
 
 class Who(TextChoices):
@@ -23,34 +23,33 @@ Text = str | Promise
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """`fixed_by` names the likeliest first. The last of `commands` meets the error; without any, `path` is where it
-    occurs."""
+    """`fixed_by` names the likeliest first. The last of `commands` meets the error; without any, it occurs at `path`."""
 
     fixed_by: tuple[Who, ...]
     causes: tuple[Text, ...]
-    commands: tuple[Command, ...] = ()
-    path: str = "/integrationhub/v1/execute"
+    commands: tuple[Command, ...]
+    path: str
 
     @property
     def where(self) -> str:
         return self.commands[-1].full_path if self.commands else self.path
 
 
-def _advice(*said: Who | Text | Command, path: str = "/execute") -> Advice:
-    """The advice from its parts in any number: who, causes, commands."""
+def _advice(*said: Who | Text | Command, path: str = "/execute", prefix: str = PREFIX) -> Advice:
+    """The advice from its parts, any number of each: who, causes, commands."""
     return Advice(
         fixed_by=tuple(part for part in said if isinstance(part, Who)),
         causes=tuple(part for part in said if isinstance(part, (str, Promise)) and not isinstance(part, Who)),
         commands=tuple(part for part in said if isinstance(part, Command)),
-        path=path if path.startswith("/webhooks") else f"/integrationhub/v1{path}",
+        path=prefix + path,
     )
 
 
 _FAX = {"category": "messaging", "intent": "message.send.fax", "payload": {}}
 _HOOK = {"category": "automation", "intent": "webhook.send.http", "payload": {"url": "https://example.com/hook"}}
 _PLANNED = {"provider_key": "acme_sms", "display_name": "Acme SMS", "category": "messaging", "status": "planned"}
-_FOREIGN_TENANT = "00000000-0000-4000-8000-000000000000"
-_REFRESH, _CALLBACK = "/oauth/google/refresh", "/oauth/callback"
+_NOBODY = "00000000-0000-4000-8000-000000000000"
+_CALLBACK = "/oauth/callback"
 
 GUIDE: dict[Entry, Advice] = {
     # Execution
@@ -72,7 +71,7 @@ GUIDE: dict[Entry, Advice] = {
         DEVELOPER,
         _("The x-tenant-id header names a tenant, and the token's tenant_id another one."),
         _("A token of one environment is used with a tenant of another."),
-        get("/providers", tenant=_FOREIGN_TENANT),
+        get("/providers", tenant=_NOBODY),
     ),
     c.QUOTA_EXCEEDED: _advice(
         ADMIN,
@@ -113,7 +112,7 @@ GUIDE: dict[Entry, Advice] = {
     c.EXECUTION_FAILED: _advice(
         OPERATOR,
         DEVELOPER,
-        _("The provider took the request and never answered (reason outcome_unknown), so it may have acted on it."),
+        _("The provider never answered and may have acted: reason outcome_unknown, and retryable is false."),
         _("The hub could not run the execution, because its database or the code of an adapter failed."),
         sms("+15005550505"),
     ),
@@ -150,14 +149,13 @@ GUIDE: dict[Entry, Advice] = {
     c.INTERNAL_CREDENTIAL_BIND_FAILED: _advice(
         OPERATOR,
         _("A sibling service sent what a tenant's own binding would be refused for."),
-        _("The certificate is valid, and the service behind it may not bind for this tenant."),
         path="/internal/credentials/bind",
     ),
     c.CREDENTIAL_NOT_FOUND: _advice(
         ADMIN,
         _("The provider is installed, and nobody has bound a credential to it."),
         _("The credential was revoked, or belongs to another tenant."),
-        get(f"/credentials/{_FOREIGN_TENANT}"),
+        get(f"/credentials/{_NOBODY}"),
     ),
     c.CREDENTIAL_EXPIRED: _advice(
         ADMIN,
@@ -201,7 +199,7 @@ GUIDE: dict[Entry, Advice] = {
         ADMIN,
         _("The user withdrew the permission at the provider, or changed the password."),
         _("The refresh token has expired, or was used by another copy of the application."),
-        path=_REFRESH,
+        path="/oauth/google/refresh",
     ),
     c.OAUTH_REVOCATION_FAILED: _advice(
         DEVELOPER,
@@ -271,6 +269,7 @@ GUIDE: dict[Entry, Advice] = {
         _("The app secret was rotated at Meta and not here."),
         _("A proxy in front of the hub changed the body: the signature covers its exact bytes."),
         path="/webhooks/whatsapp",
+        prefix="",
     ),
     c.TEMPLATE_REQUIRED: _advice(
         DEVELOPER,
@@ -302,7 +301,7 @@ GUIDE: dict[Entry, Advice] = {
         OPERATOR,
         ADMIN,
         _("The node is down, or its API listens on its own machine only."),
-        _("Neither a provider of the tenant nor a node of the installation is configured."),
+        _("Neither the tenant nor the installation names a node."),
         path="/storage/ipfs",
     ),
     # Integration

@@ -47,14 +47,19 @@ def reference_markdown() -> str:
 def _section(page: Page, heading: str) -> Iterator[str]:
     entry, advice = page.entry, page.advice
     yield from (f"{heading} {entry.code}", "", f"HTTP {entry.status}. {entry.message}.", "")
-    yield from (f"**Fix:** {entry.resolution}", "")
+    yield from (f"**Fix:** {_prose(entry.resolution)}", "")
     who = ", ".join(str(each.label) for each in advice.fixed_by)
     yield from (f"**Who can fix it:** {who}. **Retry unchanged:** {_yes(entry.retryable)}.", "")
     yield from ("Likely causes:", "")
-    yield from (f"- {cause}" for cause in advice.causes)
+    yield from (f"- {_prose(str(cause))}" for cause in advice.causes)
     yield ""
     if page.curl:
         yield from ("Reproduce it:", "", "```sh", page.curl, "```", "")
+
+
+def _prose(text: str) -> str:
+    """Text whose angle brackets stay to be seen: Markdown would take <action> for a tag of HTML."""
+    return text.replace("<", r"\<")
 
 
 def _yes(value: bool) -> str:

@@ -58,8 +58,11 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def errors(request: HttpRequest) -> HttpResponse:
+    """The codes in which every word of `q` occurs: HTML, or JSON by `Accept`."""
     query = request.GET.get("q", "")[:200].strip()
     found = matching(query)
+    if request.get_preferred_type(["text/html", JSON]) == JSON:
+        return HttpResponse(encode({"data": [row(entry) for entry in found]}), content_type=JSON)
     shown = {
         "here": "errors",
         "groups": list(grouped(found)),

