@@ -19,9 +19,10 @@ from integrationhub.core.exception_handler import respond
 
 logger = logging.getLogger(__name__)
 
-# From the first byte to the last one of the headers; and between two reads of a body.
+# From the first byte to the last one of the headers; between two reads of a body; and for all of a body.
 HEADERS_SECONDS = 10.0
 BODY_READ_SECONDS = 5
+BODY_SECONDS = 120.0
 
 # The first class that fits decides. The texts are ours: gunicorn's own repeat what the caller sent.
 _REFUSALS: tuple[tuple[type[Exception], int, str, str], ...] = (
@@ -47,7 +48,9 @@ class HubWorker(ThreadWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._reading: dict[Any, float] = {}  # connection -> when a thread began to read its headers
+        # connection -> when a thread began to read its headers, and to serve its request
+        self._reading: dict[Any, float] = {}
+        self._serving: dict[Any, float] = {}
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
@@ -60,20 +63,22 @@ class HubWorker(ThreadWorker):
             return super().handle(conn)
         finally:
             self._reading.pop(conn, None)
+            self._serving.pop(conn, None)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         self._reading.pop(conn, None)
+        self._serving[conn] = time.monotonic()
         limit_reads(conn.sock, BODY_READ_SECONDS)
         return super().handle_request(req, conn)
 
     def murder_pending(self) -> None:
         """Each second: who sends headers too slowly loses the connection, which frees its thread."""
         super().murder_pending()
-        now = time.monotonic()
-        for conn, since in list(self._reading.items()):
-            if now - since > HEADERS_SECONDS:
-                self._reading.pop(conn, None)
-                shut_down(conn.sock)
+        for conn in overdue(self._reading, HEADERS_SECONDS):
+            shut_down(conn.sock, socket.SHUT_RDWR)
+        # Only the reading ends: an answer that takes long to make is still written.
+        for conn in overdue(self._serving, BODY_SECONDS):
+            shut_down(conn.sock, socket.SHUT_RD)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer by our envelope where gunicorn would by a page of HTML; the connection closes after it."""
@@ -110,10 +115,16 @@ def limit_reads(sock: socket.socket, seconds: int) -> None:
         logger.debug("connection_already_gone")
 
 
-def shut_down(sock: socket.socket) -> None:
-    """End both directions, which wakes the thread that reads from it."""
+def overdue(since: dict[Any, float], seconds: float) -> list[Any]:
+    """Take out and return the connections that have been in `since` for longer than `seconds`."""
+    now = time.monotonic()
+    return [conn for conn, began in list(since.items()) if now - began > seconds and since.pop(conn, None)]
+
+
+def shut_down(sock: socket.socket, how: int) -> None:
+    """End reading, or both directions, which wakes the thread that reads."""
     try:
-        sock.shutdown(socket.SHUT_RDWR)
+        sock.shutdown(how)
     except OSError:
         logger.debug("connection_already_gone")
 

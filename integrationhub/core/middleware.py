@@ -14,6 +14,7 @@ from integrationhub.core import versioning
 from integrationhub.core.errors import HubError, InvalidRequest, Unexpected
 from integrationhub.core.exception_handler import respond, unknown_host, unknown_path
 from integrationhub.core.ids import new_id
+from integrationhub.core.logs import HIDDEN
 
 access = logging.getLogger("integrationhub.access")
 
@@ -139,6 +140,15 @@ def _finish(request: HttpRequest, response: HttpResponse) -> None:
         response[name] = value
 
 
+def _loggable_path(request: HttpRequest) -> str:
+    """The path without the one-time and endpoint tokens that some addresses hold."""
+    path, match = request.path, request.resolver_match
+    for name, value in (match.kwargs if match else {}).items():
+        if "token" in name:
+            path = path.replace(str(value), HIDDEN)
+    return path[:500]
+
+
 def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
     level = logging.DEBUG if request.path.startswith(QUIET) else logging.INFO
     access.log(
@@ -146,7 +156,7 @@ def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
         "request",
         extra={
             "method": (request.method or "")[:20],
-            "path": request.path[:500],
+            "path": _loggable_path(request),
             "status": response.status_code,
             "ms": round(seconds * 1000, 1),
         },

@@ -6,7 +6,7 @@ import structlog
 from celery import Task
 
 
-class HubTask(Task):  # type: ignore[misc]  # Celery's stubs leave the base untyped.
+class HubTask(Task):
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -23,7 +23,9 @@ Text = str | Promise
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """`fixed_by` names the likeliest first. The last of `commands` meets the error; without any, it occurs at `path`."""
+    """`fixed_by` names the likeliest first. The last of `commands` meets the error; where there is none, it occurs at
+    `path`.
+    """
 
     fixed_by: tuple[Who, ...]
     causes: tuple[Text, ...]
@@ -133,7 +135,6 @@ GUIDE: dict[Entry, Advice] = {
     c.ADAPTER_NOT_FOUND: _advice(
         OPERATOR,
         _("The provider's row is planned: it is announced, and its adapter is not part of this release."),
-        _("The adapter was removed while the provider's row stayed."),
         post("/providers", _PLANNED),
         get("/providers/acme_sms/adapter"),
     ),
@@ -175,7 +176,6 @@ GUIDE: dict[Entry, Advice] = {
     c.OAUTH_CODE_REQUIRED: _advice(
         DEVELOPER,
         _("The user refused, so that the provider redirected with error instead of code."),
-        _("The code was read from the fragment of the redirect instead of its query."),
         path=_CALLBACK,
     ),
     c.OAUTH_TOKEN_EXCHANGE_FAILED: _advice(
@@ -358,7 +358,6 @@ GUIDE: dict[Entry, Advice] = {
         DEVELOPER,
         ADMIN,
         _("More requests in 60 seconds than the tenant's tier allows, by all of the tenant's clients together."),
-        _("A client polls for what the answer or a webhook would have told it."),
         path="/providers",
     ),
     c.UNEXPECTED: _advice(

@@ -12,7 +12,7 @@ READ_HERE = ("integrationhub/settings.py", "integrationhub/gunicorn_conf.py")
 
 
 def names_in(path: Path) -> set[str]:
-    """Names of environment variables that a module reads, by `env.x("NAME")`, `_database("NAME")`, `environ.get("NAME")`."""
+    """Names of the environment variables that a module reads, by django-environ or `os.environ`."""
     calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call) and node.args)
     readers = {"str", "bool", "int", "list", "get", "_database"}
     return {

@@ -132,6 +132,10 @@ def redirect(request: Any, version: str) -> HttpResponse:
     return HttpResponse(status=301, headers={"Location": "/"})
 
 
+def connect(request: Any, one_time_token: str) -> HttpResponse:
+    return HttpResponse()
+
+
 def bug(request: Any, version: str) -> HttpResponse:
     raise RuntimeError("canary-secret-7781")
 
@@ -146,6 +150,7 @@ urlpatterns = [
     path(f"{API}/html", html),
     path(f"{API}/redirect", redirect),
     path(f"{API}/bug", bug),
+    path("connect/<str:one_time_token>", connect),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
 ]

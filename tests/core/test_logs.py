@@ -116,3 +116,8 @@ def test_token_and_query_are_in_no_line(api: Api, stream: io.StringIO) -> None:
     api.get("/faulty/bug", headers={"Authorization": f"Bearer {secret}x"})
     assert secret[:40] not in stream.getvalue()
     assert "abcdef0123456789" not in stream.getvalue()
+
+
+def test_token_in_an_address_is_in_no_line(api: Api, stream: io.StringIO) -> None:
+    assert api.client.get("/connect/abcdef0123456789").status_code == 200
+    assert lines(stream)[-1]["path"] == f"/connect/{HIDDEN}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -199,6 +200,21 @@ def test_those_who_send_slowly_do_not_keep_the_others_waiting(server: int, api: 
             sock.close()
     assert [answer[:12] for answer in answers[1::2]] == [b"HTTP/1.1 400"] * 4
     assert answers[0::2] == [b""] * 4
+
+
+def test_body_that_drips_is_given_up(server: int, api: Api) -> None:
+    with socket.create_connection(("127.0.0.1", server), timeout=2) as sock:
+        sock.sendall(request("/integrationhub/v1/echo", *_authorized(api), "Content-Length: 100", method="POST"))
+        started = time.monotonic()
+        while time.monotonic() - started < 12:
+            with suppress(OSError):
+                sock.sendall(b" ")
+            time.sleep(0.5)
+            if select.select([sock], [], [], 0)[0]:
+                break
+        status, _, body = parsed(_read_all(sock))
+    assert (status, body["details"]["reason"]) == (400, "incomplete_body")
+    assert time.monotonic() - started < 10
 
 
 def test_workers_end_with_a_master_that_was_killed() -> None:

@@ -26,12 +26,12 @@ def clean_environment(**more: str) -> dict[str, str]:
 class RunningHub:
     """`./hub up` on a state directory and a port of its own."""
 
-    def __init__(self, state: Path, *options: str) -> None:
+    def __init__(self, state: Path, **environment: str) -> None:
         self.state = state
         self.errors = (state.parent / f"{state.name}.errors").open("w+")
         self.process = subprocess.Popen(
-            [HUB, "up", "--port", "0", "--state", state, *options],
-            env=clean_environment(),
+            [HUB, "up", "--port", "0", "--state", state],
+            env=clean_environment(**environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -61,6 +61,15 @@ class RunningHub:
         with urlopen(request, timeout=10) as answer:  # noqa: S310 - our own address
             return int(answer.status)
 
+    def stop(self) -> None:
+        """End it, if it still runs, and what it holds of this test."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(timeout=20)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.errors.close()
+
     def leftovers(self) -> list[str]:
         """The processes that carry this hub's state directory in their environment, the supervisor apart."""
         return [line for pid, line in tagged_processes(self.state) if pid != self.process.pid]
@@ -74,12 +83,7 @@ def a_hub() -> Iterator[RunningHub]:
         try:
             yield hub.wait_until_up()
         finally:
-            if hub.process.poll() is None:
-                hub.process.send_signal(signal.SIGTERM)
-                hub.process.wait(timeout=20)
-            assert hub.process.stdout is not None
-            hub.process.stdout.close()
-            hub.errors.close()
+            hub.stop()
 
 
 @contextmanager

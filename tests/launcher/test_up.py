@@ -79,6 +79,19 @@ def test_a_token_of_the_state_opens_the_api(hub: RunningHub) -> None:
     assert hub.get("/integrationhub/v1/providers", **headers) == 200
 
 
+def test_the_doctor_finds_nothing_wrong_with_a_running_hub(hub: RunningHub) -> None:
+    eventually(lambda: answers(hub), seconds=15, what="an answer of the API")
+    examined = run("doctor", "--state", str(hub.state))
+    assert examined.returncode == 0, examined.stdout
+    assert "✗" not in examined.stdout
+
+
+def test_the_doctor_names_a_wrong_setting_and_its_fix(hub: RunningHub) -> None:
+    examined = run("doctor", "--state", str(hub.state), SECRET_KEY="short")
+    assert examined.returncode == 1
+    assert "SECRET_KEY is shorter than 32 bytes: set SECRET_KEY to" in examined.stdout
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_everything_within_fifteen_seconds(number: signal.Signals) -> None:
     with a_hub() as hub:
@@ -98,9 +111,7 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_hub_starts() -> None:
         try:
             assert again.up()["tenant_id"] == tenant
         finally:
-            again.process.terminate()
-            again.process.communicate(timeout=20)
-            again.errors.close()
+            again.stop()
 
 
 def answers(hub: RunningHub) -> bool:
@@ -114,7 +125,6 @@ def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [HUB, *arguments], env=clean_environment(), capture_output=True, text=True, timeout=60, check=False
-    )
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    settings = clean_environment(**environment)
+    return subprocess.run([HUB, *arguments], env=settings, capture_output=True, text=True, timeout=60, check=False)
