@@ -1,4 +1,4 @@
-"""A database made ready for the hub: its existence, the two roles beside the owner, the schema, and who may touch what."""
+"""A database made ready for the hub: itself, the two roles beside the owner, the schema, and who may touch what."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +97,8 @@ def _grant(connection: psycopg.Connection, database: str, app: str, system: str)
     """
     tables = connection.execute(
         """SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
-           WHERE n.nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'django_migrations'"""
+           WHERE n.nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition
+             AND relname <> 'django_migrations'"""
     ).fetchall()
     operators_only = {
         model._meta.db_table

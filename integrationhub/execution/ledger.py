@@ -1,7 +1,7 @@
 """The durable statements: what is committed before a provider is called, and what after.
 
-Each function is one short transaction. Plain SQL, since quota, execution and attempt are one statement: either all three
-stand before the call, or nothing does and nothing is sent.
+Each function is one short transaction. Plain SQL, since quota, execution and attempt are one statement: either all
+three stand before the call, or nothing does and nothing is sent.
 """
 
 import json

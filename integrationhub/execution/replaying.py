@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on an execution: the claim is part of the durable statement, and what an attempt came to is kept."""
+"""`Idempotency-Key` on an execution: the claim is taken with the durable statement, the outcome is kept."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -75,7 +75,7 @@ def test_debug_lets_everything_pass(settings: Any) -> None:
 
 
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [sys.executable, *arguments],
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "integrationhub.settings", **environment},
         capture_output=True,
