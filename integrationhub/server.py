@@ -118,7 +118,10 @@ def limit_reads(sock: socket.socket, seconds: int) -> None:
 def overdue(since: dict[Any, float], seconds: float) -> list[Any]:
     """Take out and return the connections that have been in `since` for longer than `seconds`."""
     now = time.monotonic()
-    return [conn for conn, began in list(since.items()) if now - began > seconds and since.pop(conn, None)]
+    late = [conn for conn, began in list(since.items()) if now - began > seconds]
+    for conn in late:
+        since.pop(conn, None)
+    return late
 
 
 def shut_down(sock: socket.socket, how: int) -> None:

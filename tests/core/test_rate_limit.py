@@ -32,7 +32,9 @@ def _forget_client() -> None:
 
 
 def through(settings: Any, port: int) -> None:
-    settings.REDIS_URL = f"redis://127.0.0.1:{port}/{urlsplit(configured.REDIS_URL).path.lstrip('/')}"
+    real = urlsplit(configured.REDIS_URL)
+    login = real.netloc.rpartition("@")[0]
+    settings.REDIS_URL = real._replace(netloc=f"{login}@127.0.0.1:{port}" if login else f"127.0.0.1:{port}").geturl()
     _forget_client()
 
 
