@@ -20,7 +20,7 @@ app.autodiscover_tasks()
 # Celery offers these two moments only as signals.
 @worker_init.connect
 def start_safely(**_: object) -> None:
-    """A worker refuses what the web process refuses: unsafe settings, a database role that passes row-level security."""
+    """A worker refuses what the web process refuses: unsafe settings, a role that passes row-level security."""
     try:
         refuse_unsafe()
     except ImproperlyConfigured as fault:
