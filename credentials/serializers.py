@@ -4,6 +4,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from credentials.models import Credential
+from integrationhub.core.pagination import PageParameters, PageShape
 from providers.serializers import Moment
 
 ANSWERS: dict[str, bool | str] = {
@@ -42,13 +43,9 @@ class CredentialRow(serializers.ModelSerializer):
         ]
 
 
-class CredentialList(serializers.Serializer):
+class CredentialList(PageShape):
     data = CredentialRow(many=True)  # type: ignore[assignment]  # The stubs know `data` as the result alone.
-    has_more = serializers.BooleanField()
-    next_cursor = serializers.CharField(allow_null=True)
 
 
-class CredentialFilters(serializers.Serializer):
+class CredentialFilters(PageParameters):
     provider_key = serializers.CharField(required=False)
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=100, default=50)
-    cursor = serializers.CharField(required=False)

@@ -1,5 +1,6 @@
 from rest_framework import serializers
 
+from integrationhub.core.pagination import PageParameters, PageShape
 from marketplace.models import Installation, Integration
 from providers.models import Category
 from providers.serializers import Moment
@@ -36,18 +37,14 @@ class IntegrationRow(serializers.ModelSerializer):
         return dict(adapter.config_schema) if adapter else {}
 
 
-class IntegrationList(serializers.Serializer):
+class IntegrationList(PageShape):
     data = IntegrationRow(many=True)  # type: ignore[assignment]  # The stubs know `data` as the result alone.
-    has_more = serializers.BooleanField()
-    next_cursor = serializers.CharField(allow_null=True)
 
 
-class IntegrationFilters(serializers.Serializer):
+class IntegrationFilters(PageParameters):
     q = serializers.CharField(required=False)
     category = serializers.ChoiceField(Category.choices, required=False)
     installed = serializers.BooleanField(required=False)
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=100, default=50)
-    cursor = serializers.CharField(required=False)
 
 
 class InstallationRow(serializers.ModelSerializer):
@@ -72,12 +69,5 @@ class InstallationRow(serializers.ModelSerializer):
         ]
 
 
-class InstallationList(serializers.Serializer):
+class InstallationList(PageShape):
     data = InstallationRow(many=True)  # type: ignore[assignment]  # The stubs know `data` as the result alone.
-    has_more = serializers.BooleanField()
-    next_cursor = serializers.CharField(allow_null=True)
-
-
-class PageFilters(serializers.Serializer):
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=100, default=50)
-    cursor = serializers.CharField(required=False)

@@ -3,7 +3,7 @@ from rest_framework.response import Response
 
 from integrationhub.core import catalogue
 from integrationhub.core.http import HubRequest
-from integrationhub.core.pagination import page
+from integrationhub.core.pagination import PageParameters, page
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.core.views import HubView
 from integrationhub.idempotency.keyed import keyed
@@ -15,7 +15,6 @@ from marketplace.serializers import (
     IntegrationFilters,
     IntegrationList,
     IntegrationRow,
-    PageFilters,
 )
 
 
@@ -75,7 +74,7 @@ class Installed(HubView):
 
     @extend_schema(
         summary="List what is installed, in the order in which it is tried",
-        parameters=[PageFilters],
+        parameters=[PageParameters],
         responses={200: InstallationList},
     )
     def get(self, request: HubRequest, version: str) -> Response:

@@ -2,6 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from integrationhub.core.pagination import PageParameters, PageShape
 from integrationhub.core.representation import moment
 from providers.adapter import Adapter
 from providers.intents import INTENTS, Intent
@@ -42,18 +43,14 @@ class ProviderRow(serializers.ModelSerializer):
         return find(provider.provider_key) is not None
 
 
-class ProviderList(serializers.Serializer):
+class ProviderList(PageShape):
     data = ProviderRow(many=True)  # type: ignore[assignment]  # The stubs know `data` as the result alone.
-    has_more = serializers.BooleanField()
-    next_cursor = serializers.CharField(allow_null=True)
 
 
-class ProviderFilters(serializers.Serializer):
+class ProviderFilters(PageParameters):
     category = serializers.ChoiceField(Category.choices, required=False)
     status = serializers.ChoiceField(Status.choices, required=False)
     intent = serializers.ChoiceField(list(INTENTS), required=False)
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=100, default=50)
-    cursor = serializers.CharField(required=False)
 
 
 class AdapterBody(serializers.Serializer):

@@ -70,16 +70,20 @@ def _validation(exc: Any) -> HubError:
 
 
 def _fields(detail: Any, path: str = "") -> Iterator[dict[str, str]]:
-    """Every message of a nested ValidationError as `{"field": "items.0.to", "reason": "required", "expected": ...}`."""
+    """Each message of a nested ValidationError as `{"field": "items[0].to", "reason": "required", "expected": ..}`."""
     if isinstance(detail, dict):
         for key, value in detail.items():
-            yield from _fields(value, path if key == "non_field_errors" else f"{path}.{key}".lstrip("."))
+            yield from _fields(value, path if key == "non_field_errors" else _member(path, key))
     elif isinstance(detail, list):
         for index, value in enumerate(detail):
             # A list of dicts is about the members of a list, a list of messages about the field itself.
-            yield from _fields(value, f"{path}.{index}".lstrip(".") if isinstance(value, (dict, list)) else path)
+            yield from _fields(value, _member(path, index) if isinstance(value, (dict, list)) else path)
     else:
         yield {"field": path or "body", "reason": getattr(detail, "code", "invalid"), "expected": str(detail)}
+
+
+def _member(path: str, key: str | int) -> str:
+    return f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}".lstrip(".")
 
 
 def _method_not_allowed(exc: Any) -> HubError:

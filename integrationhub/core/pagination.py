@@ -8,6 +8,7 @@ from typing import Any
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
+from rest_framework import serializers
 from rest_framework.request import Request
 
 from integrationhub.core.errors import InvalidRequest
@@ -15,6 +16,20 @@ from integrationhub.core.http import Principal
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
+
+
+class PageParameters(serializers.Serializer):
+    """How a list's parameters are described; `page` below reads and checks them."""
+
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT)
+    cursor = serializers.CharField(required=False, help_text="The `next_cursor` of the page before.")
+
+
+class PageShape(serializers.Serializer):
+    """How a page is described; a list adds its `data`."""
+
+    has_more = serializers.BooleanField()
+    next_cursor = serializers.CharField(allow_null=True)
 
 
 def page(

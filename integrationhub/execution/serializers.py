@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from integrationhub.core.pagination import PageShape
 from integrationhub.execution.models import Mode, Outcome, Status
 from integrationhub.execution.order import BODY_SCHEMA
 
@@ -49,10 +50,8 @@ class ExecutionShape(serializers.Serializer):
     error = ErrorShape(required=False)
 
 
-class ExecutionPage(serializers.Serializer):
+class ExecutionPage(PageShape):
     data = ExecutionShape(many=True)  # type: ignore[assignment]  # The name of every list's rows.
-    has_more = serializers.BooleanField()
-    next_cursor = serializers.CharField(allow_null=True)
 
 
 class PlanStepShape(serializers.Serializer):

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from credentials.errors import CredentialExpired, CredentialNotFound
 from integrationhub.core import catalogue
 from integrationhub.core.http import HubRequest
-from integrationhub.core.pagination import page
+from integrationhub.core.pagination import PageParameters, page
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.core.views import HubView
 from integrationhub.execution import executor, listing, order, queueing, rules, spending
@@ -114,7 +114,9 @@ class PlanView(ExecutionDoor):
 
 class ExecutionListView(HubView):
     @extend_schema(
-        summary="List executions, newest first", parameters=[ExecutionFilters], responses={200: ExecutionPage}
+        summary="List executions, newest first",
+        parameters=[ExecutionFilters, PageParameters],
+        responses={200: ExecutionPage},
     )
     def get(self, request: HubRequest, version: str) -> Response:
         filters = ExecutionFilters(data=request.query_params)

@@ -42,8 +42,8 @@ def test_validation_names_every_field_at_once(api: Api) -> None:
     assert found == {
         "name": "max_length",
         "address.a": "invalid",
-        "lines.1.sku": "required",
-        "lines.1.count": "min_value",
+        "lines[1].sku": "required",
+        "lines[1].count": "min_value",
     }
     assert all(row["expected"] for row in answer["details"]["fields"])
 
