@@ -10,9 +10,10 @@ from django.db import connections
 
 from credentials.models import TenantKey
 from credentials.vault import BACKENDS, key_encryption_keys
+from integrationhub.core.checks import BEFORE_START
 
 
-@register(Tags.security)
+@register(Tags.security, BEFORE_START)
 def vault_backend_exists(**_: Any) -> list[CheckMessage]:
     if settings.VAULT_BACKEND in BACKENDS:
         return []
@@ -29,9 +30,9 @@ def _tables() -> list[str]:
     return connections["system"].introspection.table_names()
 
 
-@register(Tags.database)
+@register(Tags.database, BEFORE_START)
 def no_key_was_removed(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Runs where the database may be asked: `manage.py check --database system`."""
+    """Runs where the database may be asked: before every start, and by `manage.py check --database system`."""
     if "system" not in (databases or ()) or TenantKey._meta.db_table not in _tables():
         return []
     try:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.core.checks import Error, register
+from django.core.checks import ERROR, Error, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db import connections
@@ -23,13 +23,27 @@ LEAST_SECRET_BYTES = 32
 _PLACEHOLDERS = ("change-me", "changeme", "change_me", "default", "example", "insecure", "placeholder", "password")
 
 
+# The tag of other apps' checks that must pass before the hub serves; they may ask the database.
+BEFORE_START = "before_start"
+
+
 def refuse_unsafe() -> None:
     """Raise ImproperlyConfigured naming every unsafe setting and its fix; with DEBUG on, do nothing."""
     if settings.DEBUG:
         return
-    faults = [*setting_faults(), *role_faults()]
+    faults = [*setting_faults(), *role_faults(), *_faults_of_apps()]
     if faults:
         raise ImproperlyConfigured("The hub does not start:\n" + "\n".join(f"- {fault}" for fault in faults))
+
+
+def _faults_of_apps() -> Iterator[str]:
+    try:
+        found = run_checks(tags=[BEFORE_START], databases=["system"])
+    except DatabaseError:
+        return  # Away at the start; that the role could not be checked has been logged.
+    for check in found:
+        if check.level >= ERROR:
+            yield f"{check.msg} {check.hint or ''}".strip()
 
 
 @register()

@@ -2,7 +2,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
 from credentials.errors import CredentialExpired, CredentialNotFound
@@ -39,6 +39,17 @@ REFUSALS = (
     CredentialExpired.entry,
     catalogue.EXECUTION_FAILED,
 )
+EXAMPLES = [
+    OpenApiExample(
+        "A text message that falls back",
+        value={
+            "category": "messaging",
+            "intent": "message.send.sms",
+            "payload": {"to": "+15005550503", "text": "Hello from the hub"},
+        },
+        request_only=True,
+    )
+]
 PREFER = OpenApiParameter(
     "Prefer", str, OpenApiParameter.HEADER, description="`respond-async`: 202 at once, a worker runs it."
 )
@@ -72,6 +83,7 @@ class ExecuteView(ExecutionDoor):
     @extend_schema(
         summary="Run an intent over the tenant's providers, in order",
         request=EXECUTE_BODY,
+        examples=EXAMPLES,
         parameters=[PREFER],
         responses={200: ExecutionShape, 202: ExecutionShape},
     )
@@ -105,6 +117,7 @@ class PlanView(ExecutionDoor):
     @extend_schema(
         summary="Show the chain an order would take; sends and counts nothing",
         request=EXECUTE_BODY,
+        examples=EXAMPLES,
         responses={200: PlanShape},
     )
     def post(self, request: HubRequest, version: str) -> Response:

@@ -73,6 +73,9 @@ def _started(options: argparse.Namespace, supervisor: Supervisor) -> Iterator[in
 
 
 def _tell_story(hub: installation.Installation, supervisor: Supervisor) -> int:
+    if hub.settings["JWT_ALGORITHM"] != "HS256":
+        _say("only the issuer of this hub's tokens can make one, so no intent is run for show")
+        return 1
     words = [sys.executable, "-m", "integrationhub.launcher.story", str(hub.state.up_json)]
     status = supervisor.run(Program("story", words, hub.settings))
     if status:

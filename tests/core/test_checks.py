@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from credentials.vault import Context, vault
 from integrationhub.core import signing_keys
 from integrationhub.core.checks import refuse_unsafe
 
@@ -105,3 +107,16 @@ def test_start_goes_on_while_the_database_is_away() -> None:
 def test_deployment_check_has_nothing_to_say_about_an_installation() -> None:
     done = manage("manage.py", "check", "--deploy", "--fail-level", "WARNING")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "start", [("-c", "import integrationhub.wsgi"), ("-m", "celery", "-A", "integrationhub", "worker")]
+)
+def test_a_key_that_a_row_still_names_is_missed_at_the_start(start: tuple[str, ...]) -> None:
+    tenant = uuid4()
+    vault().seal(b"anything", Context(tenant, "somewhere", uuid4(), "field"))
+    other = "k9:" + base64.b64encode(os.urandom(32)).decode()
+    done = manage(*start, KEY_ENCRYPTION_KEYS=other)
+    assert done.returncode != 0
+    assert "lacks the key 'k1'" in done.stderr
