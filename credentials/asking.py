@@ -11,6 +11,7 @@ from credentials.errors import CredentialBindFailed
 from integrationhub.core.ids import read_id
 from providers import finding, registry, schema_faults
 from providers.adapter import Adapter
+from providers.errors import AdapterNotFound, ProviderNotFound
 from providers.models import Provider
 from providers.schema_faults import Fault
 
@@ -39,10 +40,10 @@ class Asked:
 
 
 def read(body: Mapping[str, Any]) -> Asked:
-    """Raises ProviderNotFound, AdapterNotFound, or CredentialBindFailed, which names every field at fault."""
+    """Raises CredentialBindFailed, which names every field at fault, the provider among them."""
     faults = [*_provider_faults(body), *schema_faults.faults(_BODY, body)]
     expires_at = _expiry(body.get("expires_at"), faults)
-    adapter = None if any(fault["field"] in PROVIDER_NAMES for fault in faults) else _adapter(body)
+    adapter = None if any(fault["field"] in PROVIDER_NAMES for fault in faults) else _adapter(body, faults)
     if adapter and isinstance(body.get("credentials"), dict):
         needed = schema_faults.compiled(adapter.credential_schema or {})
         faults += schema_faults.faults(needed, body["credentials"], at="credentials")
@@ -66,23 +67,31 @@ def _expiry(given: Any, faults: list[Fault]) -> datetime | None:
     """The time, if it is one that is still to come; else a fault is added. A wrong type is the schema's to find."""
     if not isinstance(given, str):
         return None
-    try:
-        expires_at = parse_datetime(given)
-    except ValueError:
-        expires_at = None
     expected = BIND_SCHEMA["properties"]["expires_at"]["description"]
-    if expires_at is None or expires_at.tzinfo is None:
+    try:
+        parsed = parse_datetime(given)
+        # The last hours of the year 9999 west of Greenwich lie in a year that no database client reads back.
+        expires_at = parsed.astimezone(UTC) if parsed and parsed.tzinfo else None
+    except (ValueError, OverflowError):
+        expires_at = None
+    if expires_at is None:
         faults.append({"field": "expires_at", "reason": "wrong_form", "expected": expected})
     elif expires_at <= datetime.now(UTC):
         faults.append({"field": "expires_at", "reason": "in_the_past", "expected": expected})
     return expires_at
 
 
-def _adapter(body: Mapping[str, Any]) -> type[Adapter]:
-    named = next(body[name] for name in PROVIDER_NAMES if name in body)
-    row_id = read_id(named)
+def _adapter(body: Mapping[str, Any], faults: list[Fault]) -> type[Adapter] | None:
+    """The adapter of the provider that is named; else a fault is added that says why there is none."""
+    name = next(name for name in PROVIDER_NAMES if name in body)
+    row_id = read_id(body[name])
     row = Provider.objects.visible().filter(id=row_id).first() if row_id else None
-    adapter = registry.get((row or finding.get(named)).provider_key)
+    try:
+        adapter = registry.get((row or finding.get(body[name])).provider_key)
+    except (ProviderNotFound, AdapterNotFound) as error:
+        reason = "unknown_provider" if isinstance(error, ProviderNotFound) else "no_adapter"
+        faults.append({"field": name, "reason": reason, "expected": error.message})
+        return None
     if adapter.credential_schema is None:
         raise CredentialBindFailed(
             f"{adapter.display_name} needs no credential: install it and use it.",

@@ -16,7 +16,6 @@ from credentials.vault import Context, vault
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.ids import new_id, read_id
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
-from integrationhub.core.throttling import bump_version
 from providers import registry
 from providers.adapter import Adapter
 from providers.errors import Next, ProviderError, Stop
@@ -46,7 +45,7 @@ def bind_asked(*, tenant_id: UUID, body: Mapping[str, Any]) -> Credential:
     """Store what a provider needs, as the version in use; the one before is kept beside it, superseded.
 
     `body` is `asking.BIND_SCHEMA`. The provider is asked first, where it can be and `verify` is true. Raises
-    ProviderNotFound, AdapterNotFound, or CredentialBindFailed; then nothing was stored.
+    CredentialBindFailed; then nothing was stored.
     """
     asked = asking.read(body)
     verified = _verified(asked.adapter, asked.secrets) if asked.verify else Credential.Verified.UNCHECKED
@@ -58,7 +57,6 @@ def bind_asked(*, tenant_id: UUID, body: Mapping[str, Any]) -> Credential:
             reason="vault_unavailable",
             retryable=True,
         ) from error
-    bump_version(tenant_id)
     return credential
 
 
@@ -83,7 +81,6 @@ def revoke(*, tenant_id: UUID, credential_id: str) -> None:
     credential.sealed, credential.key_id, credential.status = b"", "", Credential.Status.REVOKED
     with tenant_scope(tenant_id):
         credential.save(update_fields=["sealed", "key_id", "status", "updated_at"])
-    bump_version(tenant_id)
 
 
 def reveal(*, tenant_id: UUID, provider_key: str) -> tuple[Credential, dict[str, Any]]:

@@ -4,7 +4,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from credentials.models import Credential
-from integrationhub.core.pagination import PageParameters, PageShape
+from integrationhub.core.pagination import PageShape
 from providers.serializers import Moment
 
 ANSWERS: dict[str, bool | str] = {
@@ -47,5 +47,5 @@ class CredentialList(PageShape):
     data = CredentialRow(many=True)  # type: ignore[assignment]  # The stubs know `data` as the result alone.
 
 
-class CredentialFilters(PageParameters):
-    provider_key = serializers.CharField(required=False)
+class CredentialFilters(serializers.Serializer):
+    provider_key = serializers.CharField(required=False, allow_blank=True)

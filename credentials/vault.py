@@ -1,7 +1,5 @@
 """Where secrets are sealed before they are stored, and opened just before they are used."""
 
-import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -18,11 +16,12 @@ from django.db import transaction
 
 from credentials.errors import VaultUnreadable
 from credentials.models import TenantKey
+from integrationhub.core import encryption_keys
+from integrationhub.core.encryption_keys import KEY_BYTES
 from integrationhub.core.ids import new_id
 from integrationhub.core.memory import ShortMemory
 from integrationhub.core.tenancy import tenant_scope
 
-KEY_BYTES = 32
 # NIST SP 800-38D, section 8.2.2: 96 random bits; section 8.3 then allows 2^32 values under one key.
 NONCE_BYTES = 12
 TAG_BYTES = 16
@@ -126,21 +125,7 @@ BACKENDS = {"local": _local}
 
 def key_encryption_keys() -> dict[str, bytes]:
     """Id to key from `settings.KEY_ENCRYPTION_KEYS`, the current one first. Raises ImproperlyConfigured."""
-    keys: dict[str, bytes] = {}
-    for number, pair in enumerate(settings.KEY_ENCRYPTION_KEYS, 1):
-        name, _, encoded = pair.partition(":")
-        try:
-            key = base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError):
-            key = b""
-        if not name or len(name) > 64 or name in keys or len(key) != KEY_BYTES:
-            raise ImproperlyConfigured(
-                f"KEY_ENCRYPTION_KEYS: entry {number} must be `id:base64` of {KEY_BYTES} bytes with an id of its own."
-            )
-        keys[name] = key
-    if not keys:
-        raise ImproperlyConfigured(f"KEY_ENCRYPTION_KEYS is empty: give it `id:base64` of {KEY_BYTES} random bytes.")
-    return keys
+    return encryption_keys.parse(settings.KEY_ENCRYPTION_KEYS)
 
 
 def _stored_key(tenant_id: UUID) -> TenantKey:

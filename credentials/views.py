@@ -7,7 +7,7 @@ from credentials.models import Credential
 from credentials.serializers import CredentialFilters, CredentialList, CredentialRow
 from integrationhub.core import catalogue
 from integrationhub.core.http import HubRequest
-from integrationhub.core.pagination import page
+from integrationhub.core.pagination import PageParameters, filters, page
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.core.views import HubView
 from integrationhub.idempotency.keyed import keyed
@@ -20,7 +20,7 @@ def represent(credential: Credential) -> dict:
 class Bind(HubView):
     roles = {"POST": "organizer"}
     failures = {
-        "POST": (catalogue.CREDENTIAL_BIND_FAILED, catalogue.PROVIDER_NOT_FOUND, catalogue.ADAPTER_NOT_FOUND),
+        "POST": (catalogue.CREDENTIAL_BIND_FAILED,),
     }
 
     @extend_schema(
@@ -38,11 +38,13 @@ class Credentials(HubView):
     roles = {"GET": "organizer"}
     failures = {"GET": (catalogue.INVALID_REQUEST,)}
 
-    @extend_schema(summary="List what is bound", parameters=[CredentialFilters], responses={200: CredentialList})
+    @extend_schema(
+        summary="List what is bound", parameters=[CredentialFilters, PageParameters], responses={200: CredentialList}
+    )
     def get(self, request: HubRequest, version: str) -> Response:
-        tenant_id = request.user.tenant_id
+        tenant_id, wanted = request.user.tenant_id, filters(request, CredentialFilters)
         with tenant_scope(tenant_id):
-            rows = binding.bound(tenant_id=tenant_id, provider_key=request.query_params.get("provider_key"))
+            rows = binding.bound(tenant_id=tenant_id, **wanted)
             return Response(page(request, rows, serialize=represent))
 
 

@@ -28,6 +28,7 @@ APPEND_SLASH = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "integrationhub.core.formats"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -134,13 +135,15 @@ DATABASES = {
 }
 DATABASE_ROUTERS = ["integrationhub.core.database.RoleRouter"]
 
-# --- Redis (or Valkey): rate limits and cache versions; the broker ---
+# --- Redis (or Valkey): rate limits; the broker ---
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
 REDIS_TIMEOUT_SECONDS = 0.1
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
+# No result is kept, so beat need not schedule a clean-up of them.
+CELERY_RESULT_EXPIRES = None
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = True
@@ -180,7 +183,6 @@ ADAPTER_MODULES = ["providers.adapters"]
 # --- Limits. Core reads these by dotted path, since the tiers live in an app above it ---
 
 TENANT_LIMITS = "marketplace.quotas.limits_of"
-EXECUTION_LEASE_SECONDS = 30
 
 # --- REST framework ---
 
@@ -201,7 +203,7 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Integration Hub",
-    "DESCRIPTION": "One API between an application and the outside services it uses. Every operation lists the codes "
+    "DESCRIPTION": "Say what is to be done, and the hub finds out who does it. Every operation lists the codes "
     f"of its errors; the error reference is at {PUBLIC_BASE_URL}/docs/errors.",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.1",

@@ -9,15 +9,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from jsonschema import Draft202012Validator
 
+from integrationhub.core.database import violates
 from integrationhub.core.errors import InvalidRequest
 from integrationhub.core.ids import read_id
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
-from integrationhub.core.throttling import bump_version
 from marketplace.errors import IntegrationNotFound
 from marketplace.models import DEFAULT_PRIORITY, MAX_PRIORITY, Installation, Integration, IntegrationQuerySet
 from providers import registry, schema_faults
 from providers.adapter import Adapter
-from providers.models import Category
 
 _CONFIG = {"type": "object", "description": "what the integration's config_schema asks for"}
 _PRIORITY = {
@@ -58,21 +57,19 @@ class Candidate:
 
 
 def on_shelf(
-    *, tenant_id: UUID, q: str | None = None, category: str | None = None, installed: str | None = None
+    *, tenant_id: UUID, q: str | None = None, category: str | None = None, installed: bool | None = None
 ) -> IntegrationQuerySet:
     """Integrations that match, each with `is_installed`. Evaluate it inside the tenant's scope.
 
-    Every word of `q` is in the name, slug or summary; `installed` is "true" or "false". Raises InvalidRequest for a
-    filter whose value does not exist.
+    Every word of `q` is in the name, slug or summary.
     """
-    _refuse_unknown(category=(category, Category.values), installed=(installed, ["true", "false"]))
     mine = Installation.objects.for_tenant(tenant_id).filter(integration=OuterRef("id"))
     rows = Integration.objects.visible().annotate(is_installed=Exists(mine))
     for word in (q or "").split():
         rows = rows.filter(Q(name__icontains=word) | Q(slug__icontains=word) | Q(summary__icontains=word))
     if category is not None:
         rows = rows.filter(provider__category=category)
-    return rows if installed is None else rows.filter(is_installed=installed == "true")
+    return rows if installed is None else rows.filter(is_installed=installed)
 
 
 def find_on_shelf(*, tenant_id: UUID, id_or_slug: str) -> Integration:
@@ -97,8 +94,9 @@ def install(*, tenant_id: UUID, id_or_slug: str, asked: Mapping[str, Any]) -> In
             with transaction.atomic():
                 installation.save(force_insert=True)
         except IntegrityError as error:
+            if not violates(error, "installed_once"):
+                raise
             raise _already_installed(tenant_id, integration) from error
-    bump_version(tenant_id)
     return installation
 
 
@@ -127,7 +125,6 @@ def configure(*, tenant_id: UUID, installation_id: str, changes: Mapping[str, An
         setattr(installation, name, value)
     with tenant_scope(tenant_id):
         installation.save(update_fields=[*changes, "updated_at"])
-    bump_version(tenant_id)
     return installation
 
 
@@ -136,7 +133,6 @@ def uninstall(*, tenant_id: UUID, installation_id: str) -> None:
     installation = get(tenant_id=tenant_id, installation_id=installation_id)
     with tenant_scope(tenant_id):
         installation.delete()
-    bump_version(tenant_id)
 
 
 def candidates(*, tenant_id: UUID) -> list[Candidate]:
@@ -176,16 +172,6 @@ def _fitting(adapter: type[Adapter] | None, is_change: bool) -> Draft202012Valid
     schema = CHANGE_SCHEMA if is_change else INSTALL_SCHEMA
     config = adapter.config_schema if adapter else schema["properties"]["config"]
     return schema_faults.compiled({**schema, "properties": {**schema["properties"], "config": config}})
-
-
-def _refuse_unknown(**filters: tuple[str | None, list[str]]) -> None:
-    faults = [
-        {"field": name, "reason": "not_allowed", "expected": f"one of {', '.join(values)}"}
-        for name, (given, values) in filters.items()
-        if given is not None and given not in values
-    ]
-    if faults:
-        raise InvalidRequest("A filter has a value that does not exist.", reason="invalid_fields", fields=faults)
 
 
 def _already_installed(tenant_id: UUID, integration: Integration) -> InvalidRequest:

@@ -1,6 +1,6 @@
 from rest_framework import serializers
 
-from integrationhub.core.pagination import PageParameters, PageShape
+from integrationhub.core.pagination import PageShape
 from marketplace.models import Installation, Integration
 from providers.models import Category
 from providers.serializers import Moment
@@ -41,8 +41,8 @@ class IntegrationList(PageShape):
     data = IntegrationRow(many=True)  # type: ignore[assignment]  # The stubs know `data` as the result alone.
 
 
-class IntegrationFilters(PageParameters):
-    q = serializers.CharField(required=False)
+class IntegrationFilters(serializers.Serializer):
+    q = serializers.CharField(required=False, allow_blank=True)
     category = serializers.ChoiceField(Category.choices, required=False)
     installed = serializers.BooleanField(required=False)
 

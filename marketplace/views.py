@@ -3,7 +3,7 @@ from rest_framework.response import Response
 
 from integrationhub.core import catalogue
 from integrationhub.core.http import HubRequest
-from integrationhub.core.pagination import PageParameters, page
+from integrationhub.core.pagination import PageParameters, filters, page
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.core.views import HubView
 from integrationhub.idempotency.keyed import keyed
@@ -30,17 +30,14 @@ class Marketplace(HubView):
     failures = {"GET": (catalogue.INVALID_REQUEST,)}
 
     @extend_schema(
-        summary="List what can be installed", parameters=[IntegrationFilters], responses={200: IntegrationList}
+        summary="List what can be installed",
+        parameters=[IntegrationFilters, PageParameters],
+        responses={200: IntegrationList},
     )
     def get(self, request: HubRequest, version: str) -> Response:
-        tenant_id, given = request.user.tenant_id, request.query_params
+        tenant_id, wanted = request.user.tenant_id, filters(request, IntegrationFilters)
         with tenant_scope(tenant_id):
-            rows = installing.on_shelf(
-                tenant_id=tenant_id,
-                q=given.get("q"),
-                category=given.get("category"),
-                installed=given.get("installed"),
-            )
+            rows = installing.on_shelf(tenant_id=tenant_id, **wanted)
             return Response(page(request, rows, serialize=represent, order=("slug",)))
 
 

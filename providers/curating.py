@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from integrationhub.core.database import violates
 from providers import registry, schema_faults
 from providers.errors import ProviderCreateFailed
 from providers.finding import get
@@ -41,6 +42,8 @@ def create(row: Any) -> Provider:
         with transaction.atomic():
             return Provider.objects.create(**row)
     except IntegrityError as error:
+        if not violates(error, "providers_provider_provider_key_key"):
+            raise
         # Asked of the unique constraint itself, since two requests may carry the same key at the same moment.
         taken = {"field": "provider_key", "reason": "already_exists", "expected": "a key that no provider has"}
         raise _failure([taken]) from error

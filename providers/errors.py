@@ -34,9 +34,7 @@ class ProviderError(HubError):
         entry: Entry | None = None,
         **details: Any,
     ) -> None:
-        if entry is not None:
-            self.entry = entry
-        super().__init__(message, retry_after=retry_after, **details)
+        super().__init__(message, entry=entry, retry_after=retry_after, **details)
         self.reason = reason
         self.upstream_status = upstream_status
 

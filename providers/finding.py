@@ -2,11 +2,9 @@
 
 from django.db.models import Q
 
-from integrationhub.core.errors import InvalidRequest
 from providers import registry
 from providers.errors import ProviderNotFound
-from providers.intents import INTENTS
-from providers.models import Category, Provider, ProviderQuerySet, Status
+from providers.models import Provider, ProviderQuerySet
 
 
 def get(provider_key: str) -> Provider:
@@ -27,19 +25,7 @@ def _unknown(provider_key: str) -> ProviderNotFound:
 
 
 def listed(*, category: str | None = None, status: str | None = None, intent: str | None = None) -> ProviderQuerySet:
-    """Providers in the operators' order. Raises InvalidRequest naming every filter whose value does not exist."""
-    known = {
-        "category": (category, Category.values),
-        "status": (status, Status.values),
-        "intent": (intent, list(INTENTS)),
-    }
-    faults = [
-        {"field": name, "reason": "not_allowed", "expected": f"one of {', '.join(values)}"}
-        for name, (given, values) in known.items()
-        if given is not None and given not in values
-    ]
-    if faults:
-        raise InvalidRequest("A filter has a value that does not exist.", reason="invalid_fields", fields=faults)
+    """Providers in the operators' order, narrowed by what is not None."""
     wanted = Q()
     if category:
         wanted &= Q(category=category)

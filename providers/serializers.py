@@ -2,7 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from integrationhub.core.pagination import PageParameters, PageShape
+from integrationhub.core.pagination import PageShape
 from integrationhub.core.representation import moment
 from providers.adapter import Adapter
 from providers.intents import INTENTS, Intent
@@ -47,7 +47,7 @@ class ProviderList(PageShape):
     data = ProviderRow(many=True)  # type: ignore[assignment]  # The stubs know `data` as the result alone.
 
 
-class ProviderFilters(PageParameters):
+class ProviderFilters(serializers.Serializer):
     category = serializers.ChoiceField(Category.choices, required=False)
     status = serializers.ChoiceField(Status.choices, required=False)
     intent = serializers.ChoiceField(list(INTENTS), required=False)

@@ -3,7 +3,7 @@ from rest_framework.response import Response
 
 from integrationhub.core import catalogue
 from integrationhub.core.http import HubRequest
-from integrationhub.core.pagination import page
+from integrationhub.core.pagination import PageParameters, filters, page
 from integrationhub.core.views import HubView
 from integrationhub.idempotency.keyed import keyed
 from providers import curating, finding, registry
@@ -28,10 +28,11 @@ class Providers(HubView):
     platform_only = frozenset({"POST"})
     failures = {"GET": (catalogue.INVALID_REQUEST,), "POST": (catalogue.PROVIDER_CREATE_FAILED,)}
 
-    @extend_schema(summary="List the providers", parameters=[ProviderFilters], responses={200: ProviderList})
+    @extend_schema(
+        summary="List the providers", parameters=[ProviderFilters, PageParameters], responses={200: ProviderList}
+    )
     def get(self, request: HubRequest, version: str) -> Response:
-        given = request.query_params
-        rows = finding.listed(category=given.get("category"), status=given.get("status"), intent=given.get("intent"))
+        rows = finding.listed(**filters(request, ProviderFilters))
         return Response(page(request, rows, serialize=represent, order=("position", "provider_key")))
 
     @extend_schema(

@@ -20,6 +20,10 @@ KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
 @pytest.fixture(scope="session", autouse=True)
 def database(django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
     """A database of this worker's own, made by the owner as an installation would make it."""
+    # No test is about the cost of guessing a password.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # A test client makes its own handler: it need not read all static files first, and finds one when asked for it.
+    settings.WHITENOISE_AUTOREFRESH = True
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         _drop_database()
         provisioning.provision()

@@ -1,7 +1,7 @@
 """The environment of a test run, set before Django's settings are read (pytest loads this by `-p`).
 
-`./hub test` gives a superuser's `DATABASE_OWNER_URL` and a `REDIS_URL`; the two other roles, the secrets and a
-database of its own for each worker process are made up here.
+`./hub test` gives a superuser's `DATABASE_OWNER_URL` and a `REDIS_URL`; the two other roles, the secrets and, for each
+worker process, a database of its own in either server are made up here.
 """
 
 import base64
@@ -23,7 +23,9 @@ def _prepare() -> None:
     os.environ["DATABASE_OWNER_URL"] = f"postgres://{credentials}@{where}"
     for name, role in (("DATABASE_URL", "app"), ("DATABASE_SYSTEM_URL", "system")):
         os.environ[name] = f"postgres://{database}_{role}:{secrets.token_hex(16)}@{where}"
-    os.environ["CELERY_BROKER_URL"] = os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:6379/0")
+    os.environ["REDIS_URL"] = os.environ["CELERY_BROKER_URL"] = _redis_url(
+        os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"
+    )
     os.environ.update(
         SECRET_KEY=secrets.token_urlsafe(48),
         JWT_ALGORITHM="HS256",
@@ -35,8 +37,14 @@ def _prepare() -> None:
         SANDBOX_ENABLED="true",
         ALLOWED_HOSTS="testserver,127.0.0.1,localhost",
         PUBLIC_BASE_URL="https://hub.example",
-        OUTBOUND_ALLOWED_NETWORKS="127.0.0.0/8",
     )
+
+
+def _redis_url(given: str) -> str:
+    """The given URL; a worker process counts on from its database's number (a server has 16 unless told otherwise)."""
+    url = urlsplit(given)
+    number = int(url.path.strip("/") or 0) + int(WORKER.removeprefix("gw") if WORKER != "main" else 0)
+    return url._replace(path=f"/{number % 16}").geturl()
 
 
 _prepare()

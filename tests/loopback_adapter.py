@@ -23,6 +23,8 @@ class LoopbackSms(Adapter):
             raise Ambiguous("The server did not answer in time.", reason=error.reason) from error
         if answer.status == 503:
             raise Retry("The server is busy.", reason="upstream_503", upstream_status=503)
+        if answer.status == 401:
+            raise Next("The server refuses this key.", reason="upstream_401", upstream_status=401)
         if answer.status == 400:
             raise Stop("The server refuses this text.", reason="upstream_400", upstream_status=400)
         return Receipt(reference=answer.json()["id"])

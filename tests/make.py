@@ -21,6 +21,20 @@ def token(tenant: UUID | str, *roles: str, **over: Any) -> str:
     return jwt.encode(claims(tenant, *roles, **over), settings.JWT_SECRET, algorithm="HS256")
 
 
+def sms(to: str = "+15005550006", **options: Any) -> dict[str, Any]:
+    """The body of a text message; the sandbox acts by its recipient."""
+    body = {"category": "messaging", "intent": "message.send.sms", "payload": {"to": to, "text": "hello"}}
+    return {**body, "options": options} if options else body
+
+
+def keyed() -> dict[str, Any]:
+    """Arguments of a request under a new Idempotency-Key."""
+    return {"headers": {"Idempotency-Key": str(uuid4())}}
+
+
+LATER = {"Prefer": "respond-async"}
+
+
 class Api:
     """Requests as one principal. Answers are Django's test responses; `.json()` reads their body."""
 

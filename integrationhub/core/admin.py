@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from django_celery_beat.admin import CrontabScheduleAdmin as StockCrontabAdmin
 from django_celery_beat.admin import PeriodicTaskAdmin as StockTaskAdmin
 from django_celery_beat.admin import PeriodicTaskForm, TaskSelectWidget
@@ -19,6 +20,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 for model in (User, Group, ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
     admin.site.unregister(model)
+admin.site.index_title = _("Overview")
 
 
 @admin.register(User)
@@ -57,12 +59,12 @@ class ScheduleAdmin(StockTaskAdmin, ModelAdmin):
     date_hierarchy = None
 
 
-@admin.register(CrontabSchedule)
-class CrontabAdmin(StockCrontabAdmin, ModelAdmin):
-    inlines = ()
-
-
 @admin.register(IntervalSchedule, ClockedSchedule)
 class TimingAdmin(ModelAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return False  # Reached from a schedule's form, where it is chosen or added.
+
+
+@admin.register(CrontabSchedule)
+class CrontabAdmin(StockCrontabAdmin, TimingAdmin):
+    inlines = ()

@@ -2,7 +2,6 @@
 
 import re
 from typing import Any
-from uuid import UUID
 
 import jwt
 import structlog
@@ -12,13 +11,14 @@ from rest_framework.request import Request
 
 from integrationhub.core.errors import Unauthorized
 from integrationhub.core.http import ROLES, Principal
+from integrationhub.core.ids import read_id
 from integrationhub.core.signing_keys import keys
 
 MAX_TOKEN_BYTES = 8 * 1024
 LEEWAY_SECONDS = 30
+LONGEST_SUBJECT = 255
 MAX_LIFETIME_SECONDS = 24 * 60 * 60
 
-CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 # A header that asks for a key from elsewhere, or for an extension that we do not know, is refused whatever it holds.
 _REFUSED_HEADERS = ("jku", "jwk", "x5u", "x5c", "crit")
@@ -106,13 +106,13 @@ def _principal(claims: dict[str, Any]) -> Principal:
     if claims["aud"] not in (settings.JWT_AUDIENCE, [settings.JWT_AUDIENCE]):
         raise _refused("wrong_audience")
     tenant_id, subject, roles = claims["tenant_id"], claims["sub"], claims.get("roles", [])
-    if not isinstance(tenant_id, str) or not CANONICAL_UUID.fullmatch(tenant_id):
+    if not isinstance(tenant_id, str) or (tenant := read_id(tenant_id)) is None:
         raise _refused("malformed", "The claim tenant_id must be a UUID as a string.")
-    if not isinstance(subject, str) or not subject:
-        raise _refused("malformed", "The claim sub must be a string that is not empty.")
+    if not isinstance(subject, str) or not (0 < len(subject) <= LONGEST_SUBJECT and subject.isprintable()):
+        raise _refused("malformed", f"The claim sub must be 1 to {LONGEST_SUBJECT} printable characters.")
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise _refused("malformed", "The claim roles must be a list of strings.")
-    return Principal(UUID(tenant_id), subject, frozenset(roles).intersection(ROLES))
+    return Principal(tenant, subject, frozenset(roles).intersection(ROLES))
 
 
 def _is_time(value: Any) -> bool:

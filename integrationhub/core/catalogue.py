@@ -13,7 +13,8 @@ class Entry:
     """One row: what happened (`message`), what to do about it (`resolution`), and how HTTP says so (`status`).
 
     `category` is one of the ten groups of the reference. `retryable` says whether the same request, sent again
-    unchanged, may succeed; an error may know better and say otherwise.
+    unchanged, may succeed. Where `depends` is true an answer with this entry may say the opposite, so that only its own
+    `retryable` tells.
     """
 
     code: str
@@ -22,6 +23,7 @@ class Entry:
     resolution: str
     category: str
     retryable: bool = False
+    depends: bool = False
 
     @property
     def name(self) -> str:
@@ -88,6 +90,7 @@ INVALID_REQUEST = Entry(
     "Required execution parameters are missing",
     "Correct what details.reason or details.fields names; an execution needs category, intent and payload.",
     "Execution",
+    depends=True,
 )
 EXECUTION_FAILED = Entry(
     "ERR_INTEGRATION_HUB_SVC_EXECUTION_FAILED",
@@ -95,7 +98,7 @@ EXECUTION_FAILED = Entry(
     "Generic execution failure after all error handling",
     "Read the error message, then look in the service logs for the x-request-id of this answer.",
     "Execution",
-    retryable=True,
+    depends=True,
 )
 
 # Provider
@@ -130,6 +133,7 @@ CREDENTIAL_BIND_FAILED = Entry(
     "Credential binding (storage) failed",
     "Check the providerId, the credential format, and whether vault-svc is available.",
     "Credential",
+    depends=True,
 )
 INTERNAL_CREDENTIAL_BIND_FAILED = Entry(
     "ERR_INTEGRATION_HUB_SVC_INTERNAL_CREDENTIAL_BIND_FAILED",
@@ -137,6 +141,7 @@ INTERNAL_CREDENTIAL_BIND_FAILED = Entry(
     "Internal (mTLS) credential binding failed",
     "Check all that CREDENTIAL_BIND_FAILED asks for, and the mTLS certificates of the calling service.",
     "Credential",
+    depends=True,
 )
 CREDENTIAL_NOT_FOUND = Entry(
     "ERR_INTEGRATION_HUB_SVC_CREDENTIAL_NOT_FOUND",
@@ -399,6 +404,7 @@ UNEXPECTED = Entry(
     "An unhandled exception occurred",
     "Look in the logs for the x-request-id of this answer, and report it to the platform team if it is persistent.",
     "Auth",
+    depends=True,
 )
 
 # Meta Adapter

@@ -1,7 +1,5 @@
 """What must hold before the hub serves anyone: settings whose defaults suit a developer's machine are refused."""
 
-import base64
-import binascii
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +13,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from jwt import PyJWTError
 
+from integrationhub.core import encryption_keys
 from integrationhub.core.signing_keys import ALGORITHMS, keys
 
 logger = logging.getLogger(__name__)
@@ -82,23 +81,10 @@ def _make_one(name: str) -> str:
 
 
 def _encryption_keys() -> Iterator[str]:
-    fix = "set it to `id:key`, where key is what `openssl rand -base64 32` prints."
-    if not settings.KEY_ENCRYPTION_KEYS:
-        yield f"KEY_ENCRYPTION_KEYS is missing: {fix}"
-    names = [item.partition(":")[0] for item in settings.KEY_ENCRYPTION_KEYS]
-    if len(set(names)) != len(names):
-        yield "KEY_ENCRYPTION_KEYS names one id twice: give each key an id of its own."
-    for position, item in enumerate(settings.KEY_ENCRYPTION_KEYS, 1):
-        name, _, encoded = item.partition(":")
-        if not name or not _is_a_key(encoded):
-            yield f"KEY_ENCRYPTION_KEYS, entry {position}, is not an id and 32 bytes in base64: {fix}"
-
-
-def _is_a_key(encoded: str) -> bool:
     try:
-        return len(base64.b64decode(encoded, validate=True)) == 32
-    except (binascii.Error, ValueError):
-        return False
+        encryption_keys.parse(settings.KEY_ENCRYPTION_KEYS)
+    except ImproperlyConfigured as fault:
+        yield str(fault)
 
 
 def _hosts() -> Iterator[str]:

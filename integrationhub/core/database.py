@@ -1,7 +1,9 @@
-"""Which of the three database roles serves which model."""
+"""Which of the three database roles serves which model, and what the database refused."""
 
 from typing import Any
 
+import psycopg
+from django.db import IntegrityError
 from django.db.models import Model
 
 # Tables of Django and celery-beat that only operators and schedules touch: the tenants' role has no right to them.
@@ -21,3 +23,9 @@ class RoleRouter:
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
         return db == "owner"
+
+
+def violates(error: IntegrityError, constraint: str) -> bool:
+    """Whether it is this very constraint that refused a row; another one is a fault of ours, and not the caller's."""
+    cause = error.__cause__
+    return isinstance(cause, psycopg.IntegrityError) and cause.diag.constraint_name == constraint

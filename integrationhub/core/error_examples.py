@@ -100,9 +100,7 @@ def envelope(entry: Entry, *, path: str, status: int | None = None, accept: str 
     if status in REASONS and status != entry.status:
         reason, message = REASONS[status]
         details = {"reason": reason}
-    # The one failure that sending again would make worse, so its example says so.
-    retryable = False if entry is catalogue.EXECUTION_FAILED else None
-    error = _Example(entry, message, status=status, retryable=retryable, retry_after=_WAITS.get(entry), **details)
+    error = _Example(entry, message, status=status, retry_after=_WAITS.get(entry), **details)
     return {**exception_handler.envelope(error, _request(_where(entry, path), accept)), "timestamp": TIMESTAMP}
 
 

@@ -19,7 +19,7 @@ from integrationhub.core.catalogue import Entry
 
 
 class HubError(Exception):
-    """A failure the catalogue names. A subclass only chooses its entry.
+    """A failure the catalogue names. A subclass chooses the entry; `entry` replaces it where only the case can tell.
 
     `message` replaces the entry's own sentence; `details` (snake_case, JSON-able) become the answer's `details`;
     `status` differs from the entry's for `InvalidRequest` only; `retry_after` is in seconds.
@@ -31,12 +31,14 @@ class HubError(Exception):
         self,
         message: str | None = None,
         *,
+        entry: Entry | None = None,
         status: int | None = None,
         retryable: bool | None = None,
         retry_after: float | None = None,
         headers: dict[str, str] | None = None,
         **details: Any,
     ) -> None:
+        self.entry = entry or self.entry
         self.message = message or self.entry.message
         self.status = status or self.entry.status
         self.is_retryable = self.entry.retryable if retryable is None else retryable

@@ -4,7 +4,6 @@ import logging
 import math
 import re
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ from django.http.request import UnreadablePostError
 from django.utils.encoding import iri_to_uri
 from rest_framework import exceptions as rest_errors
 
+from integrationhub.core import serializer_faults
 from integrationhub.core.errors import (
     HubError,
     InvalidRequest,
@@ -64,26 +64,9 @@ def translate(exc: Exception, unforeseen: type[HubError] = Unexpected) -> HubErr
 
 
 def _validation(exc: Any) -> HubError:
-    fields = list(_fields(exc.detail))
+    fields = serializer_faults.faults(exc.detail)
     names = ", ".join(dict.fromkeys(field["field"] for field in fields)) or "the body"
     return InvalidRequest(f"Not valid: {names[:500]}.", reason="invalid_fields", fields=fields)
-
-
-def _fields(detail: Any, path: str = "") -> Iterator[dict[str, str]]:
-    """Each message of a nested ValidationError as `{"field": "items[0].to", "reason": "required", "expected": ..}`."""
-    if isinstance(detail, dict):
-        for key, value in detail.items():
-            yield from _fields(value, path if key == "non_field_errors" else _member(path, key))
-    elif isinstance(detail, list):
-        for index, value in enumerate(detail):
-            # A list of dicts is about the members of a list, a list of messages about the field itself.
-            yield from _fields(value, _member(path, index) if isinstance(value, (dict, list)) else path)
-    else:
-        yield {"field": path or "body", "reason": getattr(detail, "code", "invalid"), "expected": str(detail)}
-
-
-def _member(path: str, key: str | int) -> str:
-    return f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}".lstrip(".")
 
 
 def _method_not_allowed(exc: Any) -> HubError:
@@ -216,16 +199,6 @@ def _camel_keys(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_camel_keys(item) for item in value]
     return value
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """`handler400`."""
-    return respond(translate(exception), request)
-
-
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """`handler404`."""
-    return respond(unknown_path(), request)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -1,5 +1,6 @@
 """Logs: one JSON object per line on stderr, for our own loggers and those of Django, gunicorn and Celery alike."""
 
+import logging
 import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -37,25 +38,44 @@ def _hide(match: re.Match[str]) -> str:
 
 
 def _redact_event(logger: Any, name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    kept = {key: event.pop(key) for key in ("_record", "_from_structlog") if key in event}
-    return {**redact(event), **kept}
+    return redact(event)
+
+
+# A handler that cannot write would print the record as it came, before any redaction.
+logging.raiseExceptions = False
+
+
+def _send_structlog_through_logging() -> None:
+    """Unconfigured, structlog prints text of its own on stdout, past level and redaction, with local variables."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
 
 
 def logging_config(level: str) -> dict[str, Any]:
     """The `logging.config.dictConfig` of every process: `time`, `level`, `logger`, `event`, and the bound context.
 
     The context (`request_id`, `tenant_id`, `execution_id`) is what `structlog.contextvars` holds; other members come
-    from a call's `extra`. JSON escapes newlines, escape sequences and U+2028, so that no value can forge a line.
+    from a call's `extra`, or from the keywords of a structlog logger, which leaves through the same handler.
+    JSON escapes newlines, escape sequences and U+2028, so that no value can forge a line.
     """
+    _send_structlog_through_logging()
     processors = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         # The traceback's own lines: no local variables, since those can hold secrets.
         structlog.processors.format_exc_info,
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         _redact_event,
+        structlog.processors.JSONRenderer(default=str, ensure_ascii=True),
     ]
     return {
         "version": 1,
@@ -63,11 +83,8 @@ def logging_config(level: str) -> dict[str, Any]:
         "formatters": {
             "json": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": processors,
-                "processors": [
-                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    structlog.processors.JSONRenderer(default=str, ensure_ascii=True),
-                ],
+                "foreign_pre_chain": [structlog.stdlib.ExtraAdder()],
+                "processors": processors,
             }
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},

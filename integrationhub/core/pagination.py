@@ -25,6 +25,14 @@ class PageParameters(serializers.Serializer):
     cursor = serializers.CharField(required=False, help_text="The `next_cursor` of the page before.")
 
 
+def filters(request: Request, kind: type[serializers.Serializer]) -> dict[str, Any]:
+    """The query parameters that `kind` declares, read. Raises ValidationError; other parameters are left alone."""
+    # A plain dict, since a serializer takes a member that a form lacks for an unticked box.
+    checked = kind(data=request.query_params.dict())
+    checked.is_valid(raise_exception=True)
+    return dict(checked.validated_data)
+
+
 class PageShape(serializers.Serializer):
     """How a page is described; a list adds its `data`."""
 
@@ -41,7 +49,8 @@ def page(
     the tenant's scope. Raises InvalidRequest naming the parameter at fault; a cursor is bound to tenant and path.
     """
     limit = _limit(request.GET.get("limit"))
-    signer = signing.Signer(salt=f"cursor:{_owner(request)}:{request.path}")
+    # /integrationhub/<version>/<path>: the versions show one list.
+    signer = signing.Signer(salt=f"cursor:{_owner(request)}:{request.path.split('/', 3)[-1]}")
     rows = queryset.order_by(*order)
     if (cursor := request.GET.get("cursor")) is not None:
         rows = _after(rows, order, _read(signer, cursor, len(order)))

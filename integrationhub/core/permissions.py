@@ -1,15 +1,14 @@
 """After the token: the tenant's header, which must agree with it, and the role that the method asks for."""
 
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from integrationhub.core.authentication import CANONICAL_UUID
 from integrationhub.core.errors import Forbidden, RbacForbidden, TenantRequired
 from integrationhub.core.http import caller
+from integrationhub.core.ids import read_id
 
 
 class TenantHeader(BasePermission):
@@ -20,9 +19,9 @@ class TenantHeader(BasePermission):
         if not given:
             raise TenantRequired(reason="missing_tenant_header")
         # A header that was sent twice arrives joined by a comma, which this refuses too.
-        if not CANONICAL_UUID.fullmatch(given):
+        if (tenant_id := read_id(given)) is None:
             raise TenantRequired("The x-tenant-id header must be one UUID.", reason="malformed_tenant_header")
-        if UUID(given) != caller(request).tenant_id:
+        if tenant_id != caller(request).tenant_id:
             raise Forbidden(reason="tenant_mismatch")
         return True
 

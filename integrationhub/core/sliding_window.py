@@ -8,12 +8,10 @@ from dataclasses import dataclass
 WINDOW_SECONDS = 60
 
 # Counts by tenths of a second, so that a key's memory is bounded whatever the limit. `oldest` is the first tenth that
-# may hold a count; a refused request is not counted. A limit of -1 counts nothing.
-# KEYS: window, cache version. ARGV: limit, cost. Returns: taken?, used, tenths until the oldest count leaves, version.
+# may hold a count; a refused request is not counted.
+# KEYS: window. ARGV: limit, cost. Returns: taken?, used, tenths of a second until the oldest count leaves.
 SCRIPT = """
-local version = redis.call('GET', KEYS[2]) or '0'
 local limit, cost = tonumber(ARGV[1]), tonumber(ARGV[2])
-if limit < 0 then return {1, 0, 0, version} end
 local time = redis.call('TIME')
 local now = time[1] * 10 + math.floor(time[2] / 100000)
 local used = tonumber(redis.call('HGET', KEYS[1], 'used') or '0')
@@ -39,7 +37,7 @@ if used + cost <= limit then
 end
 redis.call('HSET', KEYS[1], 'used', used, 'oldest', oldest)
 redis.call('EXPIRE', KEYS[1], 61)
-return {taken, used, oldest + 600 - now, version}
+return {taken, used, oldest + 600 - now}
 """
 
 

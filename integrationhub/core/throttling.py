@@ -37,14 +37,13 @@ class Limits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`reset_seconds`: when the oldest counted request leaves the window. `version` is None while Redis is away."""
+    """`reset_seconds`: when the oldest counted request leaves the window."""
 
     window: str
     limit: int | None
     is_allowed: bool
     remaining: int
     reset_seconds: int
-    version: int | None
 
 
 class Breaker:
@@ -86,7 +85,7 @@ def spend(request: Request, *, window: str, cost: int = 1) -> None:
     tenant_id = caller(request).tenant_id
     decision = decide(tenant_id, window, _limits_of()(tenant_id).requests_per_minute, cost)
     inner: Any = request._request
-    inner.rate_limit_decision, inner.tenant_version = decision, decision.version
+    inner.rate_limit_decision = decision
     if not decision.is_allowed:
         raise EXCEEDED[window](
             f"The limit of {decision.limit} {window} a minute is used up; "
@@ -99,35 +98,29 @@ def spend(request: Request, *, window: str, cost: int = 1) -> None:
 
 
 def decide(tenant_id: UUID, window: str, limit: int | None, cost: int = 1) -> Decision:
-    """Count in Redis, or, while it is away, in this process by its share of the limit."""
-    count, version = _count(tenant_id, window, limit, cost)
+    """Count in Redis, or, while it is away, in this process by its share of the limit. No limit, no count."""
     if limit is None:
-        return Decision(window, None, True, 0, 0, version)
-    used_limit = limit if version is not None else _share(limit)
-    remaining = max(0, used_limit - count.used)
-    return Decision(window, used_limit, count.is_taken, remaining, max(1, math.ceil(count.seconds_to_room)), version)
-
-
-def _count(tenant_id: UUID, window: str, limit: int | None, cost: int) -> tuple[Count, int | None]:
+        return Decision(window, None, is_allowed=True, remaining=0, reset_seconds=0)
     key = f"hub:rate:{tenant_id}:{window}"
-    if not breaker.is_open():
-        try:
-            taken, used, tenths, version = _script()(
-                keys=[key, _version_key(tenant_id)], args=[-1 if limit is None else limit, cost]
-            )
-        except (RedisError, OSError) as error:
-            breaker.failed()
-            logger.warning("redis_unavailable", extra={"reason": type(error).__name__})
-        else:
-            breaker.succeeded()
-            return Count(bool(taken), used, tenths / 10), int(version)
-    if limit is None:
-        return Count(True, 0, 0.0), None
-    return local_windows.take(key, limit=_share(limit), cost=cost), None
+    if (count := _shared_count(key, limit, cost)) is None:
+        limit = max(1, limit // max(1, settings.WEB_WORKERS))
+        count = local_windows.take(key, limit=limit, cost=cost)
+    remaining = max(0, limit - count.used)
+    return Decision(window, limit, count.is_taken, remaining, max(1, math.ceil(count.seconds_to_room)))
 
 
-def _share(limit: int) -> int:
-    return max(1, limit // max(1, settings.WEB_WORKERS))
+def _shared_count(key: str, limit: int, cost: int) -> Count | None:
+    """What all processes count together; None while Redis is away."""
+    if breaker.is_open():
+        return None
+    try:
+        taken, used, tenths = _script()(keys=[key], args=[limit, cost])
+    except (RedisError, OSError) as error:
+        breaker.failed()
+        logger.warning("redis_unavailable", extra={"reason": type(error).__name__})
+        return None
+    breaker.succeeded()
+    return Count(bool(taken), used, tenths / 10)
 
 
 @cache
@@ -150,21 +143,3 @@ def headers(decision: Decision) -> dict[str, str]:
         "X-RateLimit-Remaining": str(decision.remaining),
         "X-RateLimit-Reset": str(int(time.time()) + decision.reset_seconds),
     }
-
-
-def _version_key(tenant_id: UUID) -> str:
-    return f"hub:version:{tenant_id}"
-
-
-def bump_version(tenant_id: UUID) -> None:
-    """Tell all processes that what they cache of this tenant is stale. Best effort: caches also end by themselves.
-
-    The version is a time in microseconds, so that a Redis that lost its data never repeats an old one.
-    """
-    if breaker.is_open():
-        return
-    try:
-        valkey_client.client().set(_version_key(tenant_id), time.time_ns() // 1000)
-    except (RedisError, OSError) as error:
-        breaker.failed()
-        logger.warning("cache_version_not_bumped", extra={"reason": type(error).__name__})

@@ -1,4 +1,4 @@
-"""The one maker of Redis (or Valkey) clients for limits and cache versions: short time-outs and no retries."""
+"""The one maker of Redis (or Valkey) clients for rate limits: short time-outs and no retries."""
 
 from functools import cache
 

@@ -1,5 +1,7 @@
+from typing import Any
+
 from django.contrib import admin
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -7,23 +9,28 @@ from unfold.decorators import display
 from integrationhub.core.operators import SYSTEM, ReadOnlyAdmin
 from integrationhub.execution.models import Attempt, Execution, Route
 
+TWO_LINES = '<span class="hub-lines"><span>{}</span><small>{}</small></span>'
+ATTEMPT_COLUMNS = {
+    "#": "sequence",
+    _("provider"): "provider_key",
+    _("outcome"): "outcome",
+    _("class"): "outcome_class",
+    _("reason"): "reason",
+    _("upstream"): "upstream_status",
+    _("message"): "message",
+    _("ms"): "latency_ms",
+    _("started (UTC)"): "started_at",
+}
+
 
 @admin.register(Execution)
 class ExecutionAdmin(ReadOnlyAdmin):
     """What ran: every attempt, why each provider was next, and what it came to."""
 
-    list_display = (
-        "id",
-        "intent",
-        "shown_status",
-        "provider_key",
-        "fallback_used",
-        "mode",
-        "duration_ms",
-        "created_at",
-    )
+    list_display = ("shown_ids", "shown_intent", "shown_status", "shown_provider", "shown_duration", "created_at")
     list_filter = ("status", "fallback_used", "mode", "intent", "provider_key")
     search_fields = ("id__exact", "request_id__exact", "tenant_id__exact")
+    search_help_text = _("exact execution, request or tenant id")
     ordering = ("-id",)
     show_full_result_count = False
     fields = (
@@ -39,8 +46,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
         "error_code",
         "error_message",
         "error_details",
-        "provider_key",
-        "fallback_used",
+        "shown_provider",
         "reference",
         "created_at",
         "finished_at",
@@ -55,15 +61,38 @@ class ExecutionAdmin(ReadOnlyAdmin):
     def shown_status(self, execution: Execution) -> str:
         return execution.status
 
+    @admin.display(description=_("execution"), ordering="id")
+    def shown_ids(self, execution: Execution) -> SafeString:
+        return format_html(TWO_LINES, execution.id, execution.tenant_id)
+
+    @admin.display(description=_("intent"), ordering="intent")
+    def shown_intent(self, execution: Execution) -> SafeString:
+        return format_html(TWO_LINES, execution.intent, execution.get_mode_display())
+
+    @admin.display(description=_("delivered by"), ordering="provider_key")
+    def shown_provider(self, execution: Execution) -> str | SafeString:
+        if not execution.fallback_used:
+            return execution.provider_key or "-"
+        return format_html(TWO_LINES, execution.provider_key, _("by fallback"))
+
+    @admin.display(description=_("ms"), ordering="duration_ms")
+    def shown_duration(self, execution: Execution) -> int | None:
+        return execution.duration_ms
+
     @admin.display(description=_("attempts"))
     def attempts(self, execution: Execution) -> SafeString:
-        rows = Attempt.objects.using(SYSTEM).filter(execution_id=execution.id).order_by("sequence")
-        lines = SafeString("")
-        for row in rows:
-            told = " ".join(str(part) for part in (row.reason, row.upstream_status, row.message) if part)
-            took = f"{row.latency_ms} ms" if row.latency_ms is not None else "…"
-            lines += format_html("{}. {}: {} {} ({})<br>", row.sequence, row.provider_key, row.outcome, told, took)
-        return lines
+        made = Attempt.objects.using(SYSTEM).filter(execution_id=execution.id).order_by("sequence")
+        heads = format_html_join("", "<th>{}</th>", ((head,) for head in ATTEMPT_COLUMNS))
+        rows = format_html_join(
+            "", "<tr>{}</tr>", ((_cells(row),) for row in made.values_list(*ATTEMPT_COLUMNS.values()))
+        )
+        return format_html('<table class="hub-table"><tr>{}</tr>{}</table>', heads, rows)
+
+
+def _cells(row: tuple[Any, ...]) -> SafeString:
+    *said, started_at = row
+    shown = ["-" if value in (None, "") else value for value in said]
+    return format_html_join("", "<td>{}</td>", ((value,) for value in (*shown, f"{started_at:%H:%M:%S.%f}"[:-3])))
 
 
 @admin.register(Route)

@@ -4,6 +4,7 @@ from typing import Any
 
 from integrationhub.core import catalogue
 from integrationhub.core.errors import HubError, InvalidRequest
+from integrationhub.execution import storable
 from integrationhub.execution.models import Execution
 
 
@@ -22,12 +23,12 @@ class ExecutionFailed(HubError):
 class Concluded(HubError):
     """The failure that an execution's row records, raised anew; its entry is the recorded one."""
 
-    def __init__(self, execution: Execution) -> None:
-        self.entry = catalogue.ENTRIES[execution.error_code]
-        self.units_used: int | None = None
+    def __init__(self, execution: Execution, *, units_used: int | None = None) -> None:
+        self.units_used = units_used
         recorded = dict(execution.error_details)
         super().__init__(
             execution.error_message,
+            entry=catalogue.ENTRIES[execution.error_code],
             retryable=recorded.pop("retryable"),
             retry_after=recorded.pop("retry_after"),
             execution_id=str(execution.id),
@@ -35,14 +36,23 @@ class Concluded(HubError):
         )
 
 
+def outcome_unknown(message: str, **details: Any) -> ExecutionFailed:
+    """An attempt was started and nobody knows what came of it: whoever sends again may do it twice."""
+    return ExecutionFailed(message, reason="outcome_unknown", retryable=False, **details)
+
+
 def record(execution: Execution, error: HubError) -> None:
     """Put a failure into the row's columns, so that `Concluded` can raise it now and on every repeat."""
     execution.error_code = error.entry.code
-    execution.error_message = error.message
-    execution.error_details = {**error.details, "retryable": error.is_retryable, "retry_after": error.retry_after}
+    execution.error_message = storable.text(error.message)
+    execution.error_details = {
+        **storable.json_value(error.details),
+        "retryable": error.is_retryable,
+        "retry_after": error.retry_after,
+    }
 
 
 def execution_not_found(execution_id: Any) -> InvalidRequest:
     return InvalidRequest(
-        f"There is no execution {execution_id} of this tenant.", status=404, reason="execution_not_found"
+        f"There is no execution {str(execution_id)[:64]!r} of this tenant.", status=404, reason="execution_not_found"
     )

@@ -4,24 +4,26 @@ import random
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 import structlog
 
 from credentials import binding
-from credentials.errors import CredentialExpired, CredentialNotFound
+from credentials.errors import CredentialExpired, CredentialNotFound, VaultUnreadable
+from credentials.models import Credential
 from integrationhub.core import catalogue
 from integrationhub.core.catalogue import Entry
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.errors import HubError, InvalidRequest
 from integrationhub.core.ids import new_id
-from integrationhub.execution import errors, ledger, routing
+from integrationhub.execution import errors, ledger, routing, storable
 from integrationhub.execution.models import Attempt, Execution, Mode, Outcome, Status
 from integrationhub.execution.order import Order
-from integrationhub.execution.routing import Chain, Step
+from integrationhub.execution.routing import WHY_SKIPPED, Chain, Skipped, Step
 from integrationhub.idempotency import answers
 from marketplace import quotas
 from providers import registry
-from providers.adapter import Call, Receipt
+from providers.adapter import Call, JSONObject, Receipt
 from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
 
 log = structlog.get_logger(__name__)
@@ -32,6 +34,7 @@ CALLS_PER_CHAIN = 4
 LEAST_SECONDS = 0.5
 BACK_OFF_SECONDS = (0.25, 0.5)
 DEFAULT_RETRY_AFTER_SECONDS = 5
+CREDENTIAL_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 SKIP_ENTRIES: dict[str, Entry] = {
     "credential_missing": catalogue.CREDENTIAL_NOT_FOUND,
@@ -78,12 +81,14 @@ def prepare(order: Order) -> Run:
         id=new_id(),
         tenant_id=order.tenant_id,
         request_id=order.request_id,
+        subject=order.subject,
         category=order.intent.category,
         intent=order.intent.name,
+        options=dict(order.raw_options),
         mode=chain.mode,
         status=Status.RUNNING,
         created_at=now,
-        skipped=[{"provider_key": s.provider_key, "reason": s.reason} for s in chain.skipped],
+        skipped=[skipped.shown() for skipped in chain.skipped],
         quota_period=None if chain.mode == Mode.SANDBOX else quotas.period_of(now),
     )
     run = Run(order, chain, execution, begun=begun)
@@ -93,21 +98,34 @@ def prepare(order: Order) -> Run:
 
 
 def execute(order: Order, key: answers.Key | None = None) -> Run:
-    """Run an order now. Raises what `prepare` raises, QuotaExceeded, or `errors.Concluded` once an attempt was made."""
+    """Run an order now. Raises what `prepare` raises, QuotaExceeded, and after the first attempt what `drive` does."""
     run = prepare(order)
     first = run.next_attempt(run.chain.steps[0])
-    run.units_used = ledger.open_running(order, run.chain, run.execution, first, key)
-    structlog.contextvars.bind_contextvars(execution_id=str(run.execution.id))
-    try:
-        drive(run, opened=True)
-    except errors.Concluded as failure:
-        failure.units_used = run.units_used
-        raise
+    run.units_used = ledger.open_running(run.execution, first, key, seconds=order.options.timeout_ms / 1000)
+    drive(run, opened=True)
     return run
 
 
 def drive(run: Run, *, opened: bool) -> None:
-    """Go down the chain. `opened`: the first attempt is committed already. Raises `errors.Concluded` on failure."""
+    """Go down the chain. `opened`: the first attempt is committed already.
+
+    Raises `errors.Concluded` for a failure that is recorded. Whatever else breaks once an attempt stands leaves an
+    outcome that nobody knows: ExecutionFailed says so, and the row is settled when its lease has passed.
+    """
+    structlog.contextvars.bind_contextvars(execution_id=str(run.execution.id))
+    try:
+        _go_down(run, opened=opened)
+    except errors.Concluded:
+        raise
+    except Exception as fault:
+        log.exception("An execution could not be recorded to its end.")
+        raise errors.outcome_unknown(
+            "What came of this execution could not be recorded; look it up before you send again.",
+            execution_id=str(run.execution.id),
+        ) from fault
+
+
+def _go_down(run: Run, *, opened: bool) -> None:
     steps = run.chain.steps
     verdict: Receipt | HubError | None = None
     for position, step in enumerate(steps):
@@ -132,7 +150,7 @@ def _attempt(run: Run, step: Step, *, opened: bool) -> Receipt | HubError:
     else:
         ended = run.attempts[-1] if run.attempts else None
         attempt = run.next_attempt(step)
-        ledger.begin_attempt(attempt, ended)
+        ledger.begin_attempt(run.execution, attempt, ended)
     begun = time.monotonic()
     verdict = _called(run, step, attempt)
     attempt.latency_ms = round((time.monotonic() - begun) * 1000)
@@ -141,26 +159,34 @@ def _attempt(run: Run, step: Step, *, opened: bool) -> Receipt | HubError:
 
 
 def _called(run: Run, step: Step, attempt: Attempt) -> Receipt | HubError:
+    """Secrets are opened here, for this one call."""
+    credential: Credential | None = None
+    secrets: JSONObject = {}
     try:
-        call = _call(run, step, attempt)
+        if step.adapter.credential_schema is not None:
+            credential, secrets = binding.reveal(tenant_id=run.order.tenant_id, provider_key=step.provider_key)
+    except (CredentialNotFound, CredentialExpired, VaultUnreadable) as error:
+        # It was there when the chain was made, or does not open; nothing was sent, so another provider may.
+        return Next(error.message, reason="credential_unusable", entry=error.entry)
+    verdict = _asked(step, _call(run, step, attempt, secrets))
+    if isinstance(verdict, Next) and verdict.upstream_status in CREDENTIAL_REFUSED and credential:
+        _mark_failing(credential)
+    return verdict
+
+
+def _asked(step: Step, call: Call) -> Receipt | HubError:
+    try:
         return registry.instance(step.provider_key).execute(call)
-    except (CredentialNotFound, CredentialExpired) as error:
-        return Next(error.message, reason="credential_gone", entry=error.entry)
     except HubError as error:
         return error
     except Exception:
         # An adapter that breaks in the middle may have sent: the boundary keeps the row, and nothing is tried again.
         log.exception("An adapter raised what its contract does not name.", provider_key=step.provider_key)
-        return Ambiguous(
-            "The adapter failed in mid-call; whether the provider acted is not known.", reason="adapter_error"
-        )
+        message = "The adapter failed in mid-call; whether the provider acted is not known."
+        return Ambiguous(message, reason="adapter_error")
 
 
-def _call(run: Run, step: Step, attempt: Attempt | None = None) -> Call:
-    """What the adapter is given. Secrets are decrypted here, for this one call, and only when it is made."""
-    secrets = {}
-    if attempt and step.adapter.credential_schema is not None:
-        secrets = binding.reveal(tenant_id=run.order.tenant_id, provider_key=step.provider_key)[1]
+def _call(run: Run, step: Step, attempt: Attempt | None = None, secrets: JSONObject | None = None) -> Call:
     return Call(
         tenant_id=run.order.tenant_id,
         intent=run.order.intent.name,
@@ -168,9 +194,15 @@ def _call(run: Run, step: Step, attempt: Attempt | None = None) -> Call:
         deadline=run.deadline.within(ATTEMPT_SECONDS),
         config=step.config,
         base_url=step.base_url,
-        secrets=secrets,
+        secrets=secrets or {},
         attempt_id=attempt.id if attempt else None,
     )
+
+
+def _mark_failing(credential: Credential) -> None:
+    """Shown to its owner even when a later provider saves the execution."""
+    log.warning("A provider refused its credential.", provider_key=credential.provider_key)
+    binding.mark_failing(tenant_id=credential.tenant_id, credential_id=credential.id)
 
 
 def _record(attempt: Attempt, verdict: Receipt | HubError) -> None:
@@ -178,11 +210,13 @@ def _record(attempt: Attempt, verdict: Receipt | HubError) -> None:
         attempt.outcome = Outcome.SUCCEEDED
         return
     attempt.outcome = Outcome.UNKNOWN if isinstance(verdict, Ambiguous) else Outcome.FAILED
-    attempt.outcome_class = verdict.outcome_class if isinstance(verdict, ProviderError) else "stop"
-    attempt.reason = verdict.reason if isinstance(verdict, ProviderError) else verdict.entry.name.lower()
+    attempt.outcome_class, reason = "stop", verdict.entry.name.lower()
+    if isinstance(verdict, ProviderError):
+        attempt.outcome_class, reason = verdict.outcome_class, verdict.reason
+        attempt.upstream_status = verdict.upstream_status
+    attempt.reason = storable.text(reason, storable.LONGEST_REASON)
     attempt.code = verdict.entry.code
-    attempt.message = verdict.message
-    attempt.upstream_status = getattr(verdict, "upstream_status", None)
+    attempt.message = storable.text(verdict.message)
     attempt.retryable = isinstance(verdict, Retry | Next)
 
 
@@ -203,7 +237,7 @@ def _ends_the_chain(run: Run, verdict: HubError) -> bool:
 
 def _skip_rest(run: Run, steps: tuple[Step, ...]) -> None:
     reason = "call_limit" if len(run.attempts) >= CALLS_PER_CHAIN else "deadline"
-    run.execution.skipped += [{"provider_key": step.provider_key, "reason": reason} for step in steps]
+    run.execution.skipped += [Skipped(step.provider_key, reason).shown() for step in steps]
 
 
 def _succeed(run: Run, receipt: Receipt) -> None:
@@ -211,43 +245,38 @@ def _succeed(run: Run, receipt: Receipt) -> None:
     execution.status = Status.SUCCEEDED
     execution.provider_key = deliverer
     execution.fallback_used = deliverer != run.attempts[0].provider_key
-    execution.reference, execution.result = receipt.reference, dict(receipt.result)
+    execution.reference = storable.text(receipt.reference, storable.LONGEST_REFERENCE)
+    execution.result = storable.json_value(receipt.result)
     _conclude(run)
 
 
 def _fail(run: Run, verdict: Receipt | HubError | None) -> None:
     execution = run.execution
+    execution.status = Status.FAILED
     if isinstance(verdict, Ambiguous) and run.order.options.on_ambiguous == "stop":
         execution.status = Status.UNKNOWN
-        reason = "adapter_error" if verdict.reason == "adapter_error" else "outcome_unknown"
-        failure: HubError = errors.ExecutionFailed(
-            verdict.message, reason=reason, retryable=False, provider_key=run.attempts[-1].provider_key
-        )
+        failure: HubError = errors.outcome_unknown(verdict.message, provider_key=run.attempts[-1].provider_key)
     elif isinstance(verdict, HubError) and not isinstance(verdict, Retry | Next | Ambiguous):
-        execution.status = Status.FAILED
         failure = _refusal(run, verdict)
     else:
-        execution.status = Status.FAILED
         failure = _all_failed(run)
     errors.record(execution, failure)
     _conclude(run)
-    raise errors.Concluded(execution)
+    raise errors.Concluded(execution, units_used=run.units_used)
 
 
 def _refusal(run: Run, verdict: HubError) -> HubError:
     """A `stop`: the entry that the provider's code names, else INVALID_REQUEST; always with who refused."""
     if not isinstance(verdict, Stop):
         return verdict
-    said = {
-        "provider_key": run.attempts[-1].provider_key,
-        "upstream_status": verdict.upstream_status,
-        **verdict.details,
-    }
+    provider_key = run.attempts[-1].provider_key
+    said = {"provider_key": provider_key, "upstream_status": verdict.upstream_status, **verdict.details}
     if verdict.entry is catalogue.EXECUTION_FAILED:
         return InvalidRequest(verdict.message, reason="refused_by_provider", **said)
-    refusal = HubError(verdict.message, retry_after=verdict.retry_after, **{"reason": verdict.reason, **said})
-    refusal.entry, refusal.is_retryable = verdict.entry, verdict.is_retryable
-    return refusal
+    details = {"reason": verdict.reason, **said}
+    return HubError(
+        verdict.message, entry=verdict.entry, retryable=verdict.is_retryable, retry_after=verdict.retry_after, **details
+    )
 
 
 def _all_failed(run: Run) -> HubError:
@@ -263,19 +292,17 @@ def _all_failed(run: Run) -> HubError:
         }
         for attempt in run.attempts
     ]
-    for skipped in run.execution.skipped:
-        entry = SKIP_ENTRIES.get(skipped["reason"], catalogue.EXECUTION_FAILED)
-        failures.append(
-            {
-                "provider_key": skipped["provider_key"],
-                "code": entry.code,
-                "message": f"Skipped: {skipped['reason']}.",
-                "reason": skipped["reason"],
-                "upstream_status": None,
-                "retryable": False,
-                "latency_ms": None,
-            }
-        )
+    failures += [
+        {
+            **skipped,
+            "code": SKIP_ENTRIES.get(skipped["reason"], catalogue.EXECUTION_FAILED).code,
+            "message": WHY_SKIPPED[skipped["reason"]],
+            "upstream_status": None,
+            "retryable": False,
+            "latency_ms": None,
+        }
+        for skipped in run.execution.skipped
+    ]
     tried = ", ".join(dict.fromkeys(attempt.provider_key for attempt in run.attempts))
     return errors.AllProvidersFailed(
         f"Every provider of the chain failed: {tried}.", retry_after=DEFAULT_RETRY_AFTER_SECONDS, errors=failures

@@ -6,7 +6,6 @@ three stand before the call, or nothing does and nothing is sent.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +14,6 @@ from django.db import connection
 from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution.models import Attempt, Execution, Status
-from integrationhub.execution.order import Order
-from integrationhub.execution.routing import Chain
 from integrationhub.idempotency import answers
 from integrationhub.outbox import posting
 from marketplace import quotas
@@ -25,6 +22,8 @@ from marketplace.errors import QuotaExceeded
 RUN_TASK = "integrationhub.execution.tasks.run_execution"
 # What a run may take beyond its own deadline before it is taken for dead.
 LEASE_MARGIN_SECONDS = 10
+# One attempt and what is written after it.
+ATTEMPT_LEASE_SECONDS = 20
 # How long a queued execution waits for a worker before its message is posted again.
 QUEUE_LEASE_SECONDS = 60
 
@@ -39,10 +38,10 @@ WITH quota AS ({quota}),
 execution AS (
     INSERT INTO execution_execution (id, tenant_id, request_id, subject, category, intent, mode, status, options,
         sealed_payload, quota_period, provider_key, fallback_used, reference, result, skipped, error_code,
-        error_message, error_details, lease_until, created_at)
+        error_message, error_details, lease_until, created_at, takes)
     SELECT %(id)s, %(tenant_id)s, %(request_id)s, %(subject)s, %(category)s, %(intent)s, %(mode)s, %(status)s,
         %(options)s, %(sealed_payload)s, %(quota_period)s, '', false, '', '{{}}', %(skipped)s, '', '', '{{}}',
-        now() + make_interval(secs => %(lease_seconds)s), %(created_at)s
+        now() + make_interval(secs => %(lease_seconds)s), %(created_at)s, 0
     FROM quota
 )
 """
@@ -56,11 +55,18 @@ SELECT quota.used, attempt.started_at FROM quota, attempt
 """
 NO_ATTEMPT = "SELECT quota.used, NULL FROM quota"
 
+# Only who still holds the execution may begin: the row is locked and its lease renewed before the attempt is written,
+# so that a worker that stalled beyond its lease finds no row and sends nothing.
 BEGIN_ATTEMPT = """
+WITH held AS (
+    UPDATE execution_execution SET lease_until = greatest(lease_until, now() + make_interval(secs => %(lease_seconds)s))
+    WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status = 'running' AND takes = %(takes)s
+    RETURNING id
+)
 INSERT INTO execution_attempt (id, tenant_id, execution_id, sequence, provider_key, outcome, outcome_class, reason,
     code, message, retryable)
-VALUES (%(next_id)s, %(tenant_id)s, %(execution_id)s, %(next_sequence)s, %(next_provider)s, 'started', '', '', '', '',
-    false)
+SELECT %(next_id)s, %(tenant_id)s, held.id, %(next_sequence)s, %(next_provider)s, 'started', '', '', '', '', false
+FROM held
 RETURNING started_at
 """
 END_ATTEMPT = """
@@ -76,11 +82,11 @@ SET status = %(status)s, provider_key = %(provider_key)s, fallback_used = %(fall
     result = %(result)s, skipped = %(skipped)s, error_code = %(error_code)s, error_message = %(error_message)s,
     error_details = %(error_details)s, sealed_payload = NULL, lease_until = NULL, finished_at = now(),
     duration_ms = %(duration_ms)s
-WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status IN ('running', 'unknown')
+WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status IN ('running', 'unknown') AND takes = %(takes)s
 """
 TAKE = """
 UPDATE execution_execution
-SET status = 'running', lease_until = now() + make_interval(secs => %(lease_seconds)s)
+SET status = 'running', takes = takes + 1, lease_until = now() + make_interval(secs => %(lease_seconds)s)
 WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status = 'queued'
 """
 
@@ -89,27 +95,28 @@ class KeyTaken(Exception):
     """Another request took the Idempotency-Key between our look and our claim."""
 
 
-def open_running(order: Order, chain: Chain, execution: Execution, first: Attempt, key: answers.Key | None) -> int:
+class LeaseLost(Exception):
+    """The execution was taken for dead meanwhile: it is another worker's, or settled. Nothing may be sent for it."""
+
+
+def open_running(execution: Execution, first: Attempt, key: answers.Key | None, *, seconds: float) -> int:
     """Reserve a unit, write the execution and its first attempt; returns the units used this month.
 
-    Raises QuotaExceeded or KeyTaken; then nothing is stored.
+    `seconds` is the deadline of the run. Raises QuotaExceeded or KeyTaken; then nothing is stored.
     """
-    with tenant_scope(order.tenant_id):
+    with tenant_scope(execution.tenant_id):
         _claim(key, execution)
-        seconds = order.options.timeout_ms / 1000 + LEASE_MARGIN_SECONDS
         parameters = {"attempt_id": first.id, "provider_key": first.provider_key}
-        used, first.started_at = _open(order, chain, execution, seconds, FIRST_ATTEMPT, parameters)
+        used, first.started_at = _open(execution, seconds + LEASE_MARGIN_SECONDS, FIRST_ATTEMPT, parameters)
         return int(used)
 
 
-def open_queued(
-    order: Order, chain: Chain, execution: Execution, key: answers.Key | None, answer: answers.Answer | None = None
-) -> int:
+def open_queued(execution: Execution, key: answers.Key | None, answer: answers.Answer) -> int:
     """The same for a run that a worker will do: unit, queued execution, message and stored answer at once."""
-    with tenant_scope(order.tenant_id):
+    with tenant_scope(execution.tenant_id):
         _claim(key, execution)
-        used, _ = _open(order, chain, execution, QUEUE_LEASE_SECONDS, NO_ATTEMPT, {})
-        if key and answer:
+        used, _ = _open(execution, QUEUE_LEASE_SECONDS, NO_ATTEMPT, {})
+        if key:
             answers.store(key, answer)
         post_run(execution)
         return int(used)
@@ -135,8 +142,8 @@ def take(tenant_id: UUID, execution_id: UUID, lease_seconds: float) -> Execution
         return Execution.objects.for_tenant(tenant_id).get(pk=execution_id)
 
 
-def begin_attempt(attempt: Attempt, ended: Attempt | None = None) -> None:
-    """Commit the end of one attempt and the start of the next, before the next provider is called."""
+def begin_attempt(execution: Execution, attempt: Attempt, ended: Attempt | None = None) -> None:
+    """Commit the end of one attempt and the start of the next, before the next provider is called. Raises LeaseLost."""
     with tenant_scope(attempt.tenant_id), connection.cursor() as cursor:
         if ended:
             cursor.execute(END_ATTEMPT, _end_of(ended))
@@ -145,16 +152,21 @@ def begin_attempt(attempt: Attempt, ended: Attempt | None = None) -> None:
             {
                 "next_id": attempt.id,
                 "tenant_id": attempt.tenant_id,
-                "execution_id": attempt.execution_id,
+                "execution_id": execution.id,
+                "takes": execution.takes,
+                "lease_seconds": ATTEMPT_LEASE_SECONDS,
                 "next_sequence": attempt.sequence,
                 "next_provider": attempt.provider_key,
             },
         )
-        (attempt.started_at,) = cursor.fetchone()
+        row = cursor.fetchone()
+        if row is None:
+            raise LeaseLost
+        (attempt.started_at,) = row
 
 
-def conclude(execution: Execution, last: Attempt | None) -> None:
-    """Commit the end of the last attempt and of the execution."""
+def conclude(execution: Execution, last: Attempt | None) -> bool:
+    """Commit the end of the last attempt and of the execution; False when it is no longer this run's to end."""
     with tenant_scope(execution.tenant_id), connection.cursor() as cursor:
         if last:
             cursor.execute(END_ATTEMPT, _end_of(last))
@@ -163,6 +175,7 @@ def conclude(execution: Execution, last: Attempt | None) -> None:
             {
                 "execution_id": execution.id,
                 "tenant_id": execution.tenant_id,
+                "takes": execution.takes,
                 "status": execution.status,
                 "provider_key": execution.provider_key,
                 "fallback_used": execution.fallback_used,
@@ -175,9 +188,7 @@ def conclude(execution: Execution, last: Attempt | None) -> None:
                 "duration_ms": execution.duration_ms,
             },
         )
-        if last is None and execution.quota_period:
-            # No attempt was started, so no unit is owed.
-            quotas.release(execution.tenant_id, execution.quota_period)
+        return bool(cursor.rowcount)
 
 
 def _claim(key: answers.Key | None, execution: Execution) -> None:
@@ -185,29 +196,27 @@ def _claim(key: answers.Key | None, execution: Execution) -> None:
         raise KeyTaken
 
 
-def _open(
-    order: Order, chain: Chain, execution: Execution, seconds: float, tail: str, more: dict[str, Any]
-) -> Sequence[Any]:
-    limits = quotas.limits_of(order.tenant_id)
+def _open(execution: Execution, lease_seconds: float, tail: str, more: dict[str, Any]) -> Sequence[Any]:
+    limits = quotas.limits_of(execution.tenant_id)
     period = quotas.period_of(execution.created_at)
     statement = OPEN.format(quota=quotas.RESERVE_SQL if execution.quota_period else FREE) + tail
     parameters: dict[str, Any] = {
         "id": execution.id,
-        "tenant_id": order.tenant_id,
-        "request_id": order.request_id,
-        "subject": order.subject,
+        "tenant_id": execution.tenant_id,
+        "request_id": execution.request_id,
+        "subject": execution.subject,
         "created_at": execution.created_at,
-        "category": order.intent.category,
-        "intent": order.intent.name,
+        "category": execution.category,
+        "intent": execution.intent,
         "mode": execution.mode,
         "status": execution.status,
-        "options": json.dumps(dict(order.raw_options)),
+        "options": json.dumps(execution.options),
         "sealed_payload": execution.sealed_payload,
         "quota_period": execution.quota_period,
         "period": period,
         "quota": limits.monthly_quota,
-        "skipped": json.dumps([asdict(s) for s in chain.skipped]),
-        "lease_seconds": seconds,
+        "skipped": json.dumps(execution.skipped),
+        "lease_seconds": lease_seconds,
     }
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters | more)

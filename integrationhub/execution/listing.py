@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Count, Q
 
+from integrationhub.core.ids import read_id
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
 from integrationhub.execution import ledger
 from integrationhub.execution.answer import represent
@@ -14,10 +15,11 @@ from integrationhub.execution.errors import execution_not_found
 from integrationhub.execution.models import Attempt, Execution, Status
 
 
-def get(*, tenant_id: UUID, execution_id: UUID) -> dict[str, Any]:
+def get(*, tenant_id: UUID, execution_id: str) -> dict[str, Any]:
     """One execution with its attempts. Raises InvalidRequest 404, alike for another tenant's id and an unknown one."""
     with tenant_scope(tenant_id):
-        execution = Execution.objects.for_tenant(tenant_id).filter(pk=execution_id).first()
+        mine = Execution.objects.for_tenant(tenant_id)
+        execution = mine.filter(pk=wanted).first() if (wanted := read_id(execution_id)) else None
         if execution is None:
             raise execution_not_found(execution_id)
         return represent(execution, ledger.attempts_of(execution))

@@ -51,6 +51,7 @@ class Execution(TenantOwned):
     error_message = models.TextField(blank=True)
     error_details = models.JSONField(default=dict)
     lease_until = models.DateTimeField(null=True, help_text="Who runs it has died when this has passed.")
+    takes = models.PositiveSmallIntegerField(default=0, help_text="How often a worker took it; the last one has it.")
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)
     duration_ms = models.PositiveIntegerField(null=True)
@@ -64,7 +65,7 @@ class Execution(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.intent} {self.id}"
+        return f"{self.id} {self.intent}"
 
 
 class Attempt(TenantOwned):
@@ -105,4 +106,4 @@ class Route(TenantOwned):
         constraints = [models.UniqueConstraint(fields=["tenant_id", "intent"], name="route_once")]
 
     def __str__(self) -> str:
-        return self.intent
+        return f"route of {self.intent}"

@@ -9,11 +9,13 @@ import structlog
 from credentials.vault import Context, vault
 from integrationhub.core.errors import HubError
 from integrationhub.core.representation import HubJSONRenderer
+from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import errors, executor, ledger, routing
 from integrationhub.execution.answer import represent
 from integrationhub.execution.models import Execution, Status
 from integrationhub.execution.order import LONGEST_TIMEOUT_MS, Order, options_of
 from integrationhub.idempotency import answers
+from marketplace import quotas
 from providers.intents import Intent
 
 log = structlog.get_logger(__name__)
@@ -21,21 +23,22 @@ log = structlog.get_logger(__name__)
 LEASE_SECONDS = LONGEST_TIMEOUT_MS / 1000 + ledger.LEASE_MARGIN_SECONDS
 
 
-def enqueue(order: Order, *, version: str, key: answers.Key | None = None) -> tuple[answers.Answer, int]:
+def enqueue(order: Order, *, executions_at: str, key: answers.Key | None = None) -> tuple[answers.Answer, int]:
     """Queue an order; returns the 202 as it goes out (and as the key repeats it), and the units used this month.
 
-    Raises what `executor.prepare` raises, and QuotaExceeded; then nothing is stored.
+    `executions_at` is the path under which executions are looked up. Raises what `executor.prepare` raises, and
+    QuotaExceeded; then nothing is stored.
     """
-    run = executor.prepare(order)
-    execution = run.execution
+    execution = executor.prepare(order).execution
     execution.status = Status.QUEUED
     execution.sealed_payload = vault().seal(json.dumps(order.payload).encode(), _context(execution))
-    answer = answers.Answer(
-        202,
-        {"Content-Type": "application/json", "Location": f"/integrationhub/{version}/executions/{execution.id}"},
-        HubJSONRenderer().render(represent(execution, [])),
-    )
-    return answer, ledger.open_queued(order, run.chain, execution, key, answer)
+    headers = {
+        "Content-Type": HubJSONRenderer.media_type,
+        "Location": f"{executions_at}/{execution.id}",
+        "Preference-Applied": "respond-async",  # RFC 7240, section 3
+    }
+    answer = answers.Answer(202, headers, HubJSONRenderer().render(represent(execution, [])))
+    return answer, ledger.open_queued(execution, key, answer)
 
 
 def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
@@ -43,25 +46,38 @@ def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
     execution = ledger.take(tenant_id, execution_id, LEASE_SECONDS)
     if execution is None:
         return
-    structlog.contextvars.bind_contextvars(execution_id=str(execution_id), tenant_id=str(tenant_id))
+    with structlog.contextvars.bound_contextvars(execution_id=str(execution_id), tenant_id=str(tenant_id)):
+        try:
+            run = _run(execution)
+        except HubError as refusal:
+            # What was installed when it was queued no longer is, or the payload does not open: no attempt is made.
+            not_started(execution, refusal)
+            return
+        try:
+            executor.drive(run, opened=False)
+        except (errors.Concluded, errors.ExecutionFailed) as failure:
+            log.info("A queued execution failed.", code=failure.entry.code)
+
+
+def not_started(execution: Execution, refusal: HubError) -> None:
+    """Conclude an execution of which no attempt was made; its unit of the quota goes back."""
+    execution.status = Status.FAILED
+    errors.record(execution, refusal)
+    with tenant_scope(execution.tenant_id):
+        if ledger.conclude(execution, None) and execution.quota_period:
+            quotas.release(execution.tenant_id, execution.quota_period)
+
+
+def _run(execution: Execution) -> executor.Run:
     order = _order(execution)
-    try:
-        chain = routing.chain_for(order)
-    except HubError as refusal:
-        # What was installed when it was queued no longer is: no attempt is made, and the unit goes back.
-        execution.status = Status.FAILED
-        errors.record(execution, refusal)
-        ledger.conclude(execution, None)
-        return
-    execution.skipped = [{"provider_key": s.provider_key, "reason": s.reason} for s in chain.skipped]
-    try:
-        executor.drive(executor.Run(order, chain, execution), opened=False)
-    except errors.Concluded as failure:
-        log.info("A queued execution failed.", code=failure.entry.code)
+    chain = routing.chain_for(order)
+    execution.skipped = [skipped.shown() for skipped in chain.skipped]
+    return executor.Run(order, chain, execution)
 
 
 def _order(execution: Execution) -> Order:
-    payload: dict[str, Any] = json.loads(vault().open(bytes(execution.sealed_payload or b""), _context(execution)))
+    sealed = bytes(execution.sealed_payload or b"")
+    payload: dict[str, Any] = json.loads(vault().open(sealed, _context(execution)))
     intent = Intent.parse(execution.category, execution.intent)
     options = options_of(execution.options, intent)
     return Order(
@@ -70,4 +86,4 @@ def _order(execution: Execution) -> Order:
 
 
 def _context(execution: Execution) -> Context:
-    return Context(execution.tenant_id, "execution_execution", execution.id, "payload")
+    return Context(execution.tenant_id, Execution._meta.db_table, execution.id, "payload")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import wraps
-from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpResponse
@@ -19,46 +18,43 @@ from integrationhub.idempotency import answers
 from integrationhub.idempotency.keyed import key_of, replay
 
 # What of an answer's headers is part of the answer; the rest belongs to the one request.
-KEPT_HEADERS = ("Content-Type", "Retry-After")
+KEPT_HEADERS = ("Content-Type", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate")
 
 
 def keyed_execution(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """`post(view, request, version, key)`: what ran once under a key is answered again, byte for byte.
+    """`post(view, request, key, **kwargs)`: what ran once under a key is answered again, byte for byte.
 
     Kept is whatever an attempt came to, failures too. A refusal before the first attempt leaves the key free.
     """
 
     @wraps(handler)
-    def post(view: Any, request: HubRequest, version: str) -> HttpResponseBase:
-        key = key_of(request, version)
+    def post(view: Any, request: HubRequest, **kwargs: Any) -> HttpResponseBase:
+        key = key_of(request)
         if key is None:
-            response: HttpResponseBase = handler(view, request, version=version, key=None)
+            response: HttpResponseBase = handler(view, request, key=None, **kwargs)
             return response
         if known := _known(view, key):
-            return known
+            return replay(known)
         try:
-            response = handler(view, request, version=version, key=key)
+            response = handler(view, request, key=key, **kwargs)
         except ledger.KeyTaken:
             raise answers.still_running() from None
         except Concluded as failure:
             response = view.handle_exception(failure)
-        return _kept(key, response)
+        answer = _kept(key, response)
+        return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
 
     post.takes_idempotency_key = True  # type: ignore[attr-defined]  # OpenAPI lists the header.
     return post
 
 
-def _known(view: Any, key: answers.Key) -> HttpResponseBase | None:
+def _known(view: Any, key: answers.Key) -> answers.Answer | None:
     known = answers.find(key)
-    if isinstance(known, answers.Answer):
-        return replay(known)
-    if isinstance(known, answers.Running):
-        return _kept(key, _late(view, key, known))
-    return None
+    return _late(view, key, known) if isinstance(known, answers.Running) else known
 
 
-def _late(view: Any, key: answers.Key, running: answers.Running) -> Any:
-    """The process that ran it died before it could keep its answer: the settled row tells what it was."""
+def _late(view: Any, key: answers.Key, running: answers.Running) -> answers.Answer:
+    """The process that ran it has not kept its answer, or died before it could: the settled row tells what it was."""
     with tenant_scope(key.tenant_id):
         mine = Execution.objects.for_tenant(key.tenant_id)
         execution = mine.filter(id=running.execution_id).first() if running.execution_id else None
@@ -66,19 +62,16 @@ def _late(view: Any, key: answers.Key, running: answers.Running) -> Any:
             raise answers.still_running()
         attempts = ledger.attempts_of(execution)
     if execution.error_code:
-        return view.handle_exception(Concluded(execution))
-    return HttpResponse(HubJSONRenderer().render(represent(execution, attempts)), content_type="application/json")
+        return _kept(key, view.handle_exception(Concluded(execution)))
+    body = HubJSONRenderer().render(represent(execution, attempts))
+    return _kept(key, HttpResponse(body, content_type=HubJSONRenderer.media_type))
 
 
-def _kept(key: answers.Key, response: HttpResponseBase) -> HttpResponseBase:
-    """Keep an answer and give it; one that was kept by its own transaction (a 202) comes as it is."""
+def _kept(key: answers.Key, response: Any) -> answers.Answer:
+    """Keep an answer, unless one is kept already (as a 202 is by its own transaction); the first one stands."""
     if hasattr(response, "data"):
         body, headers = HubJSONRenderer().render(response.data), {"Content-Type": HubJSONRenderer.media_type}
-    elif isinstance(response, HttpResponse) and response.status_code != HTTPStatus.ACCEPTED:
-        body, headers = response.content, {name: response[name] for name in KEPT_HEADERS if name in response}
     else:
-        return response
-    answer = answers.Answer(response.status_code, headers, body)
+        body, headers = response.content, {name: response[name] for name in KEPT_HEADERS if name in response}
     with tenant_scope(key.tenant_id):
-        answers.store(key, answer)
-    return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
+        return answers.store(key, answers.Answer(response.status_code, headers, body))

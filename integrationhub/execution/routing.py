@@ -22,6 +22,22 @@ from providers.adapter import Adapter
 from providers.errors import ProviderNotFound
 from providers.models import Provider, Status
 
+WHY_SKIPPED = {
+    "no_adapter": "No adapter speaks to it yet.",
+    "intent_not_supported": "It does not serve this intent.",
+    "installation_disabled": "The tenant has disabled its installation.",
+    "provider_planned": "It is planned, not active.",
+    "provider_disabled": "Operators have disabled it.",
+    "provider_retired": "It is retired.",
+    "sandbox_disabled": "This deployment has no sandbox.",
+    "sandbox_provider": "A sandbox never answers for a live run.",
+    "live_provider": "A sandbox run reaches no live provider.",
+    "credential_missing": "No credential is bound for it.",
+    "credential_expired": "Its credential has expired.",
+    "call_limit": "The chain had made all the calls that one execution may make.",
+    "deadline": "The deadline of the execution was too near to begin another attempt.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -35,8 +51,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
+    """A provider that is not tried; `reason` is one of `WHY_SKIPPED`."""
+
     provider_key: str
     reason: str
+
+    def shown(self) -> dict[str, str]:
+        return {"provider_key": self.provider_key, "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +171,7 @@ def _nothing_left(order: Order, skipped: Sequence[Skipped]) -> NoProviders:
     return NoProviders(
         f"No installed and active provider serves {order.intent.name}.",
         reason=relevant[0].reason if order.options.providers else "none_available" if relevant else "none_installed",
-        skipped=[{"provider_key": s.provider_key, "reason": s.reason} for s in relevant],
+        skipped=[s.shown() for s in relevant],
     )
 
 

@@ -1,15 +1,43 @@
 """A tenant's own order of providers for an intent: read it, replace it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from integrationhub.core.errors import InvalidRequest
 from integrationhub.core.tenancy import tenant_scope
-from integrationhub.core.throttling import bump_version
 from integrationhub.execution.models import Route
 from marketplace import installing
+from providers import registry, schema_faults
 from providers.intents import Intent
+
+ROUTE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["providers"],
+    "additionalProperties": False,
+    "properties": {
+        "providers": {
+            "type": "array",
+            "maxItems": 20,
+            "description": "In the order in which they are to be tried; an empty list removes the rule.",
+            "items": {
+                "type": "object",
+                "required": ["provider_key"],
+                "additionalProperties": False,
+                "properties": {
+                    "provider_key": {"type": "string", "maxLength": 64},
+                    "weight": {
+                        "type": ["integer", "null"],
+                        "minimum": 0,
+                        "maximum": 1000,
+                        "description": "Its share of being tried first, drawn for each execution.",
+                    },
+                },
+            },
+        }
+    },
+}
+_body = schema_faults.compiled(ROUTE_SCHEMA)
 
 
 def get(*, tenant_id: UUID, intent: Intent) -> dict[str, Any]:
@@ -19,31 +47,46 @@ def get(*, tenant_id: UUID, intent: Intent) -> dict[str, Any]:
     return {"intent": intent.name, "providers": route.providers if route else []}
 
 
-def replace(*, tenant_id: UUID, intent: Intent, providers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Set the rule; an empty list removes it. Raises InvalidRequest naming each provider that is not installed."""
+def replace(*, tenant_id: UUID, intent: Intent, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Set the rule; an empty list removes it.
+
+    Raises InvalidRequest naming every fault: of form, and each provider that is repeated, not installed, or does not
+    serve the intent.
+    """
     installed = {candidate.provider_key for candidate in installing.candidates(tenant_id=tenant_id)}
-    faults = _faults(providers, installed)
+    faults = schema_faults.faults(_body, body) + _unusable(body.get("providers"), intent, installed)
     if faults:
         names = ", ".join(fault["field"] for fault in faults)
         raise InvalidRequest(f"The route is not valid: {names}.", reason="invalid_fields", fields=faults)
+    rows = [{"provider_key": row["provider_key"], "weight": row.get("weight")} for row in body["providers"]]
     with tenant_scope(tenant_id):
         mine = Route.objects.for_tenant(tenant_id)
-        if providers:
-            rows = [{"provider_key": row["provider_key"], "weight": row.get("weight")} for row in providers]
+        if rows:
             mine.update_or_create(tenant_id=tenant_id, intent=intent.name, defaults={"providers": rows})
         else:
             mine.filter(intent=intent.name).delete()
-    bump_version(tenant_id)
     return get(tenant_id=tenant_id, intent=intent)
 
 
-def _faults(providers: Sequence[Mapping[str, Any]], installed: set[str]) -> list[dict[str, str]]:
-    faults, seen = [], set()
-    for position, row in enumerate(providers):
-        key, field = row["provider_key"], f"providers[{position}].provider_key"
-        if key not in installed:
-            faults.append({"field": field, "reason": "not_installed", "expected": "a provider that is installed"})
-        elif key in seen:
-            faults.append({"field": field, "reason": "repeated", "expected": "each provider once"})
+def _unusable(providers: Any, intent: Intent, installed: set[str]) -> list[dict[str, str]]:
+    """Faults that a schema cannot see. What has no form to look at is left to the schema's own faults."""
+    faults: list[dict[str, str]] = []
+    seen: set[str] = set()
+    for position, row in enumerate(providers if isinstance(providers, list) else []):
+        key = row.get("provider_key") if isinstance(row, dict) else None
+        if not isinstance(key, str):
+            continue
+        if reason := _why_unusable(key, intent, installed, seen):
+            expected = "an installed provider of this intent, named once"
+            faults.append({"field": f"providers[{position}].provider_key", "reason": reason, "expected": expected})
         seen.add(key)
     return faults
+
+
+def _why_unusable(key: str, intent: Intent, installed: set[str], seen: set[str]) -> str | None:
+    if key in seen:
+        return "repeated"
+    if key not in installed:
+        return "not_installed"
+    adapter = registry.find(key)
+    return "intent_not_supported" if adapter and intent.name not in adapter.intents else None

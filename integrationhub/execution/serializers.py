@@ -5,8 +5,10 @@ from rest_framework import serializers
 from integrationhub.core.pagination import PageShape
 from integrationhub.execution.models import Mode, Outcome, Status
 from integrationhub.execution.order import BODY_SCHEMA
+from integrationhub.execution.rules import ROUTE_SCHEMA
 
 EXECUTE_BODY = {"application/json": BODY_SCHEMA}
+ROUTE_BODY = {"application/json": ROUTE_SCHEMA}
 
 
 class AttemptShape(serializers.Serializer):
@@ -87,10 +89,6 @@ class ExecutionFilters(serializers.Serializer):
 class RouteStep(serializers.Serializer):
     provider_key = serializers.CharField(max_length=64)
     weight = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=1000)
-
-
-class RouteBody(serializers.Serializer):
-    providers = serializers.ListField(child=RouteStep(), max_length=20)
 
 
 class RouteShape(serializers.Serializer):

@@ -4,15 +4,16 @@ An attempt that was started may have reached its provider, so it is never repeat
 execution with it. An execution without an attempt has sent nothing and may safely be queued again.
 """
 
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from django.db import connection, connections
+from django.db import connections
 from django.db.models.functions import Now
 
 from integrationhub.core import catalogue
-from integrationhub.core.tenancy import tenant_scope
-from integrationhub.execution import errors, ledger
+from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
+from integrationhub.execution import errors, ledger, queueing
 from integrationhub.execution.models import Attempt, Execution, Outcome, Status
 from integrationhub.idempotency.answers import LIFETIME
 from integrationhub.idempotency.models import StoredAnswer
@@ -24,11 +25,8 @@ LEFT_BEHIND = """
 SELECT tenant_id, id FROM execution_execution
 WHERE status IN ('queued', 'running') AND lease_until < now() ORDER BY lease_until LIMIT %s
 """
-# Only who moves the lease settles: two sweepers at once do the work once.
-RENEW = """
-UPDATE execution_execution SET status = 'queued', lease_until = now() + make_interval(secs => %s)
-WHERE id = %s AND status IN ('queued', 'running') AND lease_until < now() AND sealed_payload IS NOT NULL
-"""
+# A run that was begun so often and never came to its first attempt ends its workers: it is left alone.
+MOST_TAKES = 5
 
 
 def settle() -> int:
@@ -40,50 +38,47 @@ def settle() -> int:
 
 
 def _settle_one(tenant_id: UUID, execution_id: UUID) -> bool:
-    with tenant_scope(tenant_id), connection.cursor() as cursor:
-        execution = (
-            Execution.objects.for_tenant(tenant_id).select_for_update(skip_locked=True).filter(pk=execution_id).first()
+    """One row, locked: of two sweepers one finds it, and who still runs it cannot begin an attempt meanwhile."""
+    with tenant_scope(tenant_id):
+        left_behind = Execution.objects.for_tenant(tenant_id).filter(
+            pk=execution_id, status__in=[Status.QUEUED, Status.RUNNING], lease_until__lt=Now()
         )
-        if execution is None or ledger.is_settled(execution):
+        execution = left_behind.select_for_update(skip_locked=True).first()
+        if execution is None:
             return False
-        started = Attempt.objects.for_tenant(tenant_id).filter(execution_id=execution_id)
-        if not started.exists():
-            cursor.execute(RENEW, [ledger.QUEUE_LEASE_SECONDS, execution_id])
-            if cursor.rowcount:
-                ledger.post_run(execution)
-            return bool(cursor.rowcount)
-        return _give_up(execution)
+        attempts = Attempt.objects.for_tenant(tenant_id).filter(execution_id=execution_id)
+        if attempts.exists():
+            _give_up(execution, attempts.filter(outcome=Outcome.STARTED))
+        elif execution.status == Status.RUNNING and execution.takes >= MOST_TAKES:
+            message = "Every worker that took this execution ended before it could begin. Nothing was sent."
+            queueing.not_started(execution, errors.ExecutionFailed(message, reason="never_started", retryable=True))
+        else:
+            _queue_again(execution)
+        return True
 
 
-def _give_up(execution: Execution) -> bool:
-    failure = errors.ExecutionFailed(
-        "The process that ran this execution ended in mid-call; whether the provider acted is not known.",
-        reason="outcome_unknown",
-        retryable=False,
+def _queue_again(execution: Execution) -> None:
+    execution.status = Status.QUEUED
+    execution.lease_until = Now() + timedelta(seconds=ledger.QUEUE_LEASE_SECONDS)
+    execution.save(update_fields=["status", "lease_until"])
+    ledger.post_run(execution)
+
+
+def _give_up(execution: Execution, started: TenantQuerySet) -> None:
+    failure = errors.outcome_unknown(
+        "The process that ran this execution ended in mid-call; whether the provider acted is not known."
     )
-    errors.record(execution, failure)
-    Attempt.objects.for_tenant(execution.tenant_id).filter(execution_id=execution.id, outcome=Outcome.STARTED).update(
+    started.update(
         outcome=Outcome.UNKNOWN,
         outcome_class="ambiguous",
         reason="process_ended",
         code=catalogue.EXECUTION_FAILED.code,
         message=failure.message,
     )
-    changed = (
-        Execution.objects.for_tenant(execution.tenant_id)
-        .filter(pk=execution.id, status=Status.RUNNING, lease_until__lt=Now())
-        .update(
-            status=Status.UNKNOWN,
-            error_code=execution.error_code,
-            error_message=execution.error_message,
-            error_details=execution.error_details,
-            sealed_payload=None,
-            lease_until=None,
-            finished_at=Now(),
-        )
-    )
+    execution.status = Status.UNKNOWN
+    errors.record(execution, failure)
+    ledger.conclude(execution, None)
     log.warning("An execution was left behind and is now unknown.", execution_id=str(execution.id))
-    return bool(changed)
 
 
 def forget_old_answers() -> None:

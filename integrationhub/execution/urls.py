@@ -6,7 +6,7 @@ urlpatterns = [
     path("execute", views.ExecuteView.as_view()),
     path("execute/plan", views.PlanView.as_view()),
     path("executions", views.ExecutionListView.as_view()),
-    path("executions/<uuid:execution_id>", views.ExecutionView.as_view()),
+    path("executions/<str:execution_id>", views.ExecutionView.as_view()),
     path("routing/<str:intent>", views.RouteView.as_view()),
     path("usage", views.UsageView.as_view()),
 ]

@@ -1,14 +1,12 @@
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
-from credentials.errors import CredentialExpired, CredentialNotFound
 from integrationhub.core import catalogue
 from integrationhub.core.http import HubRequest
-from integrationhub.core.pagination import PageParameters, page
+from integrationhub.core.pagination import PageParameters, filters, page
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.core.views import HubView
 from integrationhub.execution import executor, listing, order, queueing, rules, spending
@@ -17,11 +15,11 @@ from integrationhub.execution.errors import Concluded, ExecutionFailed
 from integrationhub.execution.replaying import keyed_execution
 from integrationhub.execution.serializers import (
     EXECUTE_BODY,
+    ROUTE_BODY,
     ExecutionFilters,
     ExecutionPage,
     ExecutionShape,
     PlanShape,
-    RouteBody,
     RouteShape,
     UsageShape,
 )
@@ -35,8 +33,9 @@ REFUSALS = (
     catalogue.NO_PROVIDERS,
     catalogue.PROVIDER_NOT_FOUND,
     catalogue.ADAPTER_NOT_FOUND,
-    CredentialNotFound.entry,
-    CredentialExpired.entry,
+    catalogue.CREDENTIAL_NOT_FOUND,
+    catalogue.CREDENTIAL_EXPIRED,
+    catalogue.QUOTA_EXCEEDED,
     catalogue.EXECUTION_FAILED,
 )
 EXAMPLES = [
@@ -55,6 +54,12 @@ PREFER = OpenApiParameter(
 )
 
 
+def prefers_later(request: HubRequest) -> bool:
+    """Whether `Prefer` holds the preference `respond-async` (RFC 7240, section 4.1), which takes no value."""
+    preferences = request.headers.get("Prefer", "").lower().split(",")
+    return any(preference.partition(";")[0].strip() == "respond-async" for preference in preferences)
+
+
 class ExecutionDoor(HubView):
     """What both ways into an execution share: its window of the rate limit, its size, its word for a fault of ours."""
 
@@ -68,7 +73,6 @@ class ExecuteView(ExecutionDoor):
     failures = {
         "POST": (
             *REFUSALS,
-            catalogue.QUOTA_EXCEEDED,
             catalogue.ALL_PROVIDERS_FAILED,
             catalogue.TEMPLATE_REQUIRED,
             catalogue.META_INVALID_PARAM,
@@ -90,8 +94,8 @@ class ExecuteView(ExecutionDoor):
     @keyed_execution
     def post(self, request: HubRequest, version: str, key: answers.Key | None) -> Response | HttpResponse:
         wanted = order.read(request.data, caller=request.user, request_id=request.request_id)
-        if "respond-async" in request.headers.get("Prefer", "").lower():
-            answer, used = queueing.enqueue(wanted, version=version, key=key)
+        if prefers_later(request):
+            answer, used = queueing.enqueue(wanted, executions_at=f"/integrationhub/{version}/executions", key=key)
             self.units_used = used
             return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
         run = executor.execute(wanted, key)
@@ -132,35 +136,32 @@ class ExecutionListView(HubView):
         responses={200: ExecutionPage},
     )
     def get(self, request: HubRequest, version: str) -> Response:
-        filters = ExecutionFilters(data=request.query_params)
-        filters.is_valid(raise_exception=True)
+        wanted = filters(request, ExecutionFilters)
         tenant_id = request.user.tenant_id
         with tenant_scope(tenant_id):
-            rows = listing.matching(tenant_id=tenant_id, **filters.validated_data)
+            rows = listing.matching(tenant_id=tenant_id, **wanted)
             shown = page(request, rows, serialize=lambda execution: execution)
             return Response({**shown, "data": listing.with_attempts(shown["data"])})
 
 
 class ExecutionView(HubView):
     @extend_schema(summary="Show one execution with its attempts", responses={200: ExecutionShape})
-    def get(self, request: HubRequest, version: str, execution_id: UUID) -> Response:
+    def get(self, request: HubRequest, version: str, execution_id: str) -> Response:
         return Response(listing.get(tenant_id=request.user.tenant_id, execution_id=execution_id))
 
 
 class RouteView(HubView):
-    roles = {"GET": "user", "PUT": "organizer"}
+    roles = {"GET": "organizer", "PUT": "organizer"}
     failures = {"GET": (catalogue.INVALID_INTENT,), "PUT": (catalogue.INVALID_INTENT,)}
 
     @extend_schema(summary="Show the tenant's own order for an intent", responses={200: RouteShape})
     def get(self, request: HubRequest, version: str, intent: str) -> Response:
         return Response(rules.get(tenant_id=request.user.tenant_id, intent=Intent.get(intent)))
 
-    @extend_schema(summary="Set the tenant's own order and weights", request=RouteBody, responses={200: RouteShape})
+    @extend_schema(summary="Set the tenant's own order and weights", request=ROUTE_BODY, responses={200: RouteShape})
     def put(self, request: HubRequest, version: str, intent: str) -> Response:
-        body = RouteBody(data=request.data)
-        body.is_valid(raise_exception=True)
         tenant_id = request.user.tenant_id
-        return Response(rules.replace(tenant_id=tenant_id, intent=Intent.get(intent), **body.validated_data))
+        return Response(rules.replace(tenant_id=tenant_id, intent=Intent.get(intent), body=request.data))
 
 
 class UsageView(HubView):

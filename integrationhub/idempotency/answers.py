@@ -116,15 +116,21 @@ def claim(key: Key, *, execution_id: UUID | None = None) -> bool:
         return cursor.fetchone() is not None
 
 
-def store(key: Key, answer: Answer) -> None:
-    """Keep the answer for the rest of the day, inside the caller's `tenant_scope`."""
+def store(key: Key, answer: Answer) -> Answer:
+    """Keep the answer for the rest of the day; returns the one that stands, since the first one kept is never replaced.
+
+    Inside the caller's `tenant_scope`.
+    """
     record = {
         "scope": [str(key.tenant_id), key.path, key.value],
         "status": answer.status,
         "headers": answer.headers,
         "body": answer.body.decode(),
     }
-    _row(key).update(answer=seal(json.dumps(record).encode()))
+    if _row(key).filter(answer=None).update(answer=seal(json.dumps(record).encode())):
+        return answer
+    kept = _row(key).exclude(answer=None).first()
+    return _opened(key, bytes(kept.answer)) if kept else answer
 
 
 def release(key: Key) -> None:

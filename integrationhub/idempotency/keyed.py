@@ -15,12 +15,12 @@ REPLAYED = "Idempotent-Replayed"
 Handler = Callable[..., Any]
 
 
-def key_of(request: HubRequest, version: str) -> answers.Key | None:
+def key_of(request: HubRequest) -> answers.Key | None:
     """The request's key in its scope, or None when it has none. Raises InvalidRequest for a malformed key."""
     value = request.headers.get("Idempotency-Key")
     if value is None:
         return None
-    path = request.path.removeprefix(f"/integrationhub/{version}")
+    path = "/" + request.path.split("/", 3)[3]  # /integrationhub/<version>/<path>
     return answers.Key.of(tenant_id=request.user.tenant_id, path=path, value=value, body=request.data)
 
 
@@ -33,17 +33,17 @@ def keyed(handler: Handler) -> Handler:
     """Answers of 2xx are kept; a refusal gives the key back, so that the corrected request may use it."""
 
     @wraps(handler)
-    def post(view: Any, request: HubRequest, version: str, **kwargs: Any) -> Any:
-        key = key_of(request, version)
+    def post(view: Any, request: HubRequest, **kwargs: Any) -> Any:
+        key = key_of(request)
         if key is None:
-            return handler(view, request, version=version, **kwargs)
+            return handler(view, request, **kwargs)
         known = answers.find(key)
         if isinstance(known, answers.Answer):
             return replay(known)
         with tenant_scope(key.tenant_id):
             if not answers.claim(key):
                 raise answers.still_running()
-        return _answered(key, lambda: handler(view, request, version=version, **kwargs))
+        return _answered(key, lambda: handler(view, request, **kwargs))
 
     post.takes_idempotency_key = True  # type: ignore[attr-defined]  # OpenAPI lists the header.
     return post
@@ -54,9 +54,9 @@ def _answered(key: answers.Key, act: Callable[[], Any]) -> HttpResponse:
     try:
         response = act()
         body = HubJSONRenderer().render(response.data)
-        answer = answers.Answer(response.status_code, {"Content-Type": "application/json"}, body)
+        answer = answers.Answer(response.status_code, {"Content-Type": HubJSONRenderer.media_type}, body)
         with tenant_scope(key.tenant_id):
-            answers.store(key, answer)
+            answer = answers.store(key, answer)
         kept = True
         return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
     finally:

@@ -8,6 +8,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
+from integrationhub.core import encryption_keys
+
 
 def seal(plaintext: bytes) -> bytes:
     return _fernet(tuple(settings.KEY_ENCRYPTION_KEYS)).encrypt(plaintext)
@@ -19,9 +21,9 @@ def unseal(sealed: bytes) -> bytes:
 
 
 @lru_cache(maxsize=4)
-def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+def _fernet(pairs: tuple[str, ...]) -> MultiFernet:
     """The first key seals, all of them open."""
-    return MultiFernet([Fernet(_derived(base64.b64decode(key.partition(":")[2]))) for key in keys])
+    return MultiFernet([Fernet(_derived(key)) for key in encryption_keys.parse(pairs).values()])
 
 
 def _derived(key: bytes) -> bytes:

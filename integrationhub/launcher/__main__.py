@@ -1,12 +1,13 @@
 """`python -m integrationhub.launcher COMMAND`: what `./hub` hands over to."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from integrationhub.launcher import checks, environment, installation, testing, tokens
+from integrationhub.launcher import checks, environment, installation, servers, story, testing, tokens
 from integrationhub.launcher.arguments import ROOT, parse
 from integrationhub.launcher.children import Program
 from integrationhub.launcher.state import State
@@ -18,6 +19,7 @@ def up(options: argparse.Namespace, supervisor: Supervisor) -> int:
     with _started(options, supervisor) as hub:
         try:
             _tell_story(hub, supervisor)
+            _tell_what_next(hub)
             _say("ready; Ctrl-C stops it")
             supervisor.watch(hub.write_up_json, installation.REFRESH_SECONDS)
         except Stopped:
@@ -27,7 +29,9 @@ def up(options: argparse.Namespace, supervisor: Supervisor) -> int:
 
 def demo(options: argparse.Namespace, supervisor: Supervisor) -> int:
     with _started(options, supervisor) as hub:
-        return _tell_story(hub, supervisor)
+        status = _tell_story(hub, supervisor)
+    _say("this hub ends here; `./hub up` starts one that stays, and tells where its pages are and what to paste")
+    return status
 
 
 def test(options: argparse.Namespace, supervisor: Supervisor) -> int:
@@ -47,6 +51,11 @@ def token(options: argparse.Namespace, _: Supervisor) -> int:
 
 def doctor(options: argparse.Namespace, supervisor: Supervisor) -> int:
     state = State(options.state)
+    if not state.has_secrets() and not servers.has_database(os.environ):
+        _say(
+            f"no hub has been started on {state.directory}, and no DATABASE_URL is set: what follows judges this bare "
+            "environment. Run `./hub up`, name its --state, or set what a deployment needs"
+        )
     if state.has_secrets() and not state.up_json.exists():
         _say(f"no hub is running on {state.directory}: servers of its own will not answer until `./hub up` starts them")
     settings = installation.settings_of_directory(state)
@@ -81,6 +90,13 @@ def _tell_story(hub: installation.Installation, supervisor: Supervisor) -> int:
     if status:
         _say(f"the demo intent did not fall back as promised: see {hub.state.log('web')}")
     return status
+
+
+def _tell_what_next(hub: installation.Installation) -> None:
+    up = json.loads(hub.state.up_json.read_text())
+    if up["tokens"]:
+        sys.stdout.write(f"\n{story.what_next(up, colour=story.wants_colour())}\n")
+        sys.stdout.flush()
 
 
 def _say(words: str) -> None:

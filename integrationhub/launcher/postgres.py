@@ -8,6 +8,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -130,7 +131,8 @@ def cluster_in(directory: Path, port: int, *, durable: bool) -> Cluster:
     programs = _wheel()
     if account is None:
         return Cluster(directory / "postgres", programs, None, port, durable)
-    directory.chmod(0o711)
+    # To pass through is enough, and what else the directory allows is not ours to change.
+    directory.chmod(stat.S_IMODE(directory.stat().st_mode) | 0o011)
     home = directory
     if not account.can_enter(directory):
         home = ELSEWHERE / hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]

@@ -27,10 +27,10 @@ class State:
     def open(self) -> None:
         """Make the directory and hold it for this process; raises Trouble when another hub runs on it."""
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            self.directory.chmod(0o700)
-            self.logs.mkdir(mode=0o700, exist_ok=True)
+            # A mode is given only to what is made here: the directory may be a running hub's, or hold other things.
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            self.logs.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise Trouble(f"cannot write the state directory: {error}. Choose another one with --state.") from error
         try:

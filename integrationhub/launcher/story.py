@@ -101,7 +101,7 @@ def _painted(text: str, code: str, *, colour: bool) -> str:
 def main() -> int:
     up = json.loads(Path(sys.argv[1]).read_text())
     answer = run(up)
-    sys.stdout.write(f"{tree(answer, colour=wants_colour())}\n\n{what_next(up, colour=wants_colour())}\n")
+    sys.stdout.write(f"{tree(answer, colour=wants_colour())}\n")
     return 0 if fell_back(answer) else 1
 
 

@@ -1,6 +1,7 @@
 """`./hub test`: pytest, beside servers that are thrown away afterwards."""
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,11 @@ from integrationhub.launcher.children import Program
 from integrationhub.launcher.ports import free_port
 from integrationhub.launcher.state import new_secrets
 from integrationhub.launcher.supervisor import Supervisor
+
+# Two worker processes. Tests of one `xdist_group` share a worker, so that two whole hubs never run at once.
+TOGETHER = ["-n", "2", "--dist", "loadgroup"]
+# What names a file or a test, decides about workers, or talks with whoever runs it.
+ALONE = re.compile(r"\.py\b|^-n|^-[sh]$|no:xdist|^--(numprocesses|dist|pdb|trace|capture=no|co|fixtures|help|version)")
 
 
 @contextmanager
@@ -49,4 +55,10 @@ def throw_away_servers(supervisor: Supervisor) -> Iterator[dict[str, str]]:
 
 def pytest_program(arguments: list[str], settings: Mapping[str, str]) -> Program:
     """pytest on our own terminal; it ends its tests properly when it is interrupted."""
-    return Program("pytest", [sys.executable, "-m", "pytest", *arguments], settings, stop_signal=SIGINT)
+    words = [sys.executable, "-m", "pytest", *(TOGETHER if is_worth_workers(arguments) else []), *arguments]
+    return Program("pytest", words, settings, stop_signal=SIGINT)
+
+
+def is_worth_workers(arguments: list[str]) -> bool:
+    """Whether the tests are shared out: not a file's or a single one's, nor where the caller has settled it."""
+    return not any(ALONE.search(argument) for argument in arguments)

@@ -5,7 +5,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
-TOKEN, USER_TOKEN, TENANT = "$TOKEN", "$USER_TOKEN", "$TENANT"
+TOKEN, ADMIN_TOKEN, TENANT = "$TOKEN", "$ADMIN_TOKEN", "$TENANT"
 PREFIX = "/integrationhub/v1"
 
 

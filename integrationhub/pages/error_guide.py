@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrationhub.core import catalogue as c
 from integrationhub.core.catalogue import Entry
-from integrationhub.pages.commands import PREFIX, USER_TOKEN, Command, get, post, sms
+from integrationhub.pages.commands import ADMIN_TOKEN, PREFIX, Command, get, post, sms
 
 
 class Who(TextChoices):
@@ -92,7 +92,7 @@ GUIDE: dict[Entry, Advice] = {
     c.ALL_PROVIDERS_FAILED: _advice(
         ADMIN,
         OPERATOR,
-        _("Each provider in the chain refused, was unreachable, or was skipped while its circuit is open."),
+        _("Each provider in the chain answered with a fault of its own or could not be reached."),
         _("The chain holds one provider only, so there is nothing to fall back on."),
         _("The network of this installation does not let requests out."),
         sms("+15005559503"),
@@ -102,7 +102,7 @@ GUIDE: dict[Entry, Advice] = {
         _("Nothing that serves this intent is installed, or what is installed is switched off."),
         _("options.providers names a provider that exists and is not installed (reason not_installed)."),
         _("options.mode is live, and only sandbox providers are installed."),
-        post("/execute", _HOOK),
+        post("/execute", _HOOK, token=ADMIN_TOKEN),
     ),
     c.INVALID_REQUEST: _advice(
         DEVELOPER,
@@ -114,8 +114,8 @@ GUIDE: dict[Entry, Advice] = {
     c.EXECUTION_FAILED: _advice(
         OPERATOR,
         DEVELOPER,
-        _("The provider never answered and may have acted: reason outcome_unknown, and retryable is false."),
-        _("The hub could not run the execution, because its database or the code of an adapter failed."),
+        _("The provider never answered and may have acted (reason outcome_unknown): do not send it again unchecked."),
+        _("The hub could not run it: the database is away (the answer is then retryable), or an adapter has a bug."),
         sms("+15005550505"),
     ),
     # Provider
@@ -130,12 +130,12 @@ GUIDE: dict[Entry, Advice] = {
         _("A required field is missing or has a value that it cannot have: details.fields names each."),
         _("A provider with this provider_key exists."),
         _("The status is active, and no adapter has this key; such a provider is planned."),
-        post("/providers", {}),
+        post("/providers", {}, token=ADMIN_TOKEN),
     ),
     c.ADAPTER_NOT_FOUND: _advice(
         OPERATOR,
         _("The provider's row is planned: it is announced, and its adapter is not part of this release."),
-        post("/providers", _PLANNED),
+        post("/providers", _PLANNED, token=ADMIN_TOKEN),
         get("/providers/acme_sms/adapter"),
     ),
     # Credential
@@ -145,7 +145,11 @@ GUIDE: dict[Entry, Advice] = {
         _("A member of credentials is missing or malformed: the adapter's credential_schema says what it needs."),
         _("The provider refused the credential when it was tried."),
         _("The vault is unavailable; the answer then says that it is retryable."),
-        post("/credentials/bind", {"provider_key": "sandbox_primary", "credentials": {"api_key": 1}}),
+        post(
+            "/credentials/bind",
+            {"provider_key": "sandbox_primary", "credentials": {"api_key": 1}},
+            token=ADMIN_TOKEN,
+        ),
     ),
     c.INTERNAL_CREDENTIAL_BIND_FAILED: _advice(
         OPERATOR,
@@ -156,7 +160,7 @@ GUIDE: dict[Entry, Advice] = {
         ADMIN,
         _("The provider is installed, and nobody has bound a credential to it."),
         _("The credential was revoked, or belongs to another tenant."),
-        get(f"/credentials/{_NOBODY}"),
+        get(f"/credentials/{_NOBODY}", token=ADMIN_TOKEN),
     ),
     c.CREDENTIAL_EXPIRED: _advice(
         ADMIN,
@@ -346,7 +350,7 @@ GUIDE: dict[Entry, Advice] = {
         _("The token's roles are empty, or hold none that this hub knows."),
         _("The role is too low; details.requiredRole names the one that is needed."),
         _("The endpoint changes what all tenants share, and is for admins of the platform's own tenant."),
-        post("/credentials/bind", {}, token=USER_TOKEN),
+        post("/credentials/bind", {}),
     ),
     c.MTLS_REQUIRED: _advice(
         OPERATOR,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from django.utils.text import slugify
 
-from integrationhub.core.catalogue import ENTRIES
+from integrationhub.core.catalogue import ENTRIES, Entry
 from integrationhub.pages.error_rows import Page, grouped, page_of
 
 HEAD = """# Errors
@@ -18,9 +18,11 @@ The key is the code: two codes share the name `RATE_LIMIT_EXCEEDED`. A code keep
 `ERR_INTEGRATION_HUB_SVC_INVALID_REQUEST`, which takes HTTP's own where HTTP names one (404, 405, 406, 409, 413, 414,
 415, 422, 431); `details.reason` says which fault it was.
 
+Where retrying *depends*, answers differ: send the request again only if `retryable` in the answer says so.
+
 A running hub shows the same at `/docs/errors`, with an example of each. In the commands, `$HUB` is its address,
-`$TOKEN` an admin's token, `$USER_TOKEN` a user's and `$TENANT` the tenant's id; `./hub up` writes them all to
-`.hub/up.json`.
+`$TOKEN` a user's token, `$ADMIN_TOKEN` that of an admin of the platform's tenant, and `$TENANT` the tenant's id.
+`./hub up` writes them all to `up.json` in the state directory, `.hub` unless `--state` names another.
 """
 
 
@@ -37,7 +39,7 @@ def reference_markdown() -> str:
         lines += [f"## {category}", "", "| code | HTTP | meaning | retry |", "|---|---|---|---|"]
         for entry, _ in entries:
             link = f"[`{entry.code}`](#{slugify(entry.code)})"
-            lines.append(f"| {link} | {entry.status} | {entry.message} | {_yes(entry.retryable)} |")
+            lines.append(f"| {link} | {entry.status} | {entry.message} | {_retry(entry)} |")
         lines.append("")
         for entry, _ in entries:
             lines += _section(page_of(entry, "$HUB"), "###")
@@ -48,8 +50,9 @@ def _section(page: Page, heading: str) -> Iterator[str]:
     entry, advice = page.entry, page.advice
     yield from (f"{heading} {entry.code}", "", f"HTTP {entry.status}. {entry.message}.", "")
     yield from (f"**Fix:** {_prose(entry.resolution)}", "")
+    again = "only if `retryable` in the answer says so" if entry.depends else _retry(entry)
     who = ", ".join(str(each.label) for each in advice.fixed_by)
-    yield from (f"**Who can fix it:** {who}. **Retry unchanged:** {_yes(entry.retryable)}.", "")
+    yield from (f"**Who can fix it:** {who}. **Retry unchanged:** {again}.", "")
     yield from ("Likely causes:", "")
     yield from (f"- {_prose(str(cause))}" for cause in advice.causes)
     yield ""
@@ -62,5 +65,5 @@ def _prose(text: str) -> str:
     return text.replace("<", r"\<")
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
+def _retry(entry: Entry) -> str:
+    return "depends" if entry.depends else "yes" if entry.retryable else "no"

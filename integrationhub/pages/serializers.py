@@ -10,7 +10,9 @@ class ErrorRow(serializers.Serializer):
     category = serializers.ChoiceField(CATEGORIES)
     message = serializers.CharField()
     resolution = serializers.CharField()
-    retryable = serializers.BooleanField()
+    retryable = serializers.BooleanField(
+        help_text="Whether the same request, sent again, may succeed. Some answers know better: theirs is what counts."
+    )
     docs_url = serializers.URLField()
 
 

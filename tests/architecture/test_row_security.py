@@ -1,6 +1,7 @@
 """The second wall: PostgreSQL keeps tenants apart even where a query forgets to."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,10 +9,55 @@ from django.apps import apps
 from django.db import ProgrammingError, connection, connections
 
 from integrationhub.core.tenancy import TenantOwned, tenant_scope
-from integrationhub.execution.models import Attempt, Route
+from integrationhub.execution.models import Attempt
+from marketplace.models import Integration
 
-OWNED = [model for model in apps.get_models() if issubclass(model, TenantOwned)]
-TABLES = sorted(model._meta.db_table for model in OWNED)
+OWNED = {model._meta.db_table: model for model in apps.get_models() if issubclass(model, TenantOwned)}
+TABLES = sorted(OWNED)
+# What a row of each table needs beside its tenant.
+ROWS: dict[str, dict[str, Any]] = {
+    "credentials_credential": {"provider_key": "x", "fingerprint": "f", "version": 1, "verified": "unknown"},
+    "credentials_tenantkey": {"wrapped": b"key", "kek_id": "k1"},
+    "execution_attempt": {"execution_id": UUID(int=1), "sequence": 1, "provider_key": "x", "outcome": "started"},
+    "execution_execution": {"category": "messaging", "intent": "x", "mode": "sync", "status": "running"},
+    "execution_route": {"intent": "message.send.sms", "providers": []},
+    "idempotency_storedanswer": {"path": "/execute", "key": "k", "fingerprint": b"f"},
+    "marketplace_installation": {},
+    "marketplace_subscription": {"tier_id": "free"},
+    "marketplace_usage": {"period": "2026-11-01", "used": 1},
+    "outbox_outboxmessage": {"task": "t", "queue": "maint", "arguments": {}},
+}
+
+
+@pytest.fixture(params=TABLES)
+def table(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def theirs(table: str) -> UUID:
+    """Another tenant, that owns a row of the table."""
+    stranger = uuid4()
+    give_row(stranger, table)
+    return stranger
+
+
+def give_row(tenant: UUID, table: str) -> None:
+    with tenant_scope(tenant):
+        write_row(tenant, table)
+
+
+def write_row(tenant: UUID, table: str) -> None:
+    """In whatever scope there is."""
+    values = {"integration": Integration.objects.first()} if table == "marketplace_installation" else ROWS[table]
+    OWNED[table].objects.create(tenant_id=tenant, **values)
+
+
+def tenants_seen(table: str) -> set[UUID]:
+    """Whose rows a query sees that names no tenant."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT tenant_id FROM {table}")
+        return {tenant for (tenant,) in cursor.fetchall()}
 
 
 def test_there_are_tenant_owned_tables() -> None:
@@ -26,7 +72,6 @@ def test_every_table_with_a_tenant_column_is_tenant_owned() -> None:
         assert sorted(name for (name,) in cursor.fetchall()) == TABLES
 
 
-@pytest.mark.parametrize("table", TABLES)
 def test_the_policy_is_there_and_binds_the_owner_too(table: str) -> None:
     with connections["owner"].cursor() as cursor:
         cursor.execute("SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE relname = %s", [table])
@@ -35,38 +80,31 @@ def test_the_policy_is_there_and_binds_the_owner_too(table: str) -> None:
         assert cursor.fetchall() == [("tenant_isolation",)]
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_without_a_scope_there_are_no_rows(table: str) -> None:
-    with connections["default"].cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {table}")
-        assert cursor.fetchone() == (0,)
+def test_a_tenant_sees_its_own_rows_and_without_a_tenant_there_are_none(tenant: UUID, theirs: UUID, table: str) -> None:
+    give_row(tenant, table)
+    assert tenants_seen(table) == set()
+    for each in (tenant, theirs):
+        with tenant_scope(each):
+            assert tenants_seen(table) == {each}
 
 
-@pytest.fixture
-def theirs() -> UUID:
-    """Another tenant, that owns a route."""
-    stranger = uuid4()
-    with tenant_scope(stranger):
-        Route.objects.create(tenant_id=stranger, intent="message.send.sms", providers=[])
-    return stranger
-
-
-def test_a_query_that_forgets_the_tenant_sees_only_the_scopes_own(theirs: UUID) -> None:
-    with tenant_scope(theirs), connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM execution_route")
-        assert cursor.fetchone() == (1,)
-    with tenant_scope(uuid4()), connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM execution_route")
-        assert cursor.fetchone() == (0,)
-        cursor.execute("UPDATE execution_route SET intent = 'taken'")
+def test_another_tenants_rows_cannot_be_changed_or_removed(tenant: UUID, theirs: UUID, table: str) -> None:
+    with tenant_scope(tenant), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET tenant_id = %s", [tenant])
         assert cursor.rowcount == 0
-        cursor.execute("DELETE FROM execution_route")
+        cursor.execute(f"DELETE FROM {table} WHERE tenant_id = %s", [theirs])
         assert cursor.rowcount == 0
 
 
-def test_a_row_cannot_be_written_for_another_tenant(theirs: UUID) -> None:
+def test_a_row_cannot_be_given_to_another_tenant(tenant: UUID, table: str) -> None:
+    give_row(tenant, table)
+    with pytest.raises(ProgrammingError, match="row-level security"), tenant_scope(tenant):
+        connection.cursor().execute(f"UPDATE {table} SET tenant_id = %s", [uuid4()])
+
+
+def test_a_row_cannot_be_written_for_another_tenant(table: str) -> None:
     with pytest.raises(ProgrammingError, match="row-level security"), tenant_scope(uuid4()):
-        Route.objects.create(tenant_id=theirs, intent="message.send.email", providers=[])
+        write_row(uuid4(), table)
 
 
 def test_a_scope_ends_with_its_transaction() -> None:

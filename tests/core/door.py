@@ -10,13 +10,14 @@ from django.urls import path
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from integrationhub.core import exception_handler, health
+from integrationhub.core import health
 from integrationhub.core.catalogue import ENTRIES, EXECUTION_FAILED, Entry
 from integrationhub.core.errors import HubError, InvalidRequest
 from integrationhub.core.http import HubRequest
 from integrationhub.core.pagination import page
 from integrationhub.core.representation import AsGiven
 from integrationhub.core.views import HubView
+from integrationhub.pages import refusals
 from providers.models import Provider
 
 PER_MINUTE = 60
@@ -155,6 +156,7 @@ urlpatterns = [
     path("readyz", health.readyz),
 ]
 
-handler400 = exception_handler.bad_request
-handler404 = exception_handler.not_found
-handler500 = exception_handler.server_error
+handler400 = refusals.bad_request
+handler403 = refusals.permission_denied
+handler404 = refusals.not_found
+handler500 = refusals.server_error

@@ -40,10 +40,10 @@ def test_validation_names_every_field_at_once(api: Api) -> None:
     answer = assert_envelope(api.post("/faulty/order", body), 400, "invalid_fields")
     found = {row["field"]: row["reason"] for row in answer["details"]["fields"]}
     assert found == {
-        "name": "max_length",
-        "address.a": "invalid",
+        "name": "too_long",
+        "address.a": "wrong_type",
         "lines[1].sku": "required",
-        "lines[1].count": "min_value",
+        "lines[1].count": "too_small",
     }
     assert all(row["expected"] for row in answer["details"]["fields"])
 
@@ -175,3 +175,16 @@ def test_deprecated_version_works_and_says_so(api: Api, settings: Any) -> None:
 )
 def test_address_without_a_version_or_path_is_404(api: Api, path: str) -> None:
     assert_envelope(api.client.get(path), 404, "unknown_path")
+
+
+def test_validation_says_what_it_expects_in_the_words_of_json_schema(api: Api) -> None:
+    body = {"name": "long name", "address": 1, "lines": [{"sku": None, "count": "x"}, {"sku": "", "count": 0}]}
+    answer = assert_envelope(api.post("/faulty/order", body), 400, "invalid_fields")
+    assert {row["field"]: (row["reason"], row["expected"]) for row in answer["details"]["fields"]} == {
+        "name": ("too_long", "at most 3 characters"),
+        "address": ("wrong_type", "object"),
+        "lines[0].sku": ("wrong_type", "string"),
+        "lines[0].count": ("wrong_type", "integer"),
+        "lines[1].sku": ("too_short", "at least 1 characters"),
+        "lines[1].count": ("too_small", "1 or more"),
+    }

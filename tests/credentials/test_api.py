@@ -1,5 +1,4 @@
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.db import connections
@@ -10,6 +9,7 @@ from tests.make import Api, another_tenant
 
 BIND_FAILED = "ERR_INTEGRATION_HUB_SVC_CREDENTIAL_BIND_FAILED"
 NOT_FOUND = "ERR_INTEGRATION_HUB_SVC_CREDENTIAL_NOT_FOUND"
+NOBODYS = "01975b9e-3c4d-7aaa-8bbb-0123456789ab"
 TOKEN = "a-long-auth-token-1234"
 GOOD = {"provider_key": "parcel_sms", "credentials": {"account": "AC1", "auth_token": TOKEN}}
 SHOWN = {
@@ -115,17 +115,18 @@ def test_an_empty_body_names_what_is_missing(api: Api) -> None:
     assert set(fields(api.post("/credentials/bind", {}))) == {"provider_key", "credentials"}
 
 
-@pytest.mark.parametrize("name", ["nobody_sms", "Parcel_SMS", str(uuid4()), "a b"])
-def test_an_unknown_provider_is_not_found(api: Api, name: str) -> None:
-    answer = bind(api, provider_key=name)
-    assert answer.json()["code"] == "ERR_INTEGRATION_HUB_SVC_PROVIDER_NOT_FOUND"
+@pytest.mark.parametrize("name", ["nobody_sms", "Parcel_SMS", NOBODYS, "a b"])
+def test_an_unknown_provider_is_named_with_every_other_fault(api: Api, name: str) -> None:
+    answer = api.post("/credentials/bind", {"provider_key": name, "credentials": {}, "verify": 7})
+    assert answer.json()["code"] == "ERR_INTEGRATION_HUB_SVC_CREDENTIAL_BIND_FAILED"
+    assert set(fields(answer)) == {"provider_key", "verify"}
 
 
 def test_a_planned_provider_has_no_adapter(api: Api) -> None:
     Provider.objects.create(provider_key="paper_mail", display_name="Paper", category="messaging", status="planned")
     answer = bind(api, provider_key="paper_mail")
-    assert answer.json()["code"] == "ERR_INTEGRATION_HUB_SVC_ADAPTER_NOT_FOUND"
-    assert "parcel_sms" in answer.json()["details"]["availableAdapters"]
+    assert answer.json()["code"] == "ERR_INTEGRATION_HUB_SVC_CREDENTIAL_BIND_FAILED"
+    assert [fault["reason"] for fault in answer.json()["details"]["fields"]] == ["no_adapter"]
 
 
 def test_a_provider_without_a_secret_says_that_it_needs_none(api: Api) -> None:
@@ -169,7 +170,7 @@ def test_a_revoked_credential_is_gone(api: Api) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_another_tenants_credential_is_like_an_unknown_one(api: Api, method: str) -> None:
-    theirs, unknown = bind(another_tenant()).json()["id"], str(uuid4())
+    theirs, unknown = bind(another_tenant()).json()["id"], NOBODYS
     foreign, missing = (api.request(method, f"/credentials/{each}") for each in (theirs, unknown))
     assert foreign.status_code == missing.status_code == 404
     assert _without_what_varies(foreign, theirs) == _without_what_varies(missing, unknown)
@@ -194,8 +195,8 @@ def test_another_tenants_credentials_are_not_listed(api: Api) -> None:
     [
         ("POST", "/credentials/bind", "user"),
         ("GET", "/credentials", "user"),
-        ("GET", f"/credentials/{uuid4()}", "user"),
-        ("DELETE", f"/credentials/{uuid4()}", "organizer"),
+        ("GET", f"/credentials/{NOBODYS}", "user"),
+        ("DELETE", f"/credentials/{NOBODYS}", "organizer"),
     ],
 )
 def test_a_lower_role_may_not(api: Api, method: str, path: str, role: str) -> None:
@@ -206,3 +207,10 @@ def test_a_lower_role_may_not(api: Api, method: str, path: str, role: str) -> No
 def test_an_organizer_binds_and_reads(api: Api) -> None:
     organizer = api.as_role("organizer")
     assert organizer.get(f"/credentials/{bind(organizer).json()['id']}").status_code == 200
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_beyond_the_calendar_is_refused_and_nothing_is_stored(api: Api, moment: str) -> None:
+    answer = bind(api, expires_at=moment)
+    assert (answer.status_code, list(fields(answer))) == (400, ["expires_at"])
+    assert api.get("/credentials").json()["data"] == []

@@ -10,7 +10,6 @@ from credentials import binding
 from credentials.errors import CredentialBindFailed, CredentialExpired, CredentialNotFound
 from credentials.models import Credential
 from integrationhub.core.tenancy import tenant_scope
-from providers.errors import AdapterNotFound
 from providers.models import Provider
 from tests.credentials.adapters import REFUSED, UNREACHABLE
 
@@ -151,7 +150,7 @@ def test_only_a_long_secret_shows_its_end(tenant: UUID, auth_token: str, last4: 
 
 def test_a_planned_provider_takes_no_credential(tenant: UUID) -> None:
     Provider.objects.create(provider_key="paper_mail", display_name="Paper", category="messaging", status="planned")
-    with pytest.raises(AdapterNotFound):
+    with pytest.raises(CredentialBindFailed):
         bind(tenant, provider_key="paper_mail")
 
 

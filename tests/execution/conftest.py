@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,8 @@ class ProviderServer:
         self.received: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.status, self.delay = 200, 0.0
+        self.reference: str | None = None
+        self.while_acting: Callable[[], None] = lambda: None
         self.released = threading.Event()
         server = self
 
@@ -30,8 +32,9 @@ class ProviderServer:
             def do_POST(self) -> None:
                 server.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 server.headers.append(dict(self.headers))
+                server.while_acting()
                 server.released.wait(server.delay)
-                body = json.dumps({"id": f"m-{len(server.received)}"}).encode()
+                body = json.dumps({"id": server.reference or f"m-{len(server.received)}"}).encode()
                 self.send_response(server.status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -75,3 +78,15 @@ def live(api: Api, tenant: UUID, server: ProviderServer) -> Api:
     body = {"config": {"url": server.url}, "priority": 10}
     assert api.post("/marketplace/integrations/loopback_sms/install", body).status_code == 201
     return api
+
+
+@pytest.fixture
+def needs_key(api: Api, server: ProviderServer) -> Api:
+    body = {"config": {"url": server.url}, "priority": 1}
+    assert api.post("/marketplace/integrations/loopback_keyed_sms/install", body).status_code == 201
+    return api
+
+
+def bind(api: Api, **more: Any) -> None:
+    body = {"provider_key": "loopback_keyed_sms", "credentials": {"api_key": "key-for-the-loopback"}, **more}
+    assert api.post("/credentials/bind", body).status_code == 201

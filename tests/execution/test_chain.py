@@ -6,8 +6,7 @@ from uuid import UUID
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution.models import Attempt, Execution
 from tests.execution.conftest import ProviderServer
-from tests.flows.test_execute_falls_back import sms
-from tests.make import Api
+from tests.make import Api, sms
 
 NUMBER = "+14155552671"
 

@@ -11,10 +11,7 @@ from integrationhub.execution.models import Attempt, Execution
 from marketplace import quotas
 from marketplace.models import Tier, Usage
 from tests.execution.conftest import ProviderServer
-from tests.flows.test_execute_falls_back import sms
-from tests.flows.test_idempotency import keyed
-from tests.flows.test_later import LATER
-from tests.make import Api
+from tests.make import LATER, Api, keyed, sms
 
 NUMBER = "+14155552671"
 

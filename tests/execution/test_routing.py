@@ -4,28 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from credentials.models import Credential
 from integrationhub.core.tenancy import tenant_scope
 from providers.models import Provider
-from tests.execution.conftest import ProviderServer
-from tests.flows.test_execute_falls_back import sms
-from tests.make import Api
+from tests.execution.conftest import ProviderServer, bind
+from tests.make import Api, sms
 
 NUMBER = "+14155552671"
-
-
-@pytest.fixture
-def needs_key(api: Api, server: ProviderServer) -> Api:
-    body = {"config": {"url": server.url}, "priority": 1}
-    assert api.post("/marketplace/integrations/loopback_keyed_sms/install", body).status_code == 201
-    return api
-
-
-def bind(api: Api, **more: Any) -> None:
-    body = {"provider_key": "loopback_keyed_sms", "credentials": {"api_key": "key-for-the-loopback"}, **more}
-    assert api.post("/credentials/bind", body).status_code == 201
 
 
 def code(answer: Any) -> tuple[int, str]:

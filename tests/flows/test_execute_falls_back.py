@@ -8,12 +8,7 @@ import pytest
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution.models import Attempt, Execution
 from marketplace import quotas
-from tests.make import Api, another_tenant
-
-
-def sms(to: str = "+15005550006", **options: Any) -> dict[str, Any]:
-    body = {"category": "messaging", "intent": "message.send.sms", "payload": {"to": to, "text": "hello"}}
-    return {**body, "options": options} if options else body
+from tests.make import Api, another_tenant, sms
 
 
 def test_the_first_provider_delivers(api: Api) -> None:
@@ -230,3 +225,35 @@ def test_a_user_sees_only_what_it_ran_itself(api: Api) -> None:
     api.post("/execute", sms())
     from_user = api.as_role("user").get("/usage").json()
     assert (from_user["scope"], len(from_user["providers"])) == ("own", 1)
+
+
+def test_a_route_names_all_its_faults_at_once(api: Api) -> None:
+    rows = [{"provider_key": "twilio_sms"}, {"provider_key": "sandbox_primary", "weight": "80"}, {"weight": 1, "x": 1}]
+    fields = api.put("/routing/message.send.sms", {"providers": rows, "zzz": 1}).json()["details"]["fields"]
+    assert {field["field"]: field["reason"] for field in fields} == {
+        "zzz": "unknown_member",
+        "providers[0].provider_key": "not_installed",
+        "providers[1].weight": "wrong_type",
+        "providers[2].provider_key": "required",
+        "providers[2].x": "unknown_member",
+    }
+
+
+def test_a_route_over_a_provider_that_does_not_serve_the_intent_is_refused(api: Api) -> None:
+    answer = api.put("/routing/storage.put.object", {"providers": [{"provider_key": "sandbox_primary"}]})
+    assert answer.json()["details"]["fields"][0]["reason"] == "intent_not_supported"
+
+
+@pytest.mark.parametrize(
+    ("prefer", "status"),
+    [("respond-async", 202), ("wait=10, Respond-Async", 202), ("x-respond-async", 200), ("respond-async=false", 200)],
+)
+def test_only_the_preference_itself_makes_it_later(api: Api, prefer: str, status: int) -> None:
+    answer = api.post("/execute", sms(), headers={"Prefer": prefer})
+    assert answer.status_code == status
+    assert answer.headers.get("Preference-Applied") == ("respond-async" if status == 202 else None)
+
+
+def test_an_id_that_is_none_is_not_found_like_any_other(api: Api) -> None:
+    answer = api.get("/executions/abc")
+    assert (answer.status_code, answer.json()["details"]["reason"]) == (404, "execution_not_found")

@@ -1,7 +1,6 @@
 """One key, one effect, one answer."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connections
@@ -10,12 +9,7 @@ from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution.models import Execution
 from integrationhub.idempotency.models import StoredAnswer
 from marketplace import seeding
-from tests.flows.test_execute_falls_back import sms
-from tests.make import Api
-
-
-def keyed() -> dict[str, Any]:
-    return {"headers": {"Idempotency-Key": str(uuid4())}}
+from tests.make import Api, keyed, sms
 
 
 def test_a_repeat_gets_the_first_answer_byte_for_byte(api: Api) -> None:

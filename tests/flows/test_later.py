@@ -13,11 +13,7 @@ from integrationhub.execution import queueing, settling
 from integrationhub.execution.models import Attempt, Execution
 from integrationhub.outbox.models import OutboxMessage
 from marketplace import installing
-from tests.flows.test_execute_falls_back import sms
-from tests.flows.test_idempotency import keyed
-from tests.make import Api
-
-LATER = {"Prefer": "respond-async"}
+from tests.make import LATER, Api, keyed, sms
 
 
 def queued(api: Api, to: str = "+15005550503") -> Any:

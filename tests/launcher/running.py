@@ -28,12 +28,12 @@ class RunningHub:
 
     def __init__(self, state: Path, **environment: str) -> None:
         self.state = state
-        self.errors = (state.parent / f"{state.name}.errors").open("w+")
+        self.errors, self.output = ((state.parent / f"{state.name}.{end}").open("w+") for end in ("errors", "output"))
         self.process = subprocess.Popen(
             [HUB, "up", "--port", "0", "--state", state],
             env=clean_environment(**environment),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=self.output,
             stderr=self.errors,
             text=True,
             start_new_session=True,
@@ -52,6 +52,10 @@ class RunningHub:
         self.errors.seek(0)
         return self.errors.read()
 
+    def told(self) -> str:
+        self.output.seek(0)
+        return self.output.read()
+
     def up(self) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((self.state / "up.json").read_text())
         return content
@@ -66,8 +70,7 @@ class RunningHub:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(timeout=20)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self.output.close()
         self.errors.close()
 
     def leftovers(self) -> list[str]:
@@ -94,7 +97,8 @@ def state_directory() -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-        directory.with_name(f"{directory.name}.errors").unlink(missing_ok=True)
+        for end in ("errors", "output"):
+            directory.with_name(f"{directory.name}.{end}").unlink(missing_ok=True)
 
 
 def tagged_processes(state: Path) -> list[tuple[int, str]]:

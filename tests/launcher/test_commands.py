@@ -13,7 +13,7 @@ import pytest
 
 from tests.launcher.running import HUB, RunningHub, clean_environment, eventually, state_directory, tagged_processes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole hubs")]
 
 
 def hub(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -28,11 +28,24 @@ def test_the_demo_falls_back_and_leaves_nothing_running() -> None:
         assert "├─ 1 sandbox_primary    failed     503" in demo.stdout
         assert "└─ 2 sandbox_secondary  succeeded" in demo.stdout
         assert "\033[" not in demo.stdout
+        assert "curl" not in demo.stdout, "That hub is gone when it could be pasted."
+        assert "`./hub up` starts one that stays" in demo.stderr.splitlines()[-1]
         assert tagged_processes(state) == []
         stopped = hub("doctor", "--state", str(state))
         assert stopped.returncode == 1
         assert "DATABASE_URL: no connection to 127.0.0.1" in stopped.stdout
         assert "./hub up" in stopped.stderr
+
+
+def test_the_doctor_says_first_when_there_is_no_hub_to_examine(tmp_path: Path) -> None:
+    examined = hub("doctor", "--state", str(tmp_path / "none"))
+    assert examined.returncode == 1
+    assert f"no hub has been started on {tmp_path}/none" in examined.stderr.splitlines()[0]
+
+
+def test_the_doctor_judges_a_deployments_environment_without_a_word(tmp_path: Path) -> None:
+    examined = hub("doctor", "--state", str(tmp_path / "none"), DATABASE_URL="postgres://hub_app:x@127.0.0.1:1/hub")
+    assert "hub:" not in examined.stderr
 
 
 def test_a_demo_that_cannot_fall_back_fails() -> None:

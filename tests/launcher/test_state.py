@@ -39,6 +39,19 @@ def test_one_state_directory_serves_one_hub(state: State) -> None:
         State(state.directory).open()
 
 
+def test_a_start_that_is_refused_changes_nothing_of_the_running_hub(state: State) -> None:
+    state.directory.chmod(0o711)
+    with pytest.raises(Trouble):
+        State(state.directory).open()
+    assert stat.S_IMODE(state.directory.stat().st_mode) == 0o711
+
+
+def test_a_directory_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    State(tmp_path).open()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
 def test_a_server_keeps_its_port_until_someone_else_takes_it(state: State) -> None:
     port = state.port("valkey")
     assert state.port("valkey") == port

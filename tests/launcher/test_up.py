@@ -11,13 +11,20 @@ import pytest
 
 from tests.launcher.running import HUB, RunningHub, a_hub, clean_environment, eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole hubs")]
 
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[RunningHub]:
     with a_hub() as running:
         yield running
+
+
+def test_it_tells_the_story_and_then_what_to_paste(hub: RunningHub) -> None:
+    eventually(lambda: "ready" in hub.said(), seconds=30, what="the end of the story")
+    story, paste = hub.told().split("API docs")
+    assert "sandbox_secondary  succeeded" in story
+    assert f"curl -s {hub.up()['base_url']}/integrationhub/v1/execute" in paste
 
 
 @pytest.mark.parametrize("name", ["postgres", "valkey", "web", "relay", "worker", "beat"])
@@ -54,7 +61,11 @@ def test_a_second_hub_on_the_same_state_is_refused(hub: RunningHub) -> None:
     refused = run("up", "--port", "0", "--state", str(hub.state))
     assert refused.returncode == 1
     assert "running on" in refused.stderr
-    assert answers(hub)
+    # Whoever is started from now on finds the directory as the running hub needs it.
+    before = hub.up()["pids"]["postgres"]
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: hub.up()["pids"]["postgres"] != before, seconds=15, what="another PostgreSQL")
+    eventually(lambda: answers(hub), seconds=15, what="an answer of the API")
 
 
 def test_a_port_in_use_is_named_with_the_way_out(hub: RunningHub) -> None:

@@ -33,7 +33,7 @@ def platform() -> Api:
 def run(command: Command) -> Any:
     """The command, its shell variables filled in as its page says."""
     tenant = PLATFORM_TENANT
-    values = {"$TOKEN": token(tenant, "admin"), "$USER_TOKEN": token(tenant, "user"), "$TENANT": tenant}
+    values = {"$TOKEN": token(tenant, "user"), "$ADMIN_TOKEN": token(tenant, "admin"), "$TENANT": tenant}
     headers = {}
     if command.token:
         headers["Authorization"] = f"Bearer {values[command.token]}"

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from integrationhub.core.catalogue import CATEGORIES, ENTRIES, Entry
+from integrationhub.pages.error_rows import page_of
 
 CODE = "ERR_INTEGRATION_HUB_SVC_ALL_PROVIDERS_FAILED"
 EVERY_ENTRY = pytest.mark.parametrize("entry", ENTRIES.values(), ids=list(ENTRIES))
@@ -107,3 +108,31 @@ def test_an_unknown_code_is_the_envelope_for_programs(client: Client) -> None:
         "ERR_INTEGRATION_HUB_SVC_INVALID_REQUEST",
         "error_not_found",
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        (CODE, "↻ yes"),
+        ("ERR_INTEGRATION_HUB_SVC_NO_PROVIDERS", "✕ no"),
+        ("ERR_INTEGRATION_HUB_SVC_EXECUTION_FAILED", "only if retryable in the answer says so"),
+        ("ERR_INTEGRATION_HUB_SVC_CREDENTIAL_BIND_FAILED", "only if retryable in the answer says so"),
+        ("ERR_UNEXPECTED", "only if retryable in the answer says so"),
+    ],
+)
+def test_a_page_says_whether_to_retry(client: Client, code: str, shown: str) -> None:
+    fact = re.search(r"Retry unchanged\?</dt><dd>(.+?)\s*</dd>", text_of(client, f"/docs/errors/{code}"))
+    assert re.sub("<[^>]+>", "", fact[1]) == shown  # type: ignore[index]
+
+
+def test_no_example_promises_more_than_its_page() -> None:
+    promising = [code for code, entry in ENTRIES.items() if page_of(entry).example["retryable"] != entry.retryable]
+    assert promising == []
+
+
+def test_a_page_explains_the_variables_of_its_own_commands(client: Client) -> None:
+    explained = re.compile(r"<code>(\$[A-Z_]+)</code>")
+    assert explained.findall(text_of(client, f"/docs/errors/{CODE}")) == ["$TOKEN", "$TENANT"]
+    assert explained.findall(text_of(client, "/docs/errors/ERR_TENANT_REQUIRED")) == ["$TOKEN"]
+    created = "/docs/errors/ERR_INTEGRATION_HUB_SVC_PROVIDER_CREATE_FAILED"
+    assert explained.findall(text_of(client, created)) == ["$ADMIN_TOKEN", "$TENANT"]

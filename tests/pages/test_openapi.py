@@ -14,6 +14,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from integrationhub.core.catalogue import ENTRIES, INVALID_REQUEST
 from tests.core.envelopes import assert_envelope
 
+# One worker process makes the documents, and keeps them.
+pytestmark = pytest.mark.xdist_group("openapi")
+
 VERSIONS = ["v1", "v2"]
 UNAUTHORIZED = "ERR_INTEGRATION_HUB_SVC_UNAUTHORIZED"
 

@@ -59,6 +59,7 @@ class Migration(migrations.Migration):
                 ('error_code', models.CharField(blank=True, max_length=80)),
                 ('error_message', models.TextField(blank=True)),
                 ('error_details', models.JSONField(default=dict)),
+                ('takes', models.PositiveSmallIntegerField(default=0, help_text='How often a worker took it; the last one has it.')),
                 ('lease_until', models.DateTimeField(help_text='Who runs it has died when this has passed.', null=True)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('finished_at', models.DateTimeField(null=True)),

@@ -20,7 +20,12 @@ class Command(BaseCommand):
         marketplace.seeding.seed_demo(tenant)
         name, password = os.environ.get("HUB_ADMIN_USERNAME"), os.environ.get("HUB_ADMIN_PASSWORD")
         if name and password:
-            operator, _ = User.objects.get_or_create(username=name, defaults={"is_staff": True, "is_superuser": True})
-            operator.set_password(password)
-            operator.save()
+            self._make_operator(name, password)
         self.stdout.write(f"The tenant {tenant} is ready.")
+
+    def _make_operator(self, name: str, password: str) -> None:
+        """An operator who is there already keeps the password: it may have been changed since."""
+        if User.objects.filter(username=name).exists():
+            self.stdout.write(f"The operator {name} exists, and keeps the password.")
+        else:
+            User.objects.create_superuser(name, password=password)
