@@ -1,6 +1,7 @@
 """Binding a tenant's secrets to a provider, and giving them to the one call that needs them."""
 
 import json
+import logging
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -21,6 +22,8 @@ from providers.adapter import Adapter
 from providers.errors import Next, ProviderError, Stop
 
 State = Literal["ok", "missing", "expired"]
+logger = logging.getLogger(__name__)
+
 CHECK_SECONDS = 8
 # Four characters of a shorter secret would be too large a part of it.
 SHORTEST_SHOWN = 12
@@ -148,6 +151,14 @@ def _verified(adapter: type[Adapter], secrets: Mapping[str, Any]) -> Credential.
             upstream_reason=error.reason,
             upstream_status=error.upstream_status,
         ) from error
+    except Exception:
+        # What an adapter raises beside its contract may hold the secret: it is logged redacted, and not passed on.
+        logger.exception("An adapter's check raised what its contract does not name.")
+        raise CredentialBindFailed(
+            f"{adapter.display_name} could not be asked about these credentials; nothing was stored.",
+            reason="verification_failed",
+            provider_key=adapter.key,
+        ) from None
     return Credential.Verified.VERIFIED if was_asked else Credential.Verified.NOT_SUPPORTED
 
 

@@ -15,22 +15,22 @@ _SECRET_NAMES = re.compile(
 )
 _SECRET_TEXT = re.compile(
     r"""(?P<scheme>\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{6,}
-      | (?P<jwt>\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?)
+      | (?P<jwt>(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?)
       | (?P<url>://[^\s/:@]*:)[^\s/@]+(?=@)
-      | (?P<pair>\b[\w-]*(?:secret|password|passwd|token|api[-_]?key)["']?\s*[=:]\s*["']?)[^\s"'&,;})]{4,}""",
+      | (?P<pair>(?:secret|password|passwd|token|api[-_]?key)["']?\s*[=:]\s*["']?)[^\s"'&,;})]{4,}""",
     re.VERBOSE | re.IGNORECASE,
 )
 
 
 def redact(value: Any) -> Any:
-    """The value with whatever looks like a secret replaced, at any depth of dicts and lists."""
-    if isinstance(value, str):
-        return _SECRET_TEXT.sub(_hide, value)
+    """The value with whatever looks like a secret replaced, at any depth; what is no JSON becomes text first."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
     if isinstance(value, Mapping):
         return {k: HIDDEN if _SECRET_NAMES.search(str(k)) else redact(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [redact(item) for item in value]
-    return value
+    return _SECRET_TEXT.sub(_hide, str(value))
 
 
 def _hide(match: re.Match[str]) -> str:

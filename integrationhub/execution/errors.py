@@ -25,13 +25,12 @@ class Concluded(HubError):
 
     def __init__(self, execution: Execution, *, units_used: int | None = None) -> None:
         self.units_used = units_used
-        recorded = dict(execution.error_details)
+        recorded = {**execution.error_details, "execution_id": str(execution.id)}
         super().__init__(
             execution.error_message,
             entry=catalogue.ENTRIES[execution.error_code],
             retryable=recorded.pop("retryable"),
             retry_after=recorded.pop("retry_after"),
-            execution_id=str(execution.id),
             **recorded,
         )
 

@@ -105,7 +105,7 @@ def options_of(raw: Mapping[str, Any], intent: Intent) -> Options:
         raise InvalidRequest(
             "No installed provider takes a connection yet; leave connection_id out.",
             reason="invalid_fields",
-            fields=[{"field": "options.connection_id", "reason": "No provider of this intent takes a connection."}],
+            fields=[{"field": "options.connection_id", "reason": "not_allowed", "expected": "null, so far"}],
         )
     return Options(
         providers=tuple(raw.get("providers", ())),

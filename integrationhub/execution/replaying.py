@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import structlog
+from django.db import DatabaseError
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -16,6 +18,8 @@ from integrationhub.execution.errors import Concluded
 from integrationhub.execution.models import Execution
 from integrationhub.idempotency import answers
 from integrationhub.idempotency.keyed import key_of, replay
+
+log = structlog.get_logger(__name__)
 
 # What of an answer's headers is part of the answer; the rest belongs to the one request.
 KEPT_HEADERS = ("Content-Type", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate")
@@ -73,5 +77,11 @@ def _kept(key: answers.Key, response: Any) -> answers.Answer:
         body, headers = HubJSONRenderer().render(response.data), {"Content-Type": HubJSONRenderer.media_type}
     else:
         body, headers = response.content, {name: response[name] for name in KEPT_HEADERS if name in response}
-    with tenant_scope(key.tenant_id):
-        return answers.store(key, answers.Answer(response.status_code, headers, body))
+    answer = answers.Answer(response.status_code, headers, body)
+    try:
+        with tenant_scope(key.tenant_id):
+            return answers.store(key, answer)
+    except DatabaseError:
+        # The execution is settled, and a repeat of the key is answered from its row: what happened is what is told.
+        log.exception("An answer could not be kept.")
+        return answer

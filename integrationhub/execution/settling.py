@@ -17,6 +17,7 @@ from integrationhub.execution import errors, ledger, queueing
 from integrationhub.execution.models import Attempt, Execution, Outcome, Status
 from integrationhub.idempotency.answers import LIFETIME
 from integrationhub.idempotency.models import StoredAnswer
+from integrationhub.outbox.models import OutboxMessage
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +35,16 @@ def settle() -> int:
     with connections["system"].cursor() as cursor:
         cursor.execute(LEFT_BEHIND, [BATCH])
         rows = cursor.fetchall()
-    return sum(_settle_one(tenant_id, execution_id) for tenant_id, execution_id in rows)
+    return sum(_settled(tenant_id, execution_id) for tenant_id, execution_id in rows)
+
+
+def _settled(tenant_id: UUID, execution_id: UUID) -> bool:
+    try:
+        return _settle_one(tenant_id, execution_id)
+    except Exception:
+        # The boundary of one row: what cannot be settled must not keep the others waiting.
+        log.exception("An execution could not be settled.", execution_id=str(execution_id))
+        return False
 
 
 def _settle_one(tenant_id: UUID, execution_id: UUID) -> bool:
@@ -61,7 +71,9 @@ def _queue_again(execution: Execution) -> None:
     execution.status = Status.QUEUED
     execution.lease_until = Now() + timedelta(seconds=ledger.QUEUE_LEASE_SECONDS)
     execution.save(update_fields=["status", "lease_until"])
-    ledger.post_run(execution)
+    waiting = OutboxMessage.objects.for_tenant(execution.tenant_id).filter(arguments__execution_id=str(execution.id))
+    if not waiting.exists():  # While the broker is away, one message is enough.
+        ledger.post_run(execution)
 
 
 def _give_up(execution: Execution, started: TenantQuerySet) -> None:

@@ -3,6 +3,7 @@
 A claim without an answer belongs to a request that still runs. Claims and answers end after a day.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +26,7 @@ LIFETIME = timedelta(hours=24)
 # A request that is no execution answers within this time or has died with its process.
 ABANDONED_AFTER = timedelta(seconds=60)
 LONGEST_KEY = 255
+LONGEST_PATH = 300
 
 # A claim that is a day old, or whose request died, is taken over; any other is left alone and returns no row.
 CLAIM = """
@@ -59,6 +61,8 @@ class Key:
         canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         # Keyed, since a body may hold a secret that a plain hash would let a reader of the database guess.
         digest = salted_hmac("integrationhub.idempotency", canonical, algorithm="sha256").digest()
+        if len(path) > LONGEST_PATH:
+            path = f"sha256:{hashlib.sha256(path.encode()).hexdigest()}"
         return cls(tenant_id, path, value, digest)
 
 
@@ -97,8 +101,8 @@ def find(key: Key) -> Answer | Running | None:
     return _opened(key, bytes(row.answer))
 
 
-def claim(key: Key, *, execution_id: UUID | None = None) -> bool:
-    """Take the key, inside the caller's `tenant_scope`; False when another request holds it."""
+def claim(key: Key, *, execution_id: UUID | None = None) -> UUID | None:
+    """Take the key, inside the caller's `tenant_scope`; returns the claim's id, None when another request holds it."""
     with connection.cursor() as cursor:
         cursor.execute(
             CLAIM,
@@ -113,13 +117,14 @@ def claim(key: Key, *, execution_id: UUID | None = None) -> bool:
                 "abandoned_after": ABANDONED_AFTER.total_seconds(),
             },
         )
-        return cursor.fetchone() is not None
+        row = cursor.fetchone()
+    return row[0] if row else None
 
 
-def store(key: Key, answer: Answer) -> Answer:
+def store(key: Key, answer: Answer, *, claim_id: UUID | None = None) -> Answer:
     """Keep the answer for the rest of the day; returns the one that stands, since the first one kept is never replaced.
 
-    Inside the caller's `tenant_scope`.
+    A claim that was taken over meanwhile is left alone (`claim_id`). Inside the caller's `tenant_scope`.
     """
     record = {
         "scope": [str(key.tenant_id), key.path, key.value],
@@ -127,15 +132,16 @@ def store(key: Key, answer: Answer) -> Answer:
         "headers": answer.headers,
         "body": answer.body.decode(),
     }
-    if _row(key).filter(answer=None).update(answer=seal(json.dumps(record).encode())):
+    mine = _row(key) if claim_id is None else _row(key).filter(id=claim_id)
+    if mine.filter(answer=None).update(answer=seal(json.dumps(record).encode())) or claim_id:
         return answer
     kept = _row(key).exclude(answer=None).first()
     return _opened(key, bytes(kept.answer)) if kept else answer
 
 
-def release(key: Key) -> None:
+def release(key: Key, *, claim_id: UUID) -> None:
     """Give the key back, as if the request had never come; inside the caller's `tenant_scope`."""
-    _row(key).filter(answer=None).delete()
+    _row(key).filter(id=claim_id, answer=None).delete()
 
 
 def still_running() -> InvalidRequest:

@@ -1,15 +1,20 @@
 """`@keyed` on a view's `post`: the same Idempotency-Key acts once and gets the same answer."""
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from uuid import UUID
 
+from django.db import DatabaseError
 from django.http import HttpResponse
 
 from integrationhub.core.http import HubRequest
 from integrationhub.core.representation import HubJSONRenderer
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.idempotency import answers
+
+logger = logging.getLogger(__name__)
 
 REPLAYED = "Idempotent-Replayed"
 Handler = Callable[..., Any]
@@ -41,25 +46,30 @@ def keyed(handler: Handler) -> Handler:
         if isinstance(known, answers.Answer):
             return replay(known)
         with tenant_scope(key.tenant_id):
-            if not answers.claim(key):
-                raise answers.still_running()
-        return _answered(key, lambda: handler(view, request, **kwargs))
+            claim_id = answers.claim(key)
+        if claim_id is None:
+            raise answers.still_running()
+        return _answered(key, claim_id, lambda: handler(view, request, **kwargs))
 
     post.takes_idempotency_key = True  # type: ignore[attr-defined]  # OpenAPI lists the header.
     return post
 
 
-def _answered(key: answers.Key, act: Callable[[], Any]) -> HttpResponse:
-    kept = False
+def _answered(key: answers.Key, claim_id: UUID, act: Callable[[], Any]) -> HttpResponse:
+    acted = False
     try:
         response = act()
-        body = HubJSONRenderer().render(response.data)
-        answer = answers.Answer(response.status_code, {"Content-Type": HubJSONRenderer.media_type}, body)
-        with tenant_scope(key.tenant_id):
-            answer = answers.store(key, answer)
-        kept = True
-        return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
+        acted = True
     finally:
-        if not kept:
+        if not acted:
             with tenant_scope(key.tenant_id):
-                answers.release(key)
+                answers.release(key, claim_id=claim_id)
+    body = HubJSONRenderer().render(response.data)
+    answer = answers.Answer(response.status_code, {"Content-Type": HubJSONRenderer.media_type}, body)
+    try:
+        with tenant_scope(key.tenant_id):
+            answers.store(key, answer, claim_id=claim_id)
+    except DatabaseError:
+        # It was done: the answer goes out, and the claim stays, so that a repeat does not do it again.
+        logger.exception("An answer could not be kept.")
+    return HttpResponse(answer.body, status=answer.status, headers=answer.headers)

@@ -4,13 +4,14 @@ import io
 import json
 import logging
 import logging.config
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import structlog
 
-from integrationhub.core.logs import HIDDEN, logging_config
+from integrationhub.core.logs import HIDDEN, logging_config, redact
 from tests.make import Api, token
 
 
@@ -121,3 +122,16 @@ def test_token_and_query_are_in_no_line(api: Api, stream: io.StringIO) -> None:
 def test_token_in_an_address_is_in_no_line(api: Api, stream: io.StringIO) -> None:
     assert api.client.get("/connect/abcdef0123456789").status_code == 200
     assert lines(stream)[-1]["path"] == f"/connect/{HIDDEN}"
+
+
+@pytest.mark.parametrize("text", ["a-" * 20_000, "eyJ-" * 10_000, "Bearer " * 6_000, "://" * 10_000])
+def test_redaction_of_long_text_takes_no_time(text: str) -> None:
+    begun = time.perf_counter()
+    redact(text)
+    assert time.perf_counter() - begun < 0.5
+
+
+def test_what_becomes_text_only_at_the_end_is_redacted_too() -> None:
+    shown = redact({"error": ValueError("password=hunter2222"), "raw": b"Bearer abcdefghijkl"})
+    assert "hunter2222" not in str(shown)
+    assert "abcdefghijkl" not in str(shown)

@@ -6,6 +6,7 @@ from providers.errors import Next
 
 UNREACHABLE = "token-of-a-provider-that-is-away"
 REFUSED = "token-that-the-provider-refuses"
+BREAKING = "a-token-that-breaks-the-check"
 
 
 class ParcelSms(Adapter):
@@ -27,6 +28,8 @@ class ParcelSms(Adapter):
             raise Next("no connection", reason="connect_timeout")
         if secrets["auth_token"] == REFUSED:
             raise Next(f"{REFUSED} is wrong", reason="upstream_401", upstream_status=401)
+        if secrets["auth_token"] == BREAKING:
+            raise RuntimeError(f"{BREAKING} broke it")
         return True
 
     def execute(self, call: Call) -> Receipt:

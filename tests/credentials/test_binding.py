@@ -11,7 +11,7 @@ from credentials.errors import CredentialBindFailed, CredentialExpired, Credenti
 from credentials.models import Credential
 from integrationhub.core.tenancy import tenant_scope
 from providers.models import Provider
-from tests.credentials.adapters import REFUSED, UNREACHABLE
+from tests.credentials.adapters import BREAKING, REFUSED, UNREACHABLE
 
 SECRETS = {"account": "AC1", "auth_token": "a-long-auth-token-1234"}
 
@@ -166,3 +166,11 @@ def test_a_vault_that_cannot_seal_is_a_failed_binding_to_try_again(tenant: UUID,
     assert caught.value.is_retryable
     assert caught.value.details["reason"] == "vault_unavailable"
     assert versions(tenant) == []
+
+
+def test_a_check_that_breaks_is_a_failed_binding_that_repeats_no_secret(tenant: UUID) -> None:
+    with pytest.raises(CredentialBindFailed) as caught:
+        bind(tenant, secrets={**SECRETS, "auth_token": BREAKING})
+    assert caught.value.details["reason"] == "verification_failed"
+    assert BREAKING not in str(caught.value)
+    assert caught.value.__cause__ is None

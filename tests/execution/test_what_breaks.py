@@ -26,10 +26,10 @@ NUMBER = "+14155552671"
 
 
 @pytest.fixture
-def lock_executions() -> Iterator[Callable[[], None]]:
-    """A call that locks the table of executions, as a careless migration would, until the test ends."""
+def lock() -> Iterator[Callable[[str], None]]:
+    """Locks a table, as a careless migration would, until the test ends."""
     with psycopg.connect(**provisioning._parameters(settings.DATABASES["owner"])) as connection:
-        yield lambda: connection.execute("LOCK TABLE execution_execution IN ACCESS EXCLUSIVE MODE") and None
+        yield lambda table: connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE") and None
 
 
 def lapse(tenant: UUID) -> None:
@@ -43,9 +43,9 @@ def only(tenant: UUID) -> Execution:
 
 
 def test_an_outcome_that_cannot_be_written_is_unknown_and_not_to_be_sent_again(
-    live: Api, server: ProviderServer, lock_executions: Callable[[], None]
+    live: Api, server: ProviderServer, lock: Callable[[str], None]
 ) -> None:
-    server.while_acting = lock_executions
+    server.while_acting = lambda: lock("execution_execution")
     answer = live.post("/execute", sms(NUMBER))
     body = answer.json()
     assert (answer.status_code, body["code"]) == (503, "ERR_INTEGRATION_HUB_SVC_EXECUTION_FAILED")
@@ -53,6 +53,41 @@ def test_an_outcome_that_cannot_be_written_is_unknown_and_not_to_be_sent_again(
     assert "executionId" in body["details"]
     assert "Retry-After" not in answer
     assert len(server.received) == 1
+
+
+def test_an_answer_that_cannot_be_kept_is_given_all_the_same(
+    live: Api, server: ProviderServer, lock: Callable[[str], None]
+) -> None:
+    server.while_acting = lambda: lock("idempotency_storedanswer")
+    answer = live.post("/execute", sms(NUMBER), **keyed())
+    assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")
+    assert len(server.received) == 1
+
+
+def test_one_row_that_cannot_be_settled_keeps_no_other_waiting(
+    live: Api, tenant: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (live.post("/execute", sms(NUMBER), headers=LATER).json()["execution_id"] for _ in range(2))
+    lapse(tenant)
+    settle_one = settling._settle_one
+
+    def faulty(tenant_id: UUID, execution_id: UUID) -> bool:
+        if str(execution_id) == first:
+            raise ValueError
+        return settle_one(tenant_id, execution_id)
+
+    monkeypatch.setattr(settling, "_settle_one", faulty)
+    assert settling.settle() == 1
+    assert second
+
+
+def test_a_broker_that_is_away_for_long_finds_one_message_for_each_execution(live: Api, tenant: UUID) -> None:
+    live.post("/execute", sms(NUMBER), headers=LATER)
+    for _ in range(3):
+        lapse(tenant)
+        settling.settle()
+    with tenant_scope(tenant):
+        assert OutboxMessage.objects.count() == 1
 
 
 @pytest.mark.parametrize("reference", ["r" * 600, "with\0nul", "lone\ud800surrogate"])

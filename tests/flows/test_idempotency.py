@@ -1,12 +1,16 @@
 """One key, one effect, one answer."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import UUID, uuid4
 
-from django.db import connections
+import pytest
+from django.db import OperationalError, connections
+from django.db.models.functions import Now
 
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution.models import Execution
+from integrationhub.idempotency import answers
 from integrationhub.idempotency.models import StoredAnswer
 from marketplace import seeding
 from tests.make import Api, keyed, sms
@@ -96,3 +100,39 @@ def test_an_installation_made_under_a_key_is_made_once(api: Api) -> None:
     assert (first.status_code, again.status_code) == (201, 201)
     assert again.content == first.content
     assert again["Idempotent-Replayed"] == "true"
+
+
+def test_what_was_done_is_not_done_again_when_only_its_answer_could_not_be_kept(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh, key = Api(uuid4()), keyed()
+    path, body = "/marketplace/integrations/sandbox_primary/install", {"config": {}, "priority": 3}
+
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(answers, "store", away)
+        assert fresh.post(path, body, **key).status_code == 201
+    assert fresh.post(path, body, **key).json()["details"]["reason"] == "idempotency_key_in_use"
+    assert len(fresh.get("/integrations/installed").json()["data"]) == 1
+
+
+def test_a_claim_that_was_taken_over_is_left_alone_by_who_had_it(tenant: UUID) -> None:
+    mine, theirs = (
+        answers.Key.of(tenant_id=tenant, path="/credentials/bind", value="k", body={"n": n}) for n in range(2)
+    )
+    with tenant_scope(tenant):
+        first = answers.claim(mine)
+        StoredAnswer.objects.update(created_at=Now() - timedelta(seconds=61))
+        second = answers.claim(theirs)
+        assert first
+        assert second
+        answers.store(mine, answers.Answer(201, {}, b"{}"), claim_id=first)
+        answers.release(mine, claim_id=first)
+    assert isinstance(answers.find(theirs), answers.Running)
+
+
+def test_a_key_on_a_path_of_any_length(api: Api) -> None:
+    answer = api.post(f"/marketplace/integrations/{'a' * 400}/install", {"config": {}}, **keyed())
+    assert (answer.status_code, answer.json()["code"]) == (404, "ERR_INTEGRATION_HUB_SVC_INTEGRATION_NOT_FOUND")
