@@ -7,8 +7,10 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connections
+from django.test import Client
 
 from integrationhub.core import provisioning
 from tests.make import Api
@@ -83,3 +85,11 @@ def tenant() -> UUID:
 def api(tenant: UUID) -> Api:
     """A client of the HTTP API: an admin of `tenant`, unless told otherwise."""
     return Api(tenant)
+
+
+@pytest.fixture
+def operator() -> Client:
+    """A browser in which an operator is signed in to the admin."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("operator", password="operators-password"))
+    return client

@@ -1,20 +1,12 @@
 from uuid import UUID
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from credentials import binding
 from credentials.models import Credential
 
 TOKEN = "a-long-auth-token-1234"
-
-
-@pytest.fixture
-def operator() -> Client:
-    client = Client()
-    client.force_login(User.objects.db_manager("system").create_superuser("operator", password="operators-password"))
-    return client
 
 
 @pytest.fixture

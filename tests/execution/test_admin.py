@@ -6,19 +6,11 @@ from html import unescape
 from uuid import UUID
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from integrationhub.execution.models import Attempt, Execution
 
 LIST = "/admin/execution/execution/"
-
-
-@pytest.fixture
-def operator() -> Client:
-    client = Client()
-    client.force_login(User.objects.db_manager("system").create_superuser("operator", password="operators-password"))
-    return client
 
 
 @pytest.fixture

@@ -1,19 +1,11 @@
 from uuid import UUID, uuid4
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from marketplace import quotas, seeding
 from marketplace.models import Installation, Subscription, Tier
 from providers.models import Provider
-
-
-@pytest.fixture
-def operator() -> Client:
-    client = Client()
-    client.force_login(User.objects.db_manager("system").create_superuser("operator", password="operators-password"))
-    return client
 
 
 @pytest.mark.parametrize("model", ["integration", "tier", "subscription", "installation"])

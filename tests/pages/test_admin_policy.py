@@ -2,18 +2,9 @@
 
 import re
 
-import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.pages.test_shell import Elements
-
-
-@pytest.fixture
-def operator() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("operator", "operator@example.com"))
-    return client
 
 
 def test_no_page_of_the_admin_brings_a_script_that_its_policy_refuses(operator: Client) -> None:

@@ -3,20 +3,12 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
 from django.test import Client
 
 from integrationhub.core.admin_site import UNFOLD
 from providers.models import Provider
 
 LIST = "/admin/providers/provider/"
-
-
-@pytest.fixture
-def operator() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("operator", password="a long password"))
-    return client
 
 
 @pytest.fixture
