@@ -8,8 +8,17 @@ from integrationhub.core.operators import ReadOnlyAdmin
 class CredentialAdmin(ReadOnlyAdmin):
     """What is bound, by whom it is used and until when. Neither the secret nor its ciphertext is on any page."""
 
-    list_display = ["provider_key", "tenant_id", "status", "version", "last4", "verified", "expires_at", "created_at"]
-    list_filter = ["status", "verified", "provider_key"]
+    list_display = [
+        "provider_key",
+        "tenant_id",
+        "status",
+        "version",
+        "last4",
+        "verified",
+        "failing_since",
+        "expires_at",
+    ]
+    list_filter = ["status", ("failing_since", admin.EmptyFieldListFilter), "verified", "provider_key"]
     search_fields = ["tenant_id", "provider_key", "fingerprint"]
     fields = [
         "id",
@@ -20,6 +29,7 @@ class CredentialAdmin(ReadOnlyAdmin):
         "last4",
         "fingerprint",
         "verified",
+        "failing_since",
         "expires_at",
         "key_id",
         "created_at",

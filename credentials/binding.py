@@ -17,8 +17,9 @@ from credentials.vault import Context, vault
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.ids import new_id, read_id
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
-from providers import registry
-from providers.adapter import Adapter
+from integrationhub.outbox import events
+from providers import finding, registry
+from providers.adapter import Call
 from providers.errors import Next, ProviderError, Stop
 
 State = Literal["ok", "missing", "expired"]
@@ -51,7 +52,7 @@ def bind_asked(*, tenant_id: UUID, body: Mapping[str, Any]) -> Credential:
     CredentialBindFailed; then nothing was stored.
     """
     asked = asking.read(body)
-    verified = _verified(asked.adapter, asked.secrets) if asked.verify else Credential.Verified.UNCHECKED
+    verified = _verified(tenant_id, asked) if asked.verify else Credential.Verified.UNCHECKED
     try:
         credential = _store(tenant_id, asked, verified)
     except VaultUnreadable as error:
@@ -118,11 +119,33 @@ def state(*, tenant_id: UUID, provider_keys: Collection[str]) -> dict[str, State
     return states
 
 
-def mark_failing(*, tenant_id: UUID, credential_id: UUID) -> None:
-    """Note that the provider refused this credential; it stays in use, since only its owner can tell why."""
+def mark_failing(credential: Credential, *, reason: str) -> None:
+    """Note that the provider refuses this credential, and tell its owner once; it stays in use, since only the owner
+    can tell why, and the provider may take it back."""
+    logger.warning("credential_failing", extra={"provider_key": credential.provider_key, "reason": reason})
+    refused = {"verified": Credential.Verified.FAILED, "failing_since": datetime.now(UTC)}
+    _note(credential, {"failing_since": None}, refused, "credential.failing", reason=reason)
+
+
+def mark_working(credential: Credential) -> None:
+    """Note that the provider accepts a credential again which it had refused."""
+    accepted = {"verified": Credential.Verified.VERIFIED, "failing_since": None}
+    _note(credential, {"failing_since__isnull": False}, accepted, "credential.recovered")
+
+
+def _note(credential: Credential, before: dict[str, Any], after: dict[str, Any], kind: str, **data: str) -> None:
+    """Change the row and write the event together, by the one of several callers that finds the row as it was."""
+    tenant_id = credential.tenant_id
     with tenant_scope(tenant_id):
-        rows = Credential.objects.for_tenant(tenant_id).filter(id=credential_id)
-        rows.update(verified=Credential.Verified.FAILED, updated_at=datetime.now(UTC))
+        rows = Credential.objects.for_tenant(tenant_id).filter(id=credential.id, **before)
+        if rows.update(**after, updated_at=datetime.now(UTC)):
+            events.publish(
+                tenant_id=tenant_id,
+                kind=kind,
+                credential_id=str(credential.id),
+                provider_key=credential.provider_key,
+                **data,
+            )
 
 
 def _in_use(tenant_id: UUID, provider_keys: Collection[str]) -> TenantQuerySet:
@@ -136,10 +159,12 @@ def _needs_credential(provider_key: str) -> bool:
     return adapter is None or adapter.credential_schema is not None
 
 
-def _verified(adapter: type[Adapter], secrets: Mapping[str, Any]) -> Credential.Verified:
+def _verified(tenant_id: UUID, asked: asking.Asked) -> Credential.Verified:
     """Ask the provider. Its own words stay here: some repeat the secret that they refuse."""
+    adapter, base_url = asked.adapter, finding.get(asked.adapter.key).base_url
+    call = Call(tenant_id, "", {}, Deadline.after(CHECK_SECONDS), base_url=base_url, secrets=asked.secrets)
     try:
-        was_asked = registry.instance(adapter.key).check(secrets, Deadline.after(CHECK_SECONDS))
+        was_asked = registry.instance(adapter.key).check(call)
     except ProviderError as error:
         refused = isinstance(error, Stop) or (isinstance(error, Next) and error.upstream_status is not None)
         said = "did not accept" if refused else "could not be asked about"

@@ -45,6 +45,9 @@ class Credential(TenantOwned):
     version = models.PositiveIntegerField()
     verified = models.CharField(max_length=16, choices=Verified.choices)
     expires_at = models.DateTimeField(null=True, blank=True)
+    failing_since = models.DateTimeField(
+        null=True, blank=True, help_text="The provider has refused it since then; empty while it is accepted."
+    )
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -26,6 +26,7 @@ class CredentialRow(serializers.ModelSerializer):
 
     verified = VerifiedField(read_only=True)
     expires_at = Moment(read_only=True)
+    failing_since = Moment(read_only=True)
     created_at = Moment(read_only=True)
 
     class Meta:
@@ -38,6 +39,7 @@ class CredentialRow(serializers.ModelSerializer):
             "version",
             "verified",
             "expires_at",
+            "failing_since",
             "status",
             "created_at",
         ]

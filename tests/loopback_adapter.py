@@ -27,6 +27,8 @@ class LoopbackSms(Adapter):
             raise Next("The server refuses this key.", reason="upstream_401", upstream_status=401)
         if answer.status == 400:
             raise Stop("The server refuses this text.", reason="upstream_400", upstream_status=400)
+        if answer.status == 500:
+            raise Ambiguous("The server broke in the middle.", reason="upstream_500", upstream_status=500)
         return Receipt(reference=answer.json()["id"])
 
 

@@ -5,12 +5,15 @@ import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
+from integrationhub.core.valkey_client import Script
+
 WINDOW_SECONDS = 60
 
 # Counts by tenths of a second, so that a key's memory is bounded whatever the limit. `oldest` is the first tenth that
 # may hold a count; a refused request is not counted.
 # KEYS: window. ARGV: limit, cost. Returns: taken?, used, tenths of a second until the oldest count leaves.
-SCRIPT = """
+TAKE = Script(
+    """
 local limit, cost = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 10 + math.floor(time[2] / 100000)
@@ -39,6 +42,7 @@ redis.call('HSET', KEYS[1], 'used', used, 'oldest', oldest)
 redis.call('EXPIRE', KEYS[1], 61)
 return {taken, used, oldest + 600 - now}
 """
+)
 
 
 @dataclass(frozen=True, slots=True)

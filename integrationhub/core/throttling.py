@@ -3,28 +3,22 @@
 Headers: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
 """
 
-import logging
 import math
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
 from django.utils.module_loading import import_string
-from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from integrationhub.core import valkey_client
 from integrationhub.core.errors import ExecutionRateLimitExceeded, RateLimitExceeded
 from integrationhub.core.http import caller
-from integrationhub.core.sliding_window import SCRIPT, WINDOW_SECONDS, Count, LocalWindows
-
-logger = logging.getLogger(__name__)
+from integrationhub.core.sliding_window import TAKE, WINDOW_SECONDS, Count, LocalWindows
 
 EXCEEDED = {"requests": RateLimitExceeded, "executions": ExecutionRateLimitExceeded}
 
@@ -46,29 +40,6 @@ class Decision:
     reset_seconds: int
 
 
-class Breaker:
-    """Opens for `seconds` after `failures` in a row, so that a hanging Redis slows a few requests and not all."""
-
-    def __init__(self, failures: int = 3, seconds: float = 5.0) -> None:
-        self._most, self._seconds = failures, seconds
-        self._failures, self._closed_at = 0, 0.0
-        self._lock = threading.Lock()
-
-    def is_open(self) -> bool:
-        return time.monotonic() < self._closed_at
-
-    def succeeded(self) -> None:
-        self._failures = 0
-
-    def failed(self) -> None:
-        with self._lock:
-            self._failures += 1
-            if self._failures >= self._most:
-                # One more failure opens it again: after the pause a single try finds out.
-                self._failures, self._closed_at = self._most - 1, time.monotonic() + self._seconds
-
-
-breaker = Breaker()
 local_windows = LocalWindows()
 
 
@@ -111,21 +82,11 @@ def decide(tenant_id: UUID, window: str, limit: int | None, cost: int = 1) -> De
 
 def _shared_count(key: str, limit: int, cost: int) -> Count | None:
     """What all processes count together; None while Redis is away."""
-    if breaker.is_open():
+    answer = valkey_client.run(TAKE, [key], [limit, cost])
+    if answer is None:
         return None
-    try:
-        taken, used, tenths = _script()(keys=[key], args=[limit, cost])
-    except (RedisError, OSError) as error:
-        breaker.failed()
-        logger.warning("redis_unavailable", extra={"reason": type(error).__name__})
-        return None
-    breaker.succeeded()
+    taken, used, tenths = answer
     return Count(bool(taken), used, tenths / 10)
-
-
-@cache
-def _script() -> Callable[..., list[Any]]:
-    return valkey_client.client().register_script(SCRIPT)
 
 
 def _limits_of() -> Callable[[UUID], Limits]:

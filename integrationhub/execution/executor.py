@@ -1,10 +1,11 @@
 """The chain: try, record, next. The class of a provider's error is the policy; this file alone acts on it."""
 
+import math
 import random
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http import HTTPStatus
 
 import structlog
 
@@ -16,7 +17,7 @@ from integrationhub.core.catalogue import Entry
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.errors import HubError, InvalidRequest
 from integrationhub.core.ids import new_id
-from integrationhub.execution import errors, ledger, routing, storable
+from integrationhub.execution import circuits, errors, ledger, routing, storable
 from integrationhub.execution.models import Attempt, Execution, Mode, Outcome, Status
 from integrationhub.execution.order import Order
 from integrationhub.execution.routing import WHY_SKIPPED, Chain, Skipped, Step
@@ -34,13 +35,15 @@ CALLS_PER_CHAIN = 4
 LEAST_SECONDS = 0.5
 BACK_OFF_SECONDS = (0.25, 0.5)
 DEFAULT_RETRY_AFTER_SECONDS = 5
-CREDENTIAL_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+NOBODY_MAY_BE_CALLED = "Every provider of the chain failed too often just now, or asked to be left alone for a while."
 
 SKIP_ENTRIES: dict[str, Entry] = {
     "credential_missing": catalogue.CREDENTIAL_NOT_FOUND,
     "credential_expired": catalogue.CREDENTIAL_EXPIRED,
     "no_adapter": catalogue.ADAPTER_NOT_FOUND,
 }
+# Reasons for skipping a provider that pass by themselves.
+PASSING = ("circuit_open", "cooling_down", "call_limit", "deadline")
 
 
 @dataclass
@@ -56,6 +59,13 @@ class Run:
 
     def __post_init__(self) -> None:
         self.deadline = Deadline(self.begun + self.order.options.timeout_ms / 1000)
+        self.waiting = deque(self.chain.steps)
+        # In how many seconds each provider that failed or was passed over may be called again.
+        self.pauses: list[float] = []
+
+    @property
+    def is_live(self) -> bool:
+        return self.chain.mode == Mode.LIVE
 
     def next_attempt(self, step: Step) -> Attempt:
         attempt = Attempt(
@@ -98,23 +108,34 @@ def prepare(order: Order) -> Run:
 
 
 def execute(order: Order, key: answers.Key | None = None) -> Run:
-    """Run an order now. Raises what `prepare` raises, QuotaExceeded, and after the first attempt what `drive` does."""
+    """Run an order now. Raises what `prepare` and `first_step` raise, QuotaExceeded, and after the first attempt what
+    `drive` does."""
     run = prepare(order)
-    first = run.next_attempt(run.chain.steps[0])
+    step = first_step(run)
+    first = run.next_attempt(step)
     run.units_used = ledger.open_running(run.execution, first, key, seconds=order.options.timeout_ms / 1000)
-    drive(run, opened=True)
+    drive(run, step, opened=True)
     return run
 
 
-def drive(run: Run, *, opened: bool) -> None:
-    """Go down the chain. `opened`: the first attempt is committed already.
+def first_step(run: Run) -> Step:
+    """The first provider that may be called now. Raises AllProvidersFailed when every circuit is open; nothing has
+    been stored or counted then."""
+    step = _next_step(run)
+    if step is None:
+        raise _all_failed(run)
+    return step
+
+
+def drive(run: Run, step: Step, *, opened: bool) -> None:
+    """Go down the chain from `step`. `opened`: the first attempt is committed already.
 
     Raises `errors.Concluded` for a failure that is recorded. Whatever else breaks once an attempt stands leaves an
     outcome that nobody knows: ExecutionFailed says so, and the row is settled when its lease has passed.
     """
     structlog.contextvars.bind_contextvars(execution_id=str(run.execution.id))
     try:
-        _go_down(run, opened=opened)
+        _go_down(run, step, opened=opened)
     except errors.Concluded:
         raise
     except Exception as fault:
@@ -125,21 +146,43 @@ def drive(run: Run, *, opened: bool) -> None:
         ) from fault
 
 
-def _go_down(run: Run, *, opened: bool) -> None:
-    steps = run.chain.steps
-    verdict: Receipt | HubError | None = None
-    for position, step in enumerate(steps):
-        if position and not run.may_go_on():
-            _skip_rest(run, steps[position:])
-            break
-        verdict = _attempt(run, step, opened=opened and position == 0)
-        if isinstance(verdict, Retry) and step is steps[-1] and _waited(run, verdict):
+def _go_down(run: Run, step: Step, *, opened: bool) -> None:
+    verdict = _attempt(run, step, opened=opened)
+    while not isinstance(verdict, Receipt):
+        following = _following(run, verdict)
+        if following is None and isinstance(verdict, Retry) and _waited(run, step, verdict):
             verdict = _attempt(run, step, opened=False)
-        if isinstance(verdict, Receipt):
-            return _succeed(run, verdict)
-        if _ends_the_chain(run, verdict):
             break
-    _fail(run, verdict)
+        if following is None:
+            break
+        step = following
+        verdict = _attempt(run, step, opened=False)
+    if isinstance(verdict, Receipt):
+        _succeed(run, verdict)
+    else:
+        _fail(run, verdict)
+
+
+def _following(run: Run, verdict: HubError) -> Step | None:
+    """Who is tried after this failure; None ends the chain."""
+    if _ends_the_chain(run, verdict):
+        return None
+    if run.may_go_on():
+        return _next_step(run)
+    reason = "call_limit" if len(run.attempts) >= CALLS_PER_CHAIN else "deadline"
+    run.execution.skipped += [Skipped(step.provider_key, reason).shown() for step in run.waiting]
+    return None
+
+
+def _next_step(run: Run) -> Step | None:
+    """The next provider whose circuit lets a call through; those it passes over are noted as skipped."""
+    while run.waiting:
+        step = run.waiting.popleft()
+        refusal = circuits.admit(run.order.tenant_id, step.provider_key) if run.is_live else None
+        if refusal is None:
+            return step
+        run.pauses.append(refusal.seconds)
+        run.execution.skipped.append(Skipped(step.provider_key, refusal.reason).shown())
     return None
 
 
@@ -151,10 +194,14 @@ def _attempt(run: Run, step: Step, *, opened: bool) -> Receipt | HubError:
         ended = run.attempts[-1] if run.attempts else None
         attempt = run.next_attempt(step)
         ledger.begin_attempt(run.execution, attempt, ended)
-    begun = time.monotonic()
+    begun, allowed = time.monotonic(), min(ATTEMPT_SECONDS, run.deadline.remaining())
     verdict = _called(run, step, attempt)
     attempt.latency_ms = round((time.monotonic() - begun) * 1000)
     _record(attempt, verdict)
+    if run.is_live:
+        circuits.record(run.order.tenant_id, step.provider_key, verdict, allowed_seconds=allowed)
+    if isinstance(verdict, HubError):
+        run.pauses.append(verdict.retry_after or DEFAULT_RETRY_AFTER_SECONDS)
     return verdict
 
 
@@ -169,8 +216,8 @@ def _called(run: Run, step: Step, attempt: Attempt) -> Receipt | HubError:
         # It was there when the chain was made, or does not open; nothing was sent, so another provider may.
         return Next(error.message, reason="credential_unusable", entry=error.entry)
     verdict = _asked(step, _call(run, step, attempt, secrets))
-    if isinstance(verdict, Next) and verdict.upstream_status in CREDENTIAL_REFUSED and credential:
-        _mark_failing(credential)
+    if credential:
+        _note_credential(credential, verdict)
     return verdict
 
 
@@ -199,10 +246,12 @@ def _call(run: Run, step: Step, attempt: Attempt | None = None, secrets: JSONObj
     )
 
 
-def _mark_failing(credential: Credential) -> None:
-    """Shown to its owner even when a later provider saves the execution."""
-    log.warning("A provider refused its credential.", provider_key=credential.provider_key)
-    binding.mark_failing(tenant_id=credential.tenant_id, credential_id=credential.id)
+def _note_credential(credential: Credential, verdict: Receipt | HubError) -> None:
+    """A refused credential is shown to its owner even when a later provider saves the execution."""
+    if isinstance(verdict, ProviderError) and verdict.credential_refused:
+        binding.mark_failing(credential, reason=verdict.reason)
+    elif isinstance(verdict, Receipt) and credential.failing_since:
+        binding.mark_working(credential)
 
 
 def _record(attempt: Attempt, verdict: Receipt | HubError) -> None:
@@ -220,10 +269,13 @@ def _record(attempt: Attempt, verdict: Receipt | HubError) -> None:
     attempt.retryable = isinstance(verdict, Retry | Next)
 
 
-def _waited(run: Run, refusal: Retry) -> bool:
-    """Wait before the last provider's second call; False when the deadline or the limit of calls forbids one."""
+def _waited(run: Run, step: Step, refusal: Retry) -> bool:
+    """Wait before the last provider's second call; False when the deadline, the limit of calls or the budget of such
+    repeats forbids one."""
     pause = refusal.retry_after or random.uniform(*BACK_OFF_SECONDS)  # noqa: S311  Jitter, no secret.
     if len(run.attempts) >= CALLS_PER_CHAIN or run.deadline.remaining() < pause + LEAST_SECONDS:
+        return False
+    if run.is_live and not circuits.may_repeat(step.provider_key):
         return False
     time.sleep(pause)
     return True
@@ -233,11 +285,6 @@ def _ends_the_chain(run: Run, verdict: HubError) -> bool:
     if isinstance(verdict, Ambiguous):
         return run.order.options.on_ambiguous == "stop"
     return not isinstance(verdict, Retry | Next)
-
-
-def _skip_rest(run: Run, steps: tuple[Step, ...]) -> None:
-    reason = "call_limit" if len(run.attempts) >= CALLS_PER_CHAIN else "deadline"
-    run.execution.skipped += [Skipped(step.provider_key, reason).shown() for step in steps]
 
 
 def _succeed(run: Run, receipt: Receipt) -> None:
@@ -250,13 +297,13 @@ def _succeed(run: Run, receipt: Receipt) -> None:
     _conclude(run)
 
 
-def _fail(run: Run, verdict: Receipt | HubError | None) -> None:
+def _fail(run: Run, verdict: HubError) -> None:
     execution = run.execution
     execution.status = Status.FAILED
     if isinstance(verdict, Ambiguous) and run.order.options.on_ambiguous == "stop":
         execution.status = Status.UNKNOWN
         failure: HubError = errors.outcome_unknown(verdict.message, provider_key=run.attempts[-1].provider_key)
-    elif isinstance(verdict, HubError) and not isinstance(verdict, Retry | Next | Ambiguous):
+    elif not isinstance(verdict, Retry | Next | Ambiguous):
         failure = _refusal(run, verdict)
     else:
         failure = _all_failed(run)
@@ -279,7 +326,7 @@ def _refusal(run: Run, verdict: HubError) -> HubError:
     )
 
 
-def _all_failed(run: Run) -> HubError:
+def _all_failed(run: Run) -> errors.AllProvidersFailed:
     failures = [
         {
             "provider_key": attempt.provider_key,
@@ -298,15 +345,14 @@ def _all_failed(run: Run) -> HubError:
             "code": SKIP_ENTRIES.get(skipped["reason"], catalogue.EXECUTION_FAILED).code,
             "message": WHY_SKIPPED[skipped["reason"]],
             "upstream_status": None,
-            "retryable": False,
+            "retryable": skipped["reason"] in PASSING,
             "latency_ms": None,
         }
         for skipped in run.execution.skipped
     ]
     tried = ", ".join(dict.fromkeys(attempt.provider_key for attempt in run.attempts))
-    return errors.AllProvidersFailed(
-        f"Every provider of the chain failed: {tried}.", retry_after=DEFAULT_RETRY_AFTER_SECONDS, errors=failures
-    )
+    message = f"Every provider of the chain failed: {tried}." if tried else NOBODY_MAY_BE_CALLED
+    return errors.AllProvidersFailed(message, retry_after=max(1, math.ceil(min(run.pauses))), errors=failures)
 
 
 def _conclude(run: Run) -> None:

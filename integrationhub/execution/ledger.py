@@ -6,13 +6,14 @@ three stand before the call, or nothing does and nothing is sent.
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
 from integrationhub.core.representation import moment
-from integrationhub.core.tenancy import tenant_scope
+from integrationhub.core.tenancy import run_in_scope, tenant_scope
 from integrationhub.execution.models import Attempt, Execution, Status
 from integrationhub.idempotency import answers
 from integrationhub.outbox import posting
@@ -24,8 +25,8 @@ RUN_TASK = "integrationhub.execution.tasks.run_execution"
 LEASE_MARGIN_SECONDS = 10
 # One attempt and what is written after it.
 ATTEMPT_LEASE_SECONDS = 20
-# How long a queued execution waits for a worker before its message is posted again.
-QUEUE_LEASE_SECONDS = 60
+# How long a queued execution waits for a worker before its message is posted again for the first time.
+QUEUE_LEASE_SECONDS = 10
 
 FREE = """
 SELECT coalesce(
@@ -83,6 +84,7 @@ SET status = %(status)s, provider_key = %(provider_key)s, fallback_used = %(fall
     error_details = %(error_details)s, sealed_payload = NULL, lease_until = NULL, finished_at = now(),
     duration_ms = %(duration_ms)s
 WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status IN ('running', 'unknown') AND takes = %(takes)s
+RETURNING id
 """
 TAKE = """
 UPDATE execution_execution
@@ -104,9 +106,9 @@ def open_running(execution: Execution, first: Attempt, key: answers.Key | None, 
 
     `seconds` is the deadline of the run. Raises QuotaExceeded or KeyTaken; then nothing is stored.
     """
-    with tenant_scope(execution.tenant_id):
+    parameters = {"attempt_id": first.id, "provider_key": first.provider_key}
+    with _together(execution.tenant_id, key):
         _claim(key, execution)
-        parameters = {"attempt_id": first.id, "provider_key": first.provider_key}
         used, first.started_at = _open(execution, seconds + LEASE_MARGIN_SECONDS, FIRST_ATTEMPT, parameters)
         return int(used)
 
@@ -144,51 +146,49 @@ def take(tenant_id: UUID, execution_id: UUID, lease_seconds: float) -> Execution
 
 def begin_attempt(execution: Execution, attempt: Attempt, ended: Attempt | None = None) -> None:
     """Commit the end of one attempt and the start of the next, before the next provider is called. Raises LeaseLost."""
-    with tenant_scope(attempt.tenant_id), connection.cursor() as cursor:
-        if ended:
-            cursor.execute(END_ATTEMPT, _end_of(ended))
-        cursor.execute(
-            BEGIN_ATTEMPT,
-            {
-                "next_id": attempt.id,
-                "tenant_id": attempt.tenant_id,
-                "execution_id": execution.id,
-                "takes": execution.takes,
-                "lease_seconds": ATTEMPT_LEASE_SECONDS,
-                "next_sequence": attempt.sequence,
-                "next_provider": attempt.provider_key,
-            },
-        )
-        row = cursor.fetchone()
-        if row is None:
-            raise LeaseLost
-        (attempt.started_at,) = row
+    *_, begun = run_in_scope(
+        attempt.tenant_id,
+        *([END_ATTEMPT] if ended else []),
+        BEGIN_ATTEMPT,
+        **(_end_of(ended) if ended else {}),
+        next_id=attempt.id,
+        execution_id=execution.id,
+        takes=execution.takes,
+        lease_seconds=ATTEMPT_LEASE_SECONDS,
+        next_sequence=attempt.sequence,
+        next_provider=attempt.provider_key,
+    )
+    if not begun:
+        raise LeaseLost
+    [(attempt.started_at,)] = begun
 
 
 def conclude(execution: Execution, last: Attempt | None) -> bool:
     """Commit the end of the last attempt and of the execution; False when it is no longer this run's to end."""
-    with tenant_scope(execution.tenant_id), connection.cursor() as cursor:
-        if last:
-            cursor.execute(END_ATTEMPT, _end_of(last))
-        cursor.execute(
-            CONCLUDE,
-            {
-                "execution_id": execution.id,
-                "tenant_id": execution.tenant_id,
-                "takes": execution.takes,
-                "status": execution.status,
-                "provider_key": execution.provider_key,
-                "fallback_used": execution.fallback_used,
-                "reference": execution.reference,
-                "result": json.dumps(execution.result),
-                "skipped": json.dumps(execution.skipped),
-                "error_code": execution.error_code,
-                "error_message": execution.error_message,
-                "error_details": json.dumps(execution.error_details),
-                "duration_ms": execution.duration_ms,
-            },
-        )
-        return bool(cursor.rowcount)
+    *_, ended = run_in_scope(
+        execution.tenant_id,
+        *([END_ATTEMPT] if last else []),
+        CONCLUDE,
+        **(_end_of(last) if last else {}),
+        execution_id=execution.id,
+        takes=execution.takes,
+        status=execution.status,
+        provider_key=execution.provider_key,
+        fallback_used=execution.fallback_used,
+        reference=execution.reference,
+        result=json.dumps(execution.result),
+        skipped=json.dumps(execution.skipped),
+        error_code=execution.error_code,
+        error_message=execution.error_message,
+        error_details=json.dumps(execution.error_details),
+        duration_ms=execution.duration_ms,
+    )
+    return bool(ended)
+
+
+def _together(tenant_id: UUID, key: answers.Key | None) -> AbstractContextManager[None]:
+    """A key is claimed in the transaction that opens the execution; without a key the one statement is all there is."""
+    return tenant_scope(tenant_id) if key else nullcontext()
 
 
 def _claim(key: answers.Key | None, execution: Execution) -> None:
@@ -202,7 +202,6 @@ def _open(execution: Execution, lease_seconds: float, tail: str, more: dict[str,
     statement = OPEN.format(quota=quotas.RESERVE_SQL if execution.quota_period else FREE) + tail
     parameters: dict[str, Any] = {
         "id": execution.id,
-        "tenant_id": execution.tenant_id,
         "request_id": execution.request_id,
         "subject": execution.subject,
         "created_at": execution.created_at,
@@ -218,23 +217,20 @@ def _open(execution: Execution, lease_seconds: float, tail: str, more: dict[str,
         "skipped": json.dumps(execution.skipped),
         "lease_seconds": lease_seconds,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters | more)
-        row = cursor.fetchone()
-    if row is None:
+    [opened] = run_in_scope(execution.tenant_id, statement, **parameters, **more)
+    if not opened:
         raise QuotaExceeded(
             f"The {limits.monthly_quota} executions of tier {limits.tier} are used up for this month.",
             tier=limits.tier,
             quota=limits.monthly_quota,
             resets_at=moment(quotas.resets_at(period)),
         )
-    return row
+    return opened[0]
 
 
 def _end_of(attempt: Attempt) -> dict[str, Any]:
     return {
         "attempt_id": attempt.id,
-        "tenant_id": attempt.tenant_id,
         "outcome": attempt.outcome,
         "outcome_class": attempt.outcome_class,
         "reason": attempt.reason,

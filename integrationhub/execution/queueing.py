@@ -49,12 +49,13 @@ def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
     with structlog.contextvars.bound_contextvars(execution_id=str(execution_id), tenant_id=str(tenant_id)):
         try:
             run = _run(execution)
+            step = executor.first_step(run)
         except HubError as refusal:
-            # What was installed when it was queued no longer is, or the payload does not open: no attempt is made.
+            # What was installed when it was queued no longer is, the payload does not open, or every circuit is open.
             not_started(execution, refusal)
             return
         try:
-            executor.drive(run, opened=False)
+            executor.drive(run, step, opened=False)
         except (errors.Concluded, errors.ExecutionFailed) as failure:
             log.info("A queued execution failed.", code=failure.entry.code)
 

@@ -34,6 +34,8 @@ WHY_SKIPPED = {
     "live_provider": "A sandbox run reaches no live provider.",
     "credential_missing": "No credential is bound for it.",
     "credential_expired": "Its credential has expired.",
+    "circuit_open": "It failed too often just now and is left alone for a moment.",
+    "cooling_down": "It asked to be left alone for a while.",
     "call_limit": "The chain had made all the calls that one execution may make.",
     "deadline": "The deadline of the execution was too near to begin another attempt.",
 }

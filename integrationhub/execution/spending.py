@@ -7,24 +7,35 @@ from uuid import UUID
 from django.db import DatabaseError
 
 from integrationhub.core.representation import moment
-from integrationhub.execution import executor, listing
+from integrationhub.execution import circuits, executor, listing
+from integrationhub.execution.models import Mode
 from integrationhub.execution.order import Order
+from integrationhub.execution.routing import Chain, Skipped
 from marketplace import quotas
 
 
 def plan(order: Order) -> dict[str, Any]:
     """The chain that an order would take and the quota left. Raises what `executor.prepare` raises."""
-    run = executor.prepare(order)
+    chain = executor.prepare(order).chain
+    left_alone = _left_alone(order.tenant_id, chain)
+    tried = [step.provider_key for step in chain.steps if step.provider_key not in left_alone]
     return {
         "intent": order.intent.name,
-        "mode": run.chain.mode,
-        "chain": [
-            {"position": position, "provider_key": step.provider_key}
-            for position, step in enumerate(run.chain.steps, start=1)
+        "mode": chain.mode,
+        "chain": [{"position": position, "provider_key": key} for position, key in enumerate(tried, start=1)],
+        "skipped": [
+            *(skipped.shown() for skipped in chain.skipped),
+            *(Skipped(key, refusal.reason).shown() for key, refusal in left_alone.items()),
         ],
-        "skipped": run.execution.skipped,
         "quota": _quota(quotas.usage(order.tenant_id)),
     }
+
+
+def _left_alone(tenant_id: UUID, chain: Chain) -> dict[str, circuits.Refusal]:
+    """The providers of a live chain that would not be called now; a sandbox has no circuits."""
+    keys = [step.provider_key for step in chain.steps] if chain.mode == Mode.LIVE else []
+    found = {key: circuits.look(tenant_id, key) for key in keys}
+    return {key: refusal for key, refusal in found.items() if refusal}
 
 
 def usage(tenant_id: UUID, *, subject: str | None) -> dict[str, Any]:

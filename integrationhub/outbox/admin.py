@@ -1,12 +1,44 @@
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from unfold.decorators import action, display
 
 from integrationhub.core.operators import ReadOnlyAdmin
-from integrationhub.outbox.models import OutboxMessage
+from integrationhub.outbox.models import Event, OutboxMessage, State
 
 
 @admin.register(OutboxMessage)
 class OutboxMessageAdmin(ReadOnlyAdmin):
-    """What waits for the broker. Empty when all is well."""
+    """What waits for the broker, and what is dead because it cannot be published. Empty when all is well."""
 
-    list_display = ("id", "task", "queue", "due_at", "failures", "last_error", "created_at")
-    list_filter = ("queue", "task")
+    list_display = ("id", "task", "queue", "shown_state", "due_at", "failures", "faults", "last_error", "created_at")
+    list_filter = ("state", "queue", "task")
+    actions = ("redrive",)
+
+    @display(description="state", ordering="state", label={State.WAITING: "info", State.DEAD: "danger"})
+    def shown_state(self, message: OutboxMessage) -> str:
+        return message.state
+
+    def has_redrive_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("outbox.change_outboxmessage")
+
+    @action(description="Redrive: publish dead ones again", permissions=["redrive"])
+    def redrive(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
+        dead = list(queryset.filter(state=State.DEAD))
+        queryset.filter(state=State.DEAD).update(state=State.WAITING, faults=0, due_at=Now())
+        for message in dead:
+            self.log_change(request, message, "Redriven.")
+        self.message_user(request, f"{len(dead)} dead messages wait for the relay again.")
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    """What happened to what tenants own, newest first."""
+
+    list_display = ("kind", "tenant_id", "data", "created_at")
+    list_filter = ("kind",)
+    search_fields = ("tenant_id__exact",)
+    search_help_text = "exact tenant id"
+    ordering = ("-id",)
+    show_full_result_count = False

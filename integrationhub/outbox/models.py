@@ -5,8 +5,16 @@ from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import TenantOwned
 
 
+class State(models.TextChoices):
+    WAITING = "waiting"
+    DEAD = "dead"
+
+
 class OutboxMessage(TenantOwned):
-    """A task to publish. The row goes once the broker has taken it; a broker that is away only delays it."""
+    """A task to publish. The row goes once the broker has taken it; a broker that is away only delays it.
+
+    One that cannot be published for its own sake is dead after some tries, and stays until an operator redrives it.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     task = models.CharField(max_length=200)
@@ -15,11 +23,30 @@ class OutboxMessage(TenantOwned):
     request_id = models.CharField(max_length=128, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(db_default=Now(), help_text="Not before; pushed back by a claim and by a failure.")
-    failures = models.PositiveIntegerField(default=0)
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    failures = models.PositiveIntegerField(default=0, help_text="How often the broker was away when its turn came.")
+    faults = models.PositiveSmallIntegerField(
+        default=0, help_text="How often it could not be published for its own sake."
+    )
     last_error = models.CharField(max_length=500, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["due_at"], name="outbox_due")]
+        indexes = [models.Index(fields=["due_at"], name="outbox_due", condition=models.Q(state="waiting"))]
 
     def __str__(self) -> str:
         return f"{self.task} {self.id}"
+
+
+class Event(TenantOwned):
+    """Something that happened to what a tenant owns. Kept as it was; nothing changes it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    kind = models.CharField(max_length=80, help_text='"<thing>.<what became of it>", as in "credential.failing".')
+    data = models.JSONField(default=dict, help_text="Ids and words: never a secret.")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant_id", "id"], name="event_of_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"

@@ -7,6 +7,7 @@ No transaction is open while the broker is spoken to.
 import json
 import random
 import threading
+import time
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,6 +16,7 @@ import structlog
 from django.conf import settings
 from django.db import OperationalError, connections
 from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
 
 from integrationhub.celery import app
 
@@ -22,18 +24,30 @@ log = structlog.get_logger(__name__)
 
 CHANNEL = "hub_outbox"
 BATCH = 100
-CLAIM_SECONDS = 30
-IDLE_SECONDS = 5.0
-LONGEST_DELAY_SECONDS = 60.0
+# Longer than a publish to a broker that hangs; what a relay that is killed held waits this long for the next one.
+CLAIM_SECONDS = 10.0
+IDLE_SECONDS = 3.0
+# A batch costs a broker that is away one try, so that asking often is cheap and its return soon seen.
+LONGEST_DELAY_SECONDS = 10.0
+MOST_FAULTS = 5
+# kombu names what it meets while it connects; what breaks later comes from below as it is.
+BROKER_AWAY = (BrokerError, RedisError, OSError)
 
 CLAIM = """
 UPDATE outbox_outboxmessage SET due_at = now() + make_interval(secs => %s)
-WHERE id IN (SELECT id FROM outbox_outboxmessage WHERE due_at <= now() ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
-RETURNING id, task, queue, arguments, request_id, failures
+WHERE id IN (SELECT id FROM outbox_outboxmessage WHERE state = 'waiting' AND due_at <= now()
+             ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
+RETURNING id, task, queue, arguments, request_id, failures, faults
 """
 POSTPONE = """
 UPDATE outbox_outboxmessage
-SET due_at = now() + make_interval(secs => %s), failures = failures + 1, last_error = %s WHERE id = %s
+SET due_at = now() + make_interval(secs => %s), failures = failures + 1, last_error = %s WHERE id = ANY(%s)
+"""
+FAULT = """
+UPDATE outbox_outboxmessage
+SET due_at = now() + make_interval(secs => %s), faults = faults + 1, last_error = %s,
+    state = CASE WHEN faults + 1 >= %s THEN 'dead' ELSE state END
+WHERE id = %s
 """
 
 
@@ -45,29 +59,35 @@ class Claimed:
     arguments: str
     request_id: str
     failures: int
+    faults: int
 
 
 def relay_batch() -> int:
-    """Publish up to a hundred due messages; returns how many were claimed. The rows of a broker that fails stay."""
+    """Publish up to a hundred due messages; returns how many were claimed, of a broker that is away how many it took.
+
+    A broker that fails once is not asked for the rest of the batch: all that is left of it waits. A message that fails
+    for its own sake waits alone, and is dead after five tries. What a slow broker leaves of a claim's time is left too.
+    """
+    taken: list[UUID] = []
+    claim_ends = time.monotonic() + CLAIM_SECONDS
     claimed = _claim()
-    taken = []
-    for message in claimed:
-        try:
-            app.send_task(
-                message.task,
-                kwargs=json.loads(message.arguments),  # Django's cursor hands jsonb over as text.
-                queue=message.queue,
-                headers={"request_id": message.request_id},
-                retry=False,
-            )
-        except (BrokerError, OSError) as error:
-            log.warning("The broker did not take a message.", task=message.task, error=type(error).__name__)
-            _postpone(message, error)
-        else:
-            taken.append(message.id)
-    if taken:
-        with connections["system"].cursor() as cursor:
-            cursor.execute("DELETE FROM outbox_outboxmessage WHERE id = ANY(%s)", [taken])
+    try:
+        for position, message in enumerate(claimed):
+            if time.monotonic() > claim_ends:
+                break
+            try:
+                _publish(message)
+            except BROKER_AWAY as error:
+                _postpone(claimed[position:], error)
+                return len(taken)
+            except Exception as fault:
+                # The boundary of one message: whatever is wrong with it must not stop the others.
+                log.exception("A message could not be published.", task=message.task, message_id=str(message.id))
+                _count_fault(message, fault)
+            else:
+                taken.append(message.id)
+    finally:
+        _delete(taken)
     return len(claimed)
 
 
@@ -77,10 +97,40 @@ def _claim() -> list[Claimed]:
         return [Claimed(*row) for row in cursor.fetchall()]
 
 
-def _postpone(message: Claimed, error: Exception) -> None:
-    delay = min(LONGEST_DELAY_SECONDS, 2.0**message.failures) * random.uniform(0.5, 1)  # noqa: S311  Jitter, no secret.
+def _publish(message: Claimed) -> None:
+    app.send_task(
+        message.task,
+        kwargs=json.loads(message.arguments),  # Django's cursor hands jsonb over as text.
+        queue=message.queue,
+        headers={"request_id": message.request_id},
+        retry=False,
+    )
+
+
+def _postpone(messages: list[Claimed], error: Exception) -> None:
+    log.warning("The broker took no message.", error=type(error).__name__, waiting=len(messages))
+    delay = _delay(messages[0].failures)
     with connections["system"].cursor() as cursor:
-        cursor.execute(POSTPONE, [delay, f"{type(error).__name__}: {error}"[:500], message.id])
+        cursor.execute(POSTPONE, [delay, _words(error), [message.id for message in messages]])
+
+
+def _count_fault(message: Claimed, fault: Exception) -> None:
+    with connections["system"].cursor() as cursor:
+        cursor.execute(FAULT, [_delay(message.faults), _words(fault), MOST_FAULTS, message.id])
+
+
+def _delete(taken: list[UUID]) -> None:
+    if taken:
+        with connections["system"].cursor() as cursor:
+            cursor.execute("DELETE FROM outbox_outboxmessage WHERE id = ANY(%s)", [taken])
+
+
+def _delay(failures: int) -> float:
+    return min(LONGEST_DELAY_SECONDS, 2.0 ** min(failures, 10)) * random.uniform(0.5, 1)  # noqa: S311  Jitter, no secret.
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".replace("\0", "")[:500]
 
 
 def run(stop: threading.Event) -> None:

@@ -1,7 +1,6 @@
 """Two providers that exist in tests only: one that can be asked whether a credential is good, and one that cannot."""
 
-from integrationhub.core.deadline import Deadline
-from providers.adapter import Adapter, Call, JSONObject, Receipt
+from providers.adapter import Adapter, Call, Receipt
 from providers.errors import Next
 
 UNREACHABLE = "token-of-a-provider-that-is-away"
@@ -23,12 +22,12 @@ class ParcelSms(Adapter):
         "additionalProperties": False,
     }
 
-    def check(self, secrets: JSONObject, deadline: Deadline) -> bool:
-        if secrets["auth_token"] == UNREACHABLE:
+    def check(self, call: Call) -> bool:
+        if call.secrets["auth_token"] == UNREACHABLE:
             raise Next("no connection", reason="connect_timeout")
-        if secrets["auth_token"] == REFUSED:
+        if call.secrets["auth_token"] == REFUSED:
             raise Next(f"{REFUSED} is wrong", reason="upstream_401", upstream_status=401)
-        if secrets["auth_token"] == BREAKING:
+        if call.secrets["auth_token"] == BREAKING:
             raise RuntimeError(f"{BREAKING} broke it")
         return True
 

@@ -13,6 +13,7 @@ NOBODYS = "01975b9e-3c4d-7aaa-8bbb-0123456789ab"
 TOKEN = "a-long-auth-token-1234"
 GOOD = {"provider_key": "parcel_sms", "credentials": {"account": "AC1", "auth_token": TOKEN}}
 SHOWN = {
+    "failing_since",
     "id",
     "provider_key",
     "last4",
@@ -45,7 +46,7 @@ def test_binding_answers_with_a_masked_view(api: Api) -> None:
     body = answer.json()
     assert set(body) == SHOWN
     assert (body["provider_key"], body["version"], body["last4"]) == ("parcel_sms", 1, "1234")
-    assert (body["verified"], body["status"], body["expires_at"]) == (True, "active", None)
+    assert (body["verified"], body["status"], body["expires_at"], body["failing_since"]) == (True, "active", None, None)
 
 
 def test_no_answer_holds_the_secret(api: Api) -> None:

@@ -137,7 +137,7 @@ def test_nothing_is_stored_when_the_provider_does_not_confirm(
 
 def test_a_refusal_seen_later_is_noted_on_the_credential(tenant: UUID) -> None:
     credential = bind(tenant)
-    binding.mark_failing(tenant_id=tenant, credential_id=credential.id)
+    binding.mark_failing(credential, reason="upstream_401")
     assert binding.get(tenant_id=tenant, credential_id=str(credential.id)).verified == "failed"
 
 

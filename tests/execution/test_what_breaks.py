@@ -17,7 +17,7 @@ from integrationhub.core import provisioning
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import errors, executor, ledger, queueing, settling
 from integrationhub.execution.models import Attempt, Execution
-from integrationhub.outbox.models import OutboxMessage
+from integrationhub.outbox.models import Event, OutboxMessage
 from marketplace import quotas
 from tests.execution.conftest import ProviderServer, bind
 from tests.make import LATER, Api, keyed, sms
@@ -106,8 +106,28 @@ def test_a_refused_credential_is_marked_also_when_another_provider_delivers(
     server.while_acting = lambda: setattr(server, "status", 401 if len(server.received) == 1 else 200)
     body = live.post("/execute", sms(NUMBER)).json()
     assert (body["provider_key"], body["attempts"][0]["reason"]) == ("loopback_sms", "upstream_401")
+    [shown] = live.get("/credentials").json()["data"]
+    assert (shown["verified"], shown["status"]) == (False, "active")
+    assert shown["failing_since"]
+    assert told_of_credentials(tenant) == ["credential.failing"]
+
+
+def test_a_credential_that_keeps_failing_is_told_of_once_and_again_when_it_is_accepted(
+    needs_key: Api, tenant: UUID, server: ProviderServer
+) -> None:
+    bind(needs_key)
+    for status in (401, 401, 200, 200):
+        server.status = status
+        needs_key.post("/execute", sms(NUMBER))
+    [shown] = needs_key.get("/credentials").json()["data"]
+    assert (shown["verified"], shown["failing_since"]) == (True, None)
+    assert told_of_credentials(tenant) == ["credential.failing", "credential.recovered"]
+
+
+def told_of_credentials(tenant: UUID) -> list[str]:
     with tenant_scope(tenant):
-        assert Credential.objects.get().verified == Credential.Verified.FAILED
+        told = Event.objects.for_tenant(tenant).filter(kind__startswith="credential.").order_by("id")
+        return list(told.values_list("kind", flat=True))
 
 
 def test_a_secret_that_does_not_open_costs_no_call_and_the_next_provider_delivers(
@@ -147,7 +167,7 @@ def test_a_worker_that_stalled_beyond_its_lease_sends_nothing(live: Api, tenant:
     assert settling.settle() == 1
     queueing.run_queued(tenant, execution_id)
     with pytest.raises(errors.ExecutionFailed):
-        executor.drive(sleeper, opened=False)
+        executor.drive(sleeper, executor.first_step(sleeper), opened=False)
     assert len(server.received) == 1
     with tenant_scope(tenant):
         assert Attempt.objects.count() == 1
@@ -162,7 +182,7 @@ def test_a_worker_whose_lease_lapsed_but_whom_nobody_followed_sends_nothing_eith
     lapse(tenant)
     settling.settle()
     with pytest.raises(errors.ExecutionFailed):
-        executor.drive(sleeper, opened=False)
+        executor.drive(sleeper, executor.first_step(sleeper), opened=False)
     assert server.received == []
     assert only(tenant).status == "queued"
 

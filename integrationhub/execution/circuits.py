@@ -1,0 +1,134 @@
+"""The circuit breaker: a provider that fails again and again is left alone for a while, and asked now and then.
+
+Each provider has a circuit per tenant and one for all tenants, shared by all processes through Redis. What a failure
+says of whom is decided here: a refused credential speaks of nobody but its owner and opens nothing, an account's own
+throttle opens the tenant's circuit, and what shows the provider itself to be sick counts in both. Sandbox providers
+have no circuits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from uuid import UUID
+
+import structlog
+
+from integrationhub.core import valkey_client
+from integrationhub.core.errors import HubError
+from integrationhub.core.memory import ShortMemory
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.execution.circuit_state import ADMIT, RECORD, REPEAT, LocalCircuits
+from integrationhub.outbox import events
+from providers.adapter import Receipt
+from providers.errors import Ambiguous, Next, Retry
+
+log = structlog.get_logger(__name__)
+
+# A caller who allows less than a provider may take says nothing about the provider by running out of it.
+FAIR_SECONDS = 5.0
+LATE = frozenset({"read_timeout", "connect_timeout", "deadline_exceeded"})
+LONGEST_LEFT_ALONE_SECONDS = 300.0
+
+OK, FAILED, NONE = "ok", "failed", "none"
+
+_local = LocalCircuits()
+# A circuit that was seen closed is not asked for again within this time: what another process learns, this one
+# learns with its own next call at the latest.
+_closed: ShortMemory[tuple[UUID, str], bool] = ShortMemory(seconds=1, capacity=10_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a provider is not called now, as a word of `routing.WHY_SKIPPED`, and in how many seconds it may be."""
+
+    reason: str
+    seconds: float
+
+
+def admit(tenant_id: UUID, provider_key: str) -> Refusal | None:
+    """Ask before a call; None lets it through. Of an open circuit one call each five seconds is, as its probe."""
+    if _closed.get((tenant_id, provider_key)):
+        return None
+    wait, is_left_alone = _asked(tenant_id, provider_key, take_probe=True)
+    if wait > 0:
+        return _refusal(wait, is_left_alone)
+    if wait == 0:
+        _closed.put((tenant_id, provider_key), True)
+    return None
+
+
+def look(tenant_id: UUID, provider_key: str) -> Refusal | None:
+    """What `admit` would say, for a plan: no probe is taken."""
+    wait, is_left_alone = _asked(tenant_id, provider_key, take_probe=False)
+    return _refusal(wait, is_left_alone) if wait > 0 else None
+
+
+def record(tenant_id: UUID, provider_key: str, outcome: Receipt | HubError, *, allowed_seconds: float) -> None:
+    """Note what came of a call that was allowed so many seconds."""
+    keys, verdicts = _keys(tenant_id, provider_key), verdict_of(outcome, allowed_seconds)
+    alone = (_left_alone_seconds(outcome), 0.0)
+    if verdicts == (NONE, NONE) and not any(alone):
+        return
+    found = valkey_client.run(RECORD, keys, [*verdicts, *(round(seconds * 1000) for seconds in alone)])
+    changes, shut = found if found is not None else _local.record(keys, verdicts, alone)
+    if any(shut):
+        _closed.forget((tenant_id, provider_key))
+    else:
+        _closed.put((tenant_id, provider_key), True)
+    _tell(tenant_id, provider_key, changes)
+
+
+def may_repeat(provider_key: str) -> bool:
+    """Whether a provider may be called a second time for one execution: at most a fifth of its calls are repeats."""
+    key = _keys(None, provider_key)[0]
+    found = valkey_client.run(REPEAT, [key], [])
+    return bool(found) if found is not None else _local.repeat(key)
+
+
+def forget() -> None:
+    """Start anew, as in a new process; what Redis holds stays."""
+    _closed.clear()
+    _local.clear()
+
+
+def verdict_of(outcome: Receipt | HubError, allowed_seconds: float) -> tuple[str, str]:
+    """What an outcome says of the provider: in the tenant's circuit, and in the one for all tenants."""
+    if isinstance(outcome, Retry):
+        return FAILED, FAILED if outcome.upstream_status == HTTPStatus.SERVICE_UNAVAILABLE else NONE
+    if isinstance(outcome, Next | Ambiguous):
+        is_unfair = outcome.reason in LATE and allowed_seconds < FAIR_SECONDS
+        is_answer = isinstance(outcome, Next) and outcome.upstream_status is not None
+        if is_unfair or is_answer or outcome.reason == "credential_unusable":
+            return NONE, NONE
+        return FAILED, NONE if outcome.reason == "adapter_error" else FAILED
+    return OK, OK
+
+
+def _left_alone_seconds(outcome: Receipt | HubError) -> float:
+    if isinstance(outcome, Retry | Next) and outcome.retry_after:
+        return min(LONGEST_LEFT_ALONE_SECONDS, outcome.retry_after)
+    return 0.0
+
+
+def _asked(tenant_id: UUID, provider_key: str, *, take_probe: bool) -> Sequence[int]:
+    keys = _keys(tenant_id, provider_key)
+    found: Sequence[int] | None = valkey_client.run(ADMIT, keys, ["1" if take_probe else "0"])
+    return found if found is not None else _local.admit(keys, take_probe=take_probe)
+
+
+def _refusal(wait_ms: int, is_left_alone: int) -> Refusal:
+    return Refusal("cooling_down" if is_left_alone else "circuit_open", wait_ms / 1000)
+
+
+def _keys(tenant_id: UUID | None, provider_key: str) -> list[str]:
+    shared = f"hub:circuit:{provider_key}"
+    return [f"{shared}:{tenant_id}", shared] if tenant_id else [shared]
+
+
+def _tell(tenant_id: UUID, provider_key: str, changes: Sequence[int]) -> None:
+    for scope, change in zip(("tenant", "all_tenants"), changes, strict=True):
+        if change:
+            kind = "provider.circuit_opened" if change > 0 else "provider.circuit_closed"
+            log.warning("A circuit changed.", event_kind=kind, provider_key=provider_key, scope=scope)
+            with tenant_scope(tenant_id):
+                events.publish(tenant_id=tenant_id, kind=kind, provider_key=provider_key, scope=scope)
