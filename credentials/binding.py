@@ -2,9 +2,9 @@
 
 import json
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -14,6 +14,7 @@ from credentials import asking
 from credentials.errors import CredentialBindFailed, CredentialExpired, CredentialNotFound, VaultUnreadable
 from credentials.models import Credential
 from credentials.vault import Context, vault
+from integrationhub.core import tenant_version
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.ids import new_id, read_id
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
@@ -22,7 +23,6 @@ from providers import finding, registry
 from providers.adapter import Call
 from providers.errors import Next, ProviderError, Stop
 
-State = Literal["ok", "missing", "expired"]
 logger = logging.getLogger(__name__)
 
 CHECK_SECONDS = 8
@@ -85,38 +85,28 @@ def revoke(*, tenant_id: UUID, credential_id: str) -> None:
     credential.sealed, credential.key_id, credential.status = b"", "", Credential.Status.REVOKED
     with tenant_scope(tenant_id):
         credential.save(update_fields=["sealed", "key_id", "status", "updated_at"])
+        tenant_version.changed(tenant_id)
 
 
-def reveal(*, tenant_id: UUID, provider_key: str) -> tuple[Credential, dict[str, Any]]:
-    """The credential in use and its secrets, for the call that is about to be made with them.
-
-    Raises CredentialNotFound, CredentialExpired, or VaultUnreadable where the stored bytes do not open.
-    """
+def in_use(*, tenant_id: UUID) -> dict[str, Credential]:
+    """The sealed credential in use for each provider key, by one query; versions before it are superseded."""
     with tenant_scope(tenant_id):
-        credential = _in_use(tenant_id, [provider_key]).first()
-    if credential is None:
-        raise CredentialNotFound(f"No credential is bound for {provider_key}.", provider_key=provider_key)
+        return {row.provider_key: row for row in _in_use(tenant_id)}
+
+
+def opened(credential: Credential) -> dict[str, Any]:
+    """Its secrets, for the call that is about to be made with them.
+
+    Raises CredentialExpired, or VaultUnreadable where the stored bytes do not open.
+    """
     if credential.is_expired(datetime.now(UTC)):
         raise CredentialExpired(
-            f"The credential for {provider_key} expired at {credential.expires_at:%Y-%m-%d %H:%M:%S} UTC.",
-            provider_key=provider_key,
+            f"The credential for {credential.provider_key} expired at {credential.expires_at:%Y-%m-%d %H:%M:%S} UTC.",
+            provider_key=credential.provider_key,
         )
-    return credential, json.loads(vault().open(bytes(credential.sealed), _context(tenant_id, credential.id)))
-
-
-def state(*, tenant_id: UUID, provider_keys: Collection[str]) -> dict[str, State]:
-    """For each provider whether its credential can be used, by one query; a provider that needs none is "ok"."""
-    states: dict[str, State] = dict.fromkeys(provider_keys, "ok")
-    needing = [key for key in states if _needs_credential(key)]
-    if not needing:
-        return states
-    with tenant_scope(tenant_id):
-        rows = {row.provider_key: row for row in _in_use(tenant_id, needing).only("provider_key", "expires_at")}
-    now = datetime.now(UTC)
-    for key in needing:
-        row = rows.get(key)
-        states[key] = "missing" if row is None else "expired" if row.is_expired(now) else "ok"
-    return states
+    sealed = bytes(credential.sealed)
+    secrets: dict[str, Any] = json.loads(vault().open(sealed, _context(credential.tenant_id, credential.id)))
+    return secrets
 
 
 def mark_failing(credential: Credential, *, reason: str) -> None:
@@ -146,17 +136,11 @@ def _note(credential: Credential, before: dict[str, Any], after: dict[str, Any],
                 provider_key=credential.provider_key,
                 **data,
             )
+            tenant_version.changed(tenant_id)
 
 
-def _in_use(tenant_id: UUID, provider_keys: Collection[str]) -> TenantQuerySet:
-    """At most one row for each provider: the versions before it are superseded."""
-    rows = Credential.objects.for_tenant(tenant_id).filter(status=Credential.Status.ACTIVE)
-    return rows.filter(provider_key__in=provider_keys)
-
-
-def _needs_credential(provider_key: str) -> bool:
-    adapter = registry.find(provider_key)
-    return adapter is None or adapter.credential_schema is not None
+def _in_use(tenant_id: UUID) -> TenantQuerySet:
+    return Credential.objects.for_tenant(tenant_id).filter(status=Credential.Status.ACTIVE)
 
 
 def _verified(tenant_id: UUID, asked: asking.Asked) -> Credential.Verified:
@@ -194,8 +178,11 @@ def _store(tenant_id: UUID, asked: asking.Asked, verified: Credential.Verified) 
         _wait_for_turn(tenant_id, key)
         versions = Credential.objects.for_tenant(tenant_id).filter(provider_key=key)
         latest = versions.aggregate(latest=Max("version"))["latest"] or 0
-        _in_use(tenant_id, [key]).update(status=Credential.Status.SUPERSEDED, updated_at=datetime.now(UTC))
+        _in_use(tenant_id).filter(provider_key=key).update(
+            status=Credential.Status.SUPERSEDED, updated_at=datetime.now(UTC)
+        )
         sealed = vault().seal(plaintext, _context(tenant_id, credential_id))
+        tenant_version.changed(tenant_id)
         return Credential.objects.create(
             id=credential_id,
             tenant_id=tenant_id,

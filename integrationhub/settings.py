@@ -118,15 +118,30 @@ MIGRATION_GUIDE_URL = env.str("MIGRATION_GUIDE_URL", f"{PUBLIC_BASE_URL}/docs/ve
 
 
 def _database(url_name: str, default: str, pool: dict[str, Any] | bool) -> dict[str, Any]:
-    """The settings of one role's connection; django-environ reads the URL, the pool is psycopg's own."""
+    """The settings of one role's connection; django-environ reads the URL, the pool checks what it lends."""
     database = env.db_url(url_name, default)
+    database["ENGINE"] = "integrationhub.core.postgresql"
     database["CONN_MAX_AGE"] = 0
-    database["CONN_HEALTH_CHECKS"] = True
-    database.setdefault("OPTIONS", {})["pool"] = pool
+    database["OPTIONS"] = {**_SILENT_SERVER, **database.get("OPTIONS", {}), "pool": pool}
     return database
 
 
-_POOL = {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", WEB_THREADS + 4), "timeout": 2.0}
+# libpq's: a server that says nothing, or that no packet reaches, is given up; without them a thread waits for minutes.
+_SILENT_SERVER = {
+    "connect_timeout": 2,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+# A connection that cannot be made is given up as soon as whoever waits for it; else the pool's pauses would grow to
+# minutes, and outlast the outage.
+_POOL = {
+    "min_size": 0,
+    "max_size": env.int("DATABASE_POOL_SIZE", WEB_THREADS + 4),
+    "timeout": 2.0,
+    "reconnect_timeout": 2.0,
+}
 _LOCAL = "postgres://hub_{}@127.0.0.1:5432/integrationhub"
 DATABASES = {
     "default": _database("DATABASE_URL", _LOCAL.format("app"), _POOL),
@@ -163,6 +178,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
     "socket_timeout": 5,
     "socket_connect_timeout": 1,
+    # Whoever meets a broker that is away (the relay, a worker) has a pause and a next try of its own.
+    "max_retries": 0,
     "health_check_interval": 10,
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -179,6 +196,9 @@ KEY_ENCRYPTION_KEYS = env.list("KEY_ENCRYPTION_KEYS", default=[])
 # --- Providers ---
 
 ADAPTER_MODULES = ["providers.adapters"]
+
+# Networks that are not public and may be called all the same, as CIDRs; over plain http too. Empty in production.
+OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])
 
 # --- Limits. Core reads these by dotted path, since the tiers live in an app above it ---
 

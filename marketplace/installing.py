@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from jsonschema import Draft202012Validator
 
+from integrationhub.core import tenant_version
 from integrationhub.core.database import violates
 from integrationhub.core.errors import InvalidRequest
 from integrationhub.core.ids import read_id
@@ -93,6 +94,7 @@ def install(*, tenant_id: UUID, id_or_slug: str, asked: Mapping[str, Any]) -> In
         try:
             with transaction.atomic():
                 installation.save(force_insert=True)
+                tenant_version.changed(tenant_id)
         except IntegrityError as error:
             if not violates(error, "installed_once"):
                 raise
@@ -125,6 +127,7 @@ def configure(*, tenant_id: UUID, installation_id: str, changes: Mapping[str, An
         setattr(installation, name, value)
     with tenant_scope(tenant_id):
         installation.save(update_fields=[*changes, "updated_at"])
+        tenant_version.changed(tenant_id)
     return installation
 
 
@@ -133,6 +136,7 @@ def uninstall(*, tenant_id: UUID, installation_id: str) -> None:
     installation = get(tenant_id=tenant_id, installation_id=installation_id)
     with tenant_scope(tenant_id):
         installation.delete()
+        tenant_version.changed(tenant_id)
 
 
 def candidates(*, tenant_id: UUID) -> list[Candidate]:

@@ -6,7 +6,9 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from integrationhub.core.deadline import Deadline
-from integrationhub.core.outbound import Client
+from integrationhub.core.outbound import Answer, AnswerLost, Client, NotSent
+from providers import answers
+from providers.errors import Ambiguous, Next, ProviderError
 
 JSONObject = Mapping[str, Any]
 
@@ -15,7 +17,8 @@ JSONObject = Mapping[str, Any]
 class Call:
     """What an adapter is given: one intent for one tenant, with the tenant's own configuration and secrets.
 
-    `base_url` is empty unless an operator has set another address than the adapter's own.
+    `base_url` is empty unless an operator has set another address than the adapter's own. A credential is checked by a
+    call without intent, payload and configuration.
     """
 
     tenant_id: UUID
@@ -41,7 +44,9 @@ class Adapter:
 
     A subclass sets `key` and `intents` and writes `execute`; the rest has defaults. Schemas are JSON Schema objects;
     a property with `"x-secret": true` is write-only wherever it is shown. `credential_schema = None` says that the
-    provider needs no credential.
+    provider needs no credential. `base_url` is where `ask` sends to, `hosts` all hosts that the adapter reaches.
+    `status_classes` holds the HTTP statuses that this provider documents with another class than the usual one
+    (`answers.class_of`), such as a 404 for an unknown account.
     """
 
     key: ClassVar[str]
@@ -51,15 +56,18 @@ class Adapter:
     config_schema: ClassVar[JSONObject] = {"type": "object", "properties": {}, "additionalProperties": False}
     credential_schema: ClassVar[JSONObject | None] = None
     docs_url: ClassVar[str] = ""
+    base_url: ClassVar[str] = ""
+    hosts: ClassVar[frozenset[str]] = frozenset()
+    status_classes: ClassVar[Mapping[int, type[ProviderError]]] = {}
     is_sandbox: ClassVar[bool] = False
 
     def __init__(self, http: Client) -> None:
         self.http = http
 
     def preflight(self, call: Call) -> None:
-        """Refuse, by raising `Stop`, what can be refused before anything is stored, counted or sent."""
+        """Refuse, by raising `Stop` or `InvalidRequest`, what can be refused before anything is stored or sent."""
 
-    def check(self, secrets: JSONObject, deadline: Deadline) -> bool:
+    def check(self, call: Call) -> bool:
         """Make one authenticated call that changes nothing. Raises a `ProviderError` when it does not pass.
 
         True says that the provider accepted these secrets; False, the default, that it offers no such call.
@@ -69,3 +77,28 @@ class Adapter:
     def execute(self, call: Call) -> Receipt:
         """Act once. Raises exactly one of `Retry`, `Next`, `Ambiguous`, `Stop` when it does not work."""
         raise TypeError(f"The adapter {type(self).__name__} defines no execute().")
+
+    def ask(self, call: Call, method: str, path: str, **request: Any) -> Answer:
+        """One exchange with the provider; `request` is what `Client.request` takes beside method, URL and deadline.
+
+        Raises Next where nothing was sent, and Ambiguous where the answer was lost. What the client itself says is not
+        passed on: it may name the URL, and some providers want a secret in theirs.
+        """
+        url = (call.base_url or self.base_url).rstrip("/") + path
+        try:
+            return self.http.request(method, url, deadline=call.deadline, **request)
+        except NotSent as error:
+            words = f"{self.display_name} cannot be reached ({error.reason}); nothing was sent."
+            raise Next(words, reason=error.reason) from None
+        except AnswerLost as error:
+            words = f"{self.display_name} was asked, and its answer was lost ({error.reason})."
+            raise Ambiguous(words, reason=error.reason) from None
+
+    def failure(self, call: Call, answer: Answer, said: Any = "", **known: Any) -> ProviderError:
+        """The error to raise for an answer: by its HTTP status, but for what the adapter has `known` better.
+
+        `said` is the provider's own text; it is quoted without this call's secrets. `known` may hold `kind` (one of the
+        four classes), `reason`, `retry_after`, `entry` and `credential_refused`.
+        """
+        known = {"kind": self.status_classes.get(answer.status), **known}
+        return answers.failure_of(answer, self.display_name, answers.quoted(said, call.secrets), **known)

@@ -17,8 +17,11 @@ from integrationhub.core.errors import HubError
 class ProviderError(HubError):
     """One attempt's failure.
 
-    `reason` is a lower_snake word (`upstream_503`), `upstream_status` the provider's HTTP status, `retry_after` the
-    seconds it asked us to wait, `entry` the catalogue's row when the provider's code names one.
+    `reason` is a lower_snake word (`upstream_503`), `upstream_status` the provider's HTTP status, `entry` the
+    catalogue's row when the provider's code names one. `retry_after`, in seconds, on a Retry or a Next makes the
+    executor leave this provider alone for so long for this tenant: what the provider asked for, or five minutes when
+    the account is out of money. `credential_refused` says that it was the credential: 401 and 403 do, and an adapter
+    says so where its provider refuses a key in another way.
     """
 
     entry = catalogue.EXECUTION_FAILED
@@ -32,11 +35,13 @@ class ProviderError(HubError):
         upstream_status: int | None = None,
         retry_after: float | None = None,
         entry: Entry | None = None,
+        credential_refused: bool | None = None,
         **details: Any,
     ) -> None:
         super().__init__(message, entry=entry, retry_after=retry_after, **details)
         self.reason = reason
         self.upstream_status = upstream_status
+        self.credential_refused = upstream_status in (401, 403) if credential_refused is None else credential_refused
 
 
 class Retry(ProviderError):

@@ -1,9 +1,11 @@
-from typing import Self
+from typing import Any, Self
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
+from integrationhub.core import tenant_version
 from integrationhub.core.ids import new_id
 from providers import registry
 from providers.adapter import Adapter
@@ -43,7 +45,8 @@ class Provider(models.Model):
     base_url = models.CharField(
         max_length=300,
         blank=True,
-        help_text="Only where this deployment reaches the provider at another address than the adapter's own; https.",
+        help_text="Only where this deployment reaches the provider at another address than the adapter's own; https "
+        "(http only to a network that OUTBOUND_ALLOWED_NETWORKS opens).",
     )
     position = models.PositiveIntegerField(default=100, help_text="Providers are listed from the lowest number up.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -60,8 +63,8 @@ class Provider(models.Model):
                 violation_error_message="3 to 64 of a-z, 0-9 and _, beginning with a letter.",
             ),
             models.CheckConstraint(
-                name="provider_base_url_is_https",
-                condition=Q(base_url="") | Q(base_url__startswith="https://"),
+                name="provider_base_url_is_a_web_address",
+                condition=Q(base_url="") | Q(base_url__regex="^https?://[^/]"),
                 violation_error_message="An https:// address, or nothing.",
             ),
             models.CheckConstraint(name="provider_category_is_known", condition=Q(category__in=sorted(CATEGORIES))),
@@ -71,10 +74,16 @@ class Provider(models.Model):
     def __str__(self) -> str:
         return self.display_name
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        tenant_version.changed(using=self._state.db)
+
     def clean(self) -> None:
         """What the admin's form is refused for beyond the fields themselves."""
         if self.status == Status.ACTIVE and self.adapter is None:
             raise ValidationError({"status": "This provider has no adapter yet, so it can only be planned."})
+        if self.base_url.startswith("http:") and not settings.OUTBOUND_ALLOWED_NETWORKS:
+            raise ValidationError({"base_url": "An https:// address, or nothing."})
 
     @property
     def adapter(self) -> type[Adapter] | None:

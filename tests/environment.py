@@ -35,6 +35,7 @@ def _prepare() -> None:
         KEY_ENCRYPTION_KEYS="k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
         PLATFORM_TENANT_ID=PLATFORM_TENANT,
         SANDBOX_ENABLED="true",
+        OUTBOUND_ALLOWED_NETWORKS="127.0.0.0/8",
         ALLOWED_HOSTS="testserver,127.0.0.1,localhost",
         PUBLIC_BASE_URL="https://hub.example",
     )

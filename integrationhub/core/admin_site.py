@@ -13,6 +13,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Executions", "execution", "execution", "bolt"),
             ("Routes", "execution", "route", "alt_route"),
+            ("Events", "outbox", "event", "notifications"),
         ),
     ),
     (

@@ -14,6 +14,7 @@ from django.db import connections
 from jwt import PyJWTError
 
 from integrationhub.core import encryption_keys
+from integrationhub.core.outbound.addresses import networks
 from integrationhub.core.signing_keys import ALGORITHMS, keys
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ def refuse_unsafe() -> None:
     faults = [*setting_faults(), *role_faults(), *_faults_of_apps()]
     if faults:
         raise ImproperlyConfigured("The hub does not start:\n" + "\n".join(f"- {fault}" for fault in faults))
+    if settings.OUTBOUND_ALLOWED_NETWORKS:
+        logger.warning("outbound_networks_opened", extra={"networks": settings.OUTBOUND_ALLOWED_NETWORKS})
 
 
 def _faults_of_apps() -> Iterator[str]:
@@ -123,7 +126,24 @@ def _platform_tenant() -> Iterator[str]:
         yield "PLATFORM_TENANT_ID is not a UUID: set it to the tenant whose admins edit providers, or leave it empty."
 
 
-_CHECKS: tuple[Callable[[], Iterator[str]], ...] = (_secrets, _encryption_keys, _hosts, _token_keys, _platform_tenant)
+def _opened_networks() -> Iterator[str]:
+    try:
+        networks(tuple(settings.OUTBOUND_ALLOWED_NETWORKS))
+    except ValueError:
+        yield (
+            "OUTBOUND_ALLOWED_NETWORKS is no list of networks: separate them by commas, each as in 10.1.0.0/16 with no "
+            "bits set after the prefix, or leave it empty."
+        )
+
+
+_CHECKS: tuple[Callable[[], Iterator[str]], ...] = (
+    _secrets,
+    _encryption_keys,
+    _hosts,
+    _token_keys,
+    _platform_tenant,
+    _opened_networks,
+)
 
 
 def role_faults() -> Iterator[str]:

@@ -11,7 +11,8 @@ WINDOW_SECONDS = 60
 
 # Counts by tenths of a second, so that a key's memory is bounded whatever the limit. `oldest` is the first tenth that
 # may hold a count; a refused request is not counted.
-# KEYS: window. ARGV: limit, cost. Returns: taken?, used, tenths of a second until the oldest count leaves.
+# KEYS: window, then any others. ARGV: limit, cost. Returns: taken?, used, tenths of a second until the oldest count
+# leaves; then the values of the other keys ('' for one that is not there).
 TAKE = Script(
     """
 local limit, cost = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -40,7 +41,9 @@ if used + cost <= limit then
 end
 redis.call('HSET', KEYS[1], 'used', used, 'oldest', oldest)
 redis.call('EXPIRE', KEYS[1], 61)
-return {taken, used, oldest + 600 - now}
+local answer = {taken, used, oldest + 600 - now}
+for i = 2, #KEYS do answer[i + 2] = redis.call('GET', KEYS[i]) or '' end
+return answer
 """
 )
 

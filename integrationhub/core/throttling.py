@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from integrationhub.core import valkey_client
+from integrationhub.core import tenant_version, valkey_client
 from integrationhub.core.errors import ExecutionRateLimitExceeded, RateLimitExceeded
 from integrationhub.core.http import caller
 from integrationhub.core.sliding_window import TAKE, WINDOW_SECONDS, Count, LocalWindows
@@ -38,6 +38,8 @@ class Decision:
     is_allowed: bool
     remaining: int
     reset_seconds: int
+    # Of what may be cached of the tenant; None while Redis is away.
+    tenant_version: str | None = None
 
 
 local_windows = LocalWindows()
@@ -73,20 +75,15 @@ def decide(tenant_id: UUID, window: str, limit: int | None, cost: int = 1) -> De
     if limit is None:
         return Decision(window, None, is_allowed=True, remaining=0, reset_seconds=0)
     key = f"hub:rate:{tenant_id}:{window}"
-    if (count := _shared_count(key, limit, cost)) is None:
-        limit = max(1, limit // max(1, settings.WEB_WORKERS))
-        count = local_windows.take(key, limit=limit, cost=cost)
-    remaining = max(0, limit - count.used)
-    return Decision(window, limit, count.is_taken, remaining, max(1, math.ceil(count.seconds_to_room)))
-
-
-def _shared_count(key: str, limit: int, cost: int) -> Count | None:
-    """What all processes count together; None while Redis is away."""
-    answer = valkey_client.run(TAKE, [key], [limit, cost])
+    answer = valkey_client.run(TAKE, [key, *tenant_version.keys(tenant_id)], [limit, cost])
     if answer is None:
-        return None
-    taken, used, tenths = answer
-    return Count(bool(taken), used, tenths / 10)
+        limit, version = max(1, limit // max(1, settings.WEB_WORKERS)), None
+        count = local_windows.take(key, limit=limit, cost=cost)
+    else:
+        taken, used, tenths, *versions = answer
+        count, version = Count(bool(taken), used, tenths / 10), b".".join(versions).decode()
+    remaining, reset_seconds = max(0, limit - count.used), max(1, math.ceil(count.seconds_to_room))
+    return Decision(window, limit, count.is_taken, remaining, reset_seconds, version)
 
 
 def _limits_of() -> Callable[[UUID], Limits]:

@@ -1,13 +1,17 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from integrationhub.core.operators import SYSTEM, ReadOnlyAdmin
 from integrationhub.execution.models import Attempt, Execution, Route
+from integrationhub.execution.redriving import redrive
+from marketplace.errors import QuotaExceeded
 
 TWO_LINES = '<span class="hub-lines"><span>{}</span><small>{}</small></span>'
 ATTEMPT_COLUMNS = {
@@ -23,12 +27,26 @@ ATTEMPT_COLUMNS = {
 }
 
 
+class DeadFilter(admin.SimpleListFilter):
+    """Executions that no worker lived through, waiting for an operator."""
+
+    title = _("dead letters")
+    parameter_name = "dead"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, Any]]:
+        return [("yes", _("dead letters only"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Execution]) -> QuerySet[Execution]:
+        return queryset.filter(dead_at__isnull=False) if self.value() == "yes" else queryset
+
+
 @admin.register(Execution)
 class ExecutionAdmin(ReadOnlyAdmin):
     """What ran: every attempt, why each provider was next, and what it came to."""
 
     list_display = ("shown_ids", "shown_intent", "shown_status", "shown_provider", "shown_duration", "created_at")
-    list_filter = ("status", "fallback_used", "mode", "intent", "provider_key")
+    list_filter = ("status", DeadFilter, "fallback_used", "mode", "intent", "provider_key")
+    actions = ("redrive",)
     search_fields = ("id__exact", "request_id__exact", "tenant_id__exact")
     search_help_text = _("exact execution, request or tenant id")
     ordering = ("-id",)
@@ -50,6 +68,8 @@ class ExecutionAdmin(ReadOnlyAdmin):
         "reference",
         "created_at",
         "finished_at",
+        "dead_at",
+        "takes",
         "duration_ms",
     )
 
@@ -58,8 +78,26 @@ class ExecutionAdmin(ReadOnlyAdmin):
         ordering="status",
         label={"succeeded": "success", "failed": "danger", "unknown": "warning", "queued": "info", "running": "info"},
     )
-    def shown_status(self, execution: Execution) -> str:
-        return execution.status
+    def shown_status(self, execution: Execution) -> tuple[str, Any]:
+        return execution.status, _("failed: dead letter") if execution.dead_at else execution.status
+
+    def has_redrive_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("execution.change_execution")
+
+    @action(description=_("Redrive: queue dead letters again"), permissions=["redrive"])
+    def redrive(self, request: HttpRequest, queryset: QuerySet[Execution]) -> None:
+        for execution in queryset:
+            try:
+                queued = redrive(tenant_id=execution.tenant_id, execution_id=execution.id)
+            except QuotaExceeded as refusal:
+                self.message_user(request, f"{execution.id} stays dead: {refusal.message}", level="ERROR")
+                continue
+            if queued:
+                self.log_change(request, execution, "Redriven.")
+                self.message_user(request, f"{execution.id} is queued again.")
+            else:
+                words = "it is not a dead letter, or its payload is forgotten already."
+                self.message_user(request, f"{execution.id} is left as it is: {words}", level="WARNING")
 
     @admin.display(description=_("execution"), ordering="id")
     def shown_ids(self, execution: Execution) -> SafeString:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import structlog
 
 from credentials import binding
-from credentials.errors import CredentialExpired, CredentialNotFound, VaultUnreadable
+from credentials.errors import CredentialExpired, VaultUnreadable
 from credentials.models import Credential
 from integrationhub.core import catalogue
 from integrationhub.core.catalogue import Entry
@@ -207,17 +207,14 @@ def _attempt(run: Run, step: Step, *, opened: bool) -> Receipt | HubError:
 
 def _called(run: Run, step: Step, attempt: Attempt) -> Receipt | HubError:
     """Secrets are opened here, for this one call."""
-    credential: Credential | None = None
-    secrets: JSONObject = {}
     try:
-        if step.adapter.credential_schema is not None:
-            credential, secrets = binding.reveal(tenant_id=run.order.tenant_id, provider_key=step.provider_key)
-    except (CredentialNotFound, CredentialExpired, VaultUnreadable) as error:
-        # It was there when the chain was made, or does not open; nothing was sent, so another provider may.
+        secrets = binding.opened(step.credential) if step.credential else {}
+    except (CredentialExpired, VaultUnreadable) as error:
+        # It ended since the chain was made, or does not open; nothing was sent, so another provider may.
         return Next(error.message, reason="credential_unusable", entry=error.entry)
     verdict = _asked(step, _call(run, step, attempt, secrets))
-    if credential:
-        _note_credential(credential, verdict)
+    if step.credential:
+        _note_credential(step.credential, verdict)
     return verdict
 
 

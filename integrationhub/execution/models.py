@@ -40,7 +40,9 @@ class Execution(TenantOwned):
     mode = models.CharField(max_length=10, choices=Mode)
     status = models.CharField(max_length=10, choices=Status)
     options = models.JSONField(default=dict)
-    sealed_payload = models.BinaryField(null=True, help_text="Of a queued execution only; gone once it has run.")
+    sealed_payload = models.BinaryField(
+        null=True, help_text="Of a queued or dead execution only; gone once it has run, or a week after it died."
+    )
     quota_period = models.DateField(null=True, help_text="The month whose quota it took a unit of; empty for sandbox.")
     provider_key = models.CharField(max_length=64, blank=True, help_text="Who delivered.")
     fallback_used = models.BooleanField(default=False)
@@ -54,6 +56,9 @@ class Execution(TenantOwned):
     takes = models.PositiveSmallIntegerField(default=0, help_text="How often a worker took it; the last one has it.")
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)
+    dead_at = models.DateTimeField(
+        null=True, help_text="Each worker that took it ended before its first attempt; it waits for an operator."
+    )
     duration_ms = models.PositiveIntegerField(null=True)
 
     class Meta:
@@ -62,6 +67,7 @@ class Execution(TenantOwned):
             models.Index(
                 fields=["lease_until"], name="execution_unsettled", condition=models.Q(status__in=["queued", "running"])
             ),
+            models.Index(fields=["dead_at"], name="execution_dead", condition=models.Q(dead_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -78,9 +78,11 @@ class Order:
     payload: Mapping[str, Any]
     options: Options = field(default_factory=Options)
     raw_options: Mapping[str, Any] = field(default_factory=dict)
+    # Up to which what is cached of the tenant may be used; without one nothing cached is.
+    tenant_version: str | None = None
 
 
-def read(body: Mapping[str, Any], *, caller: Principal, request_id: str) -> Order:
+def read(body: Mapping[str, Any], *, caller: Principal, request_id: str, tenant_version: str | None = None) -> Order:
     """The order that a parsed body makes.
 
     Raises InvalidRequest naming every bad field, InvalidIntent, InvalidPhone, or RbacForbidden when the intent needs a
@@ -96,7 +98,8 @@ def read(body: Mapping[str, Any], *, caller: Principal, request_id: str) -> Orde
         )
     payloads.validate_payload(intent, body["payload"])
     raw = body.get("options") or {}
-    return Order(caller.tenant_id, caller.subject, request_id, intent, body["payload"], options_of(raw, intent), raw)
+    options = options_of(raw, intent)
+    return Order(caller.tenant_id, caller.subject, request_id, intent, body["payload"], options, raw, tenant_version)
 
 
 def options_of(raw: Mapping[str, Any], intent: Intent) -> Options:

@@ -2,20 +2,20 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 
-from credentials import binding
 from credentials.errors import CredentialExpired, CredentialNotFound
+from credentials.models import Credential
 from integrationhub.core.errors import HubError
-from integrationhub.core.tenancy import tenant_scope
+from integrationhub.execution import resolution
 from integrationhub.execution.errors import NoProviders
-from integrationhub.execution.models import Mode, Route
+from integrationhub.execution.models import Mode
 from integrationhub.execution.order import Order
-from marketplace import installing
+from integrationhub.execution.resolution import Resolution
 from marketplace.installing import Candidate
 from providers import registry
 from providers.adapter import Adapter
@@ -43,12 +43,13 @@ WHY_SKIPPED = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One provider of the chain with the tenant's configuration of it."""
+    """One provider of the chain with the tenant's configuration of it; its credential is sealed."""
 
     provider_key: str
     adapter: type[Adapter]
     config: Mapping[str, Any]
     base_url: str
+    credential: Credential | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +76,17 @@ def chain_for(order: Order) -> Chain:
     Raises ProviderNotFound, AdapterNotFound, NoProviders, CredentialNotFound or CredentialExpired when there is none;
     nothing has been stored or counted by then.
     """
-    candidates = installing.candidates(tenant_id=order.tenant_id)
+    settled = resolution.of(order.tenant_id, order.tenant_version)
     if order.options.providers:
-        candidates = _named(order, candidates)
+        candidates = _named(order, settled.candidates)
     else:
-        candidates = _ordered(candidates, _route(order.tenant_id, order.intent.name))
-    usable, skipped = _sieve(order, candidates)
+        candidates = _ordered(settled.candidates, settled.routes.get(order.intent.name, ()))
+    usable, skipped = _sieve(order, candidates, settled)
     mode, usable, out_of_mode = _in_mode(order.options.mode, usable)
     skipped += out_of_mode
     if not usable:
         raise _nothing_left(order, skipped)
-    steps, without = _with_credentials(order.tenant_id, usable)
+    steps, without = _with_credentials(usable)
     skipped += without
     if not steps or (order.options.providers and without):
         raise _credential_fault(without)
@@ -106,12 +107,6 @@ def _named(order: Order, candidates: Sequence[Candidate]) -> list[Candidate]:
     return [installed[key] for key in order.options.providers]
 
 
-def _route(tenant_id: UUID, intent: str) -> list[dict[str, Any]]:
-    with tenant_scope(tenant_id):
-        route = Route.objects.for_tenant(tenant_id).filter(intent=intent).first()
-    return route.providers if route else []
-
-
 def _ordered(candidates: Sequence[Candidate], route: Sequence[Mapping[str, Any]]) -> list[Candidate]:
     """The route's providers in its order, then the others by priority. With weights, who is first is drawn by them."""
     rank = {row["provider_key"]: position for position, row in enumerate(route)}
@@ -126,7 +121,7 @@ def _ordered(candidates: Sequence[Candidate], route: Sequence[Mapping[str, Any]]
     return ordered
 
 
-def _sieve(order: Order, candidates: Sequence[Candidate]) -> tuple[list[Step], list[Skipped]]:
+def _sieve(order: Order, candidates: Sequence[Candidate], settled: Resolution) -> tuple[list[Step], list[Skipped]]:
     steps, skipped = [], []
     for candidate in candidates:
         adapter = registry.find(candidate.provider_key)
@@ -134,7 +129,8 @@ def _sieve(order: Order, candidates: Sequence[Candidate]) -> tuple[list[Step], l
         if adapter is None or reason:
             skipped.append(Skipped(candidate.provider_key, reason or "no_adapter"))
         else:
-            steps.append(Step(candidate.provider_key, adapter, candidate.config, candidate.base_url))
+            credential = settled.credentials.get(candidate.provider_key)
+            steps.append(Step(candidate.provider_key, adapter, candidate.config, candidate.base_url, credential))
     return steps, skipped
 
 
@@ -162,10 +158,20 @@ def _in_mode(wanted: Mode | None, steps: Sequence[Step]) -> tuple[Mode, list[Ste
     return mode, fit, [Skipped(step.provider_key, reason) for step in steps if step not in fit]
 
 
-def _with_credentials(tenant_id: UUID, steps: Sequence[Step]) -> tuple[list[Step], list[Skipped]]:
-    states = binding.state(tenant_id=tenant_id, provider_keys=[step.provider_key for step in steps])
-    fit = [step for step in steps if states[step.provider_key] == "ok"]
-    return fit, [Skipped(s.provider_key, f"credential_{states[s.provider_key]}") for s in steps if s not in fit]
+def _with_credentials(steps: Sequence[Step]) -> tuple[list[Step], list[Skipped]]:
+    now = datetime.now(UTC)
+    lacks = {step.provider_key: _lack(step, now) for step in steps}
+    fit = [step for step in steps if lacks[step.provider_key] is None]
+    return fit, [Skipped(key, lack) for key, lack in lacks.items() if lack]
+
+
+def _lack(step: Step, now: datetime) -> str | None:
+    """What is wrong with the credential of a provider that needs one, as a word of `WHY_SKIPPED`."""
+    if step.adapter.credential_schema is None:
+        return None
+    if step.credential is None:
+        return "credential_missing"
+    return "credential_expired" if step.credential.is_expired(now) else None
 
 
 def _nothing_left(order: Order, skipped: Sequence[Skipped]) -> NoProviders:

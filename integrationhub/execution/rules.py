@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from integrationhub.core import tenant_version
 from integrationhub.core.errors import InvalidRequest
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution.models import Route
@@ -65,6 +66,7 @@ def replace(*, tenant_id: UUID, intent: Intent, body: Mapping[str, Any]) -> dict
             mine.update_or_create(tenant_id=tenant_id, intent=intent.name, defaults={"providers": rows})
         else:
             mine.filter(intent=intent.name).delete()
+        tenant_version.changed(tenant_id)
     return get(tenant_id=tenant_id, intent=intent)
 
 

@@ -4,7 +4,7 @@ An attempt that was started may have reached its provider, so it is never repeat
 execution with it. An execution without an attempt has sent nothing and may safely be queued again.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -13,21 +13,25 @@ from django.db.models.functions import Now
 
 from integrationhub.core import catalogue
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
-from integrationhub.execution import errors, ledger, queueing
+from integrationhub.execution import errors, ledger
 from integrationhub.execution.models import Attempt, Execution, Outcome, Status
 from integrationhub.idempotency.answers import LIFETIME
 from integrationhub.idempotency.models import StoredAnswer
 from integrationhub.outbox.models import OutboxMessage
+from marketplace import quotas
 
 log = structlog.get_logger(__name__)
 
 BATCH = 500
 LEFT_BEHIND = """
 SELECT tenant_id, id FROM execution_execution
-WHERE status IN ('queued', 'running') AND lease_until < now() ORDER BY lease_until LIMIT %s
-"""
-# A run that was begun so often and never came to its first attempt ends its workers: it is left alone.
+WHERE status IN ('queued', 'running') AND lease_until < now() ORDER BY status DESC, lease_until LIMIT %s
+"""  # Those that ran come first: a long queue must not keep them waiting.
+# A run that was begun so often and never came to its first attempt ends its workers: an operator may try it again.
 MOST_TAKES = 5
+# A message that was lost is soon posted again; while a long queue is worked off, each of it seldom is.
+LONGEST_WAIT = timedelta(minutes=5)
+DEAD_PAYLOADS_KEPT = timedelta(days=7)
 
 
 def settle() -> int:
@@ -59,9 +63,8 @@ def _settle_one(tenant_id: UUID, execution_id: UUID) -> bool:
         attempts = Attempt.objects.for_tenant(tenant_id).filter(execution_id=execution_id)
         if attempts.exists():
             _give_up(execution, attempts.filter(outcome=Outcome.STARTED))
-        elif execution.status == Status.RUNNING and execution.takes >= MOST_TAKES:
-            message = "Every worker that took this execution ended before it could begin. Nothing was sent."
-            queueing.not_started(execution, errors.ExecutionFailed(message, reason="never_started", retryable=True))
+        elif execution.status == Status.RUNNING and execution.takes and execution.takes % MOST_TAKES == 0:
+            _bury(execution)
         else:
             _queue_again(execution)
         return True
@@ -69,11 +72,26 @@ def _settle_one(tenant_id: UUID, execution_id: UUID) -> bool:
 
 def _queue_again(execution: Execution) -> None:
     execution.status = Status.QUEUED
-    execution.lease_until = Now() + timedelta(seconds=ledger.QUEUE_LEASE_SECONDS)
+    first_wait = timedelta(seconds=ledger.QUEUE_LEASE_SECONDS)
+    age = datetime.now(UTC) - execution.created_at
+    execution.lease_until = Now() + max(first_wait, min(age / 2, LONGEST_WAIT))
     execution.save(update_fields=["status", "lease_until"])
     waiting = OutboxMessage.objects.for_tenant(execution.tenant_id).filter(arguments__execution_id=str(execution.id))
     if not waiting.exists():  # While the broker is away, one message is enough.
         ledger.post_run(execution)
+
+
+def _bury(execution: Execution) -> None:
+    """Dead-letter it: failed for its caller, its unit given back, its payload kept for an operator's redrive."""
+    message = "Every worker that took this execution ended before it could begin. Nothing was sent."
+    errors.record(execution, errors.ExecutionFailed(message, reason="never_started", retryable=True))
+    execution.status = Status.FAILED
+    execution.dead_at = execution.finished_at = Now()
+    execution.lease_until = None
+    execution.save()
+    if execution.quota_period:
+        quotas.release(execution.tenant_id, execution.quota_period)
+    log.error("An execution ended every worker that took it; it is dead.", execution_id=str(execution.id))
 
 
 def _give_up(execution: Execution, started: TenantQuerySet) -> None:
@@ -96,3 +114,11 @@ def _give_up(execution: Execution, started: TenantQuerySet) -> None:
 def forget_old_answers() -> None:
     """Delete stored answers that no repeat can ask for any more."""
     StoredAnswer.objects.using("system").filter(created_at__lt=Now() - LIFETIME).delete()
+
+
+def forget_dead_payloads() -> None:
+    """Delete what dead executions would have sent, a week after they died: nobody redrove them."""
+    dead = Execution.objects.using("system").filter(
+        dead_at__lt=Now() - DEAD_PAYLOADS_KEPT, sealed_payload__isnull=False
+    )
+    dead.update(sealed_payload=None)

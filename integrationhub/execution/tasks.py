@@ -26,3 +26,8 @@ def make_partitions(**_: object) -> None:
 @shared_task
 def forget_old_answers(**_: object) -> None:
     settling.forget_old_answers()
+
+
+@shared_task
+def forget_dead_payloads(**_: object) -> None:
+    settling.forget_dead_payloads()

@@ -60,6 +60,11 @@ def prefers_later(request: HubRequest) -> bool:
     return any(preference.partition(";")[0].strip() == "respond-async" for preference in preferences)
 
 
+def _order(request: HubRequest) -> order.Order:
+    version = request._request.rate_limit_decision.tenant_version  # type: ignore[attr-defined]  # The throttle's.
+    return order.read(request.data, caller=request.user, request_id=request.request_id, tenant_version=version)
+
+
 class ExecutionDoor(HubView):
     """What both ways into an execution share: its window of the rate limit, its size, its word for a fault of ours."""
 
@@ -93,7 +98,7 @@ class ExecuteView(ExecutionDoor):
     )
     @keyed_execution
     def post(self, request: HubRequest, version: str, key: answers.Key | None) -> Response | HttpResponse:
-        wanted = order.read(request.data, caller=request.user, request_id=request.request_id)
+        wanted = _order(request)
         if prefers_later(request):
             answer, used = queueing.enqueue(wanted, executions_at=f"/integrationhub/{version}/executions", key=key)
             self.units_used = used
@@ -125,7 +130,7 @@ class PlanView(ExecutionDoor):
         responses={200: PlanShape},
     )
     def post(self, request: HubRequest, version: str) -> Response:
-        wanted = order.read(request.data, caller=request.user, request_id=request.request_id)
+        wanted = _order(request)
         return Response(spending.plan(wanted))
 
 

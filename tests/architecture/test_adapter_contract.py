@@ -1,21 +1,31 @@
-"""Every adapter of the registry, whoever wrote it, keeps the contract of `providers/adapter.py`."""
+"""Every adapter of the registry, whoever wrote it, keeps the contract of `providers/adapter.py`.
+
+Those that dial out are also put before providers that misbehave, see tests/providers/conformance.py.
+"""
 
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from integrationhub.core.deadline import Deadline
-from providers import registry
+from providers import registry, schema_faults
 from providers.adapter import Adapter, Call
+from providers.errors import Ambiguous, Next, Retry, Stop
 from providers.intents import CATEGORIES, INTENTS
+from tests.providers import conformance
+from tests.providers.conformance import CASES, Case, failure, failure_at
+from tests.providers.misbehaving import MisbehavingServer, answering
 
 ADAPTERS = registry.all()
 EACH = pytest.mark.parametrize("adapter", ADAPTERS, ids=[adapter.key for adapter in ADAPTERS])
+ACTIONS = pytest.mark.parametrize(("adapter", "intent"), conformance.actions())
 SECRET_NAMES = re.compile(r"secret|token|password|private|api_key|access_key")
 
 
@@ -73,9 +83,100 @@ def test_one_instance_serves_all_threads_and_shows_nothing(adapter: type[Adapter
 @EACH
 def test_the_preflight_of_a_good_example_refuses_nothing(adapter: type[Adapter]) -> None:
     for name in sorted(adapter.intents):
-        registry.instance(adapter.key).preflight(Call(uuid4(), name, INTENTS[name].example, Deadline.after(5)))
+        registry.instance(adapter.key).preflight(conformance.call(adapter, name))
+
+
+@EACH
+def test_the_examples_of_its_schemas_are_valid(adapter: type[Adapter]) -> None:
+    for schema in filter(None, (adapter.config_schema, adapter.credential_schema)):
+        assert schema_faults.faults(schema_faults.compiled(schema), conformance.example_of(schema)) == []
+
+
+@EACH
+def test_it_says_which_hosts_it_reaches(adapter: type[Adapter]) -> None:
+    """Or it reaches none of its own, as the sandbox does not and one for addresses that its caller names."""
+    assert bool(adapter.base_url) == bool(adapter.hosts)
+    assert adapter.base_url == "" or urlsplit(adapter.base_url).hostname in adapter.hosts
+    assert adapter.base_url == "" or adapter.base_url.startswith("https://")
 
 
 def test_a_call_does_not_show_its_secrets() -> None:
     call = Call(uuid4(), "message.send.sms", {}, Deadline.after(1), secrets={"auth_token": "hunter2"})
     assert "hunter2" not in repr(call)
+
+
+# --- Those that dial out, before a provider that misbehaves ---
+
+
+@ACTIONS
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_every_misbehaviour_has_its_class(adapter: type[Adapter], intent: str, case: Case) -> None:
+    error = failure_at(adapter, intent, case.answer)
+    assert type(error) is adapter.status_classes.get(case.status, case.kind), f"{error} ({error.reason})"
+    assert error.upstream_status in (case.status or 200, None)
+
+
+@ACTIONS
+def test_silence_is_ambiguous_and_ends_with_the_deadline(adapter: type[Adapter], intent: str) -> None:
+    error = failure_at(adapter, intent, None, seconds=0.2)
+    assert (type(error), error.reason) == (Ambiguous, "read_timeout")
+
+
+@ACTIONS
+def test_what_was_refused_or_has_no_address_may_be_sent_by_another(adapter: type[Adapter], intent: str) -> None:
+    with conformance.refusing() as refusing:
+        for base_url, reason in ((refusing, "refused"), ("https://no-such-host.invalid", "dns")):
+            error = failure(adapter, conformance.call(adapter, intent, base_url=base_url))
+            assert (type(error), error.reason) == (Next, reason)
+
+
+@ACTIONS
+def test_a_deadline_that_has_passed_sends_nothing(adapter: type[Adapter], intent: str) -> None:
+    with MisbehavingServer(answering(200)) as server:
+        assert type(failure(adapter, conformance.call(adapter, intent, base_url=server.base_url, seconds=0))) is Next
+        assert server.hits == 0
+
+
+@ACTIONS
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_an_answer_and_not_followed(adapter: type[Adapter], intent: str, status: int) -> None:
+    with MisbehavingServer(answering(200)) as elsewhere:
+        error = failure_at(adapter, intent, answering(status, Location=f"{elsewhere.base_url}/take"))
+        assert (type(error), elsewhere.hits) == (Ambiguous, 0)
+
+
+@ACTIONS
+@pytest.mark.parametrize(("status", "kind"), [(429, Retry), (503, Retry)])
+def test_how_long_to_wait_is_passed_on(adapter: type[Adapter], intent: str, status: int, kind: type) -> None:
+    error = failure_at(adapter, intent, answering(status, Retry_After="7"))
+    assert (type(error), error.retry_after) == (kind, 7)
+
+
+@ACTIONS
+def test_an_account_out_of_money_is_left_alone_for_long(adapter: type[Adapter], intent: str) -> None:
+    assert failure_at(adapter, intent, answering(402)).retry_after == 300
+
+
+@ACTIONS
+@pytest.mark.parametrize(("status", "is_refused"), [(401, True), (403, True), (400, False), (503, False)])
+def test_a_refused_credential_is_told_from_other_failures(
+    adapter: type[Adapter], intent: str, status: int, is_refused: bool
+) -> None:
+    assert failure_at(adapter, intent, answering(status)).credential_refused is is_refused
+
+
+@ACTIONS
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+def test_a_provider_that_repeats_our_secrets_is_not_quoted_with_them(
+    adapter: type[Adapter], intent: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`failure` looks for them in the error; here the provider says them in every place where it has words."""
+    caplog.set_level(logging.DEBUG)
+    secrets = conformance.example_of(adapter.credential_schema)
+    words = f"Your {json.dumps(secrets)} is wrong"
+    body = {name: words for name in ("message", "error", "detail", "description", "error-text", "error-code-label")}
+    messages = [{"status": "3", **body}]
+    error = failure_at(adapter, intent, answering(status, json.dumps({**body, "messages": messages}).encode()))
+    assert type(error) in (Ambiguous, Next, Stop)
+    hidden = {name for name, member in members(adapter.credential_schema or {}) if member.get("x-secret")}
+    assert [name for name in hidden & secrets.keys() if secrets[name] in caplog.text] == []

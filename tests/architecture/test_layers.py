@@ -1,5 +1,6 @@
 """Each import contract is seen broken when it is broken on purpose: a contract that cannot break keeps nothing."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,8 @@ def test_the_tree_keeps_every_contract(copy: Path) -> None:
         ),
         ("Adapters translate", "providers/adapters/sandbox_primary.py", "import providers.models"),
         ("Only the URL conf reaches a view", "marketplace/installing.py", "import marketplace.views"),
+        ("Only the outbound client", "providers/adapters/sandbox_primary.py", "import requests"),
+        ("Only the outbound client", "integrationhub/core/signing_keys.py", "import socket"),
         ("Nobody imports tasks", "integrationhub/execution/executor.py", "import integrationhub.execution.tasks"),
         (
             "The launcher starts the hub from outside",
@@ -56,3 +59,24 @@ def test_a_contract_breaks_when_it_is_broken(copy: Path, contract: str, module: 
     path.write_text(f"{path.read_text()}\n{line}\n")
     broken = [said for said in report(copy).splitlines() if " BROKEN" in said]
     assert any(said.startswith(contract) for said in broken), broken
+
+
+def opens_connections(source: str) -> bool:
+    """Whether a module imports what import contracts cannot tell from `urllib.parse` or `http.HTTPStatus`."""
+    imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = {
+        f"{getattr(node, 'module', None) or ''}.{alias.name}".strip(".") for node in imports for alias in node.names
+    }
+    return any(name.startswith(("urllib.request", "http.client")) for name in names)
+
+
+def test_only_the_launcher_opens_connections_by_itself() -> None:
+    modules = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "launcher" not in path.parts]
+    assert [str(path) for path in modules if opens_connections(path.read_text())] == []
+
+
+@pytest.mark.parametrize(
+    "line", ["from urllib import request", "import urllib.request", "from http.client import HTTPSConnection"]
+)
+def test_a_module_that_opens_connections_is_noticed(line: str) -> None:
+    assert opens_connections(line)

@@ -25,6 +25,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "marketplace_installation": {},
     "marketplace_subscription": {"tier_id": "free"},
     "marketplace_usage": {"period": "2026-11-01", "used": 1},
+    "outbox_event": {"kind": "thing.happened"},
     "outbox_outboxmessage": {"task": "t", "queue": "maint", "arguments": {}},
 }
 

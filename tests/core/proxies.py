@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 
@@ -37,6 +38,12 @@ class Proxy:
                     sink.sendall(data)
         except OSError:
             return
+
+    def drop(self) -> None:
+        """End the connections there are, as a server does that is restarted."""
+        for connection in self._open[1:]:
+            with suppress(OSError):  # It ended by itself.
+                connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         for opened in self._open:

@@ -29,6 +29,15 @@ def test_settings_of_an_installation_are_taken(settings: Any) -> None:
     refuse_unsafe()
 
 
+def test_opened_networks_are_told_at_the_start(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    settings.DEBUG, settings.OUTBOUND_ALLOWED_NETWORKS = False, []
+    refuse_unsafe()
+    assert "outbound_networks_opened" not in caplog.messages
+    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    refuse_unsafe()
+    assert "outbound_networks_opened" in caplog.messages
+
+
 UNSAFE = [
     ({"SECRET_KEY": ""}, "SECRET_KEY is shorter"),
     ({"SECRET_KEY": "x" * 31}, "SECRET_KEY is shorter"),
@@ -47,6 +56,8 @@ UNSAFE = [
     ({"JWT_ALGORITHM": "RS256", "JWT_PUBLIC_KEY": "", "JWT_JWKS_URL": ""}, "RS256 without a key"),
     ({"JWT_ALGORITHM": "RS256", "JWT_PUBLIC_KEY": "nonsense", "JWT_JWKS_URL": ""}, "JWT_PUBLIC_KEY does not fit"),
     ({"JWT_ISSUER": ""}, "JWT_ISSUER is empty"),
+    ({"OUTBOUND_ALLOWED_NETWORKS": ["10.0.0.1/8"]}, "OUTBOUND_ALLOWED_NETWORKS is no list of networks"),
+    ({"OUTBOUND_ALLOWED_NETWORKS": ["localhost"]}, "OUTBOUND_ALLOWED_NETWORKS is no list of networks"),
     ({"PLATFORM_TENANT_ID": "demo"}, "PLATFORM_TENANT_ID is not a UUID"),
 ]
 

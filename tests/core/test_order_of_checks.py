@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from integrationhub.core import catalogue, throttling
+from integrationhub.core import catalogue, valkey_client
 from tests.core.envelopes import assert_envelope
 from tests.environment import PLATFORM_TENANT
 from tests.make import Api, token
@@ -46,7 +46,7 @@ def test_checks_come_in_the_order_of_the_contract(api: Api, monkeypatch: pytest.
     assert_envelope(send(api, tenant, **bad), 406)
     bad["Accept"] = "*/*"
     assert_envelope(send(api, tenant, **bad), 400, "duplicate_key")
-    assert throttling.breaker.is_open() is False
+    assert not valkey_client.presence.is_away
 
 
 TENANT_HEADERS = {

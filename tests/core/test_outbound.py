@@ -74,7 +74,7 @@ LOST = {
     ),
     "slow body until close": ([b"HTTP/1.0 200 OK\r\n\r\n", *[b"a", 0.1] * 50], "read_timeout"),
     "hung up": ([], "connection_lost"),
-    "garbage": ([b"\x00\x01\x02 garbage\r\n\r\n"], "connection_lost"),
+    "garbage": ([b"\x00\x01\x02 garbage\r\n\r\n"], "unreadable_answer"),
     "compressed": (ok(b"\x1f\x8b", b"Content-Encoding: gzip\r\n"), "unreadable_answer"),
 }
 

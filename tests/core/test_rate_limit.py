@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.conf import settings as configured
+from redis import Redis
 
 from integrationhub.core import catalogue, throttling, valkey_client
 from integrationhub.core.sliding_window import LocalWindows
@@ -19,23 +20,17 @@ from tests.make import Api
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(throttling, "breaker", throttling.Breaker())
     monkeypatch.setattr(throttling, "local_windows", throttling.LocalWindows())
-    _forget_client()
+    valkey_client.forget()
     yield
-    _forget_client()
-
-
-def _forget_client() -> None:
-    valkey_client.client.cache_clear()
-    throttling._script.cache_clear()
+    valkey_client.forget()
 
 
 def through(settings: Any, port: int) -> None:
     real = urlsplit(configured.REDIS_URL)
     login = real.netloc.rpartition("@")[0]
     settings.REDIS_URL = real._replace(netloc=f"{login}@127.0.0.1:{port}" if login else f"127.0.0.1:{port}").geturl()
-    _forget_client()
+    valkey_client.forget()
 
 
 @pytest.fixture
@@ -111,12 +106,13 @@ def test_tenant_without_a_limit_is_neither_counted_nor_told(api: Api, settings: 
 
 def _move_window_back(tenant: UUID, seconds: float) -> None:
     """Make the window's counts older, as if the time had passed."""
-    redis, key = valkey_client.client(), f"hub:rate:{tenant}:requests"
+    redis, key = Redis.from_url(configured.REDIS_URL), f"hub:rate:{tenant}:requests"
     tenths = int(seconds * 10)
     fields = {name.decode(): int(value) for name, value in redis.hgetall(key).items()}
     redis.delete(key)
     moved = {int(name) - tenths: value for name, value in fields.items() if name.isdigit()}
     redis.hset(key, mapping={"used": fields["used"], "oldest": fields["oldest"] - tenths, **moved})
+    redis.close()
 
 
 def take(tenant: UUID, count: int = 1) -> list[bool]:
@@ -157,7 +153,7 @@ def test_redis_that_fails_leaves_this_process_its_share(api: Api, proxy: Proxy, 
     settings.WEB_WORKERS = 2
     assert refusals(api, 5) == 0
     proxy.mode = mode
-    proxy._open[1].close()
+    proxy.drop()
     started = time.monotonic()
     assert refusals(api, 45) == 15
     # Three tries of a tenth of a second; then the breaker spares the rest.
@@ -191,7 +187,7 @@ def test_hanging_redis_costs_a_tenth_of_a_second_a_try(tenant: UUID, proxy: Prox
 def test_redis_that_returns_is_used_again_after_the_pause(
     tenant: UUID, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(throttling, "breaker", throttling.Breaker(seconds=0.2))
+    monkeypatch.setattr(valkey_client, "presence", valkey_client.Presence(seconds=0.2))
     proxy.mode = "close"
     assert [is_shared(tenant) for _ in range(4)] == [False] * 4
     proxy.mode = "pass"

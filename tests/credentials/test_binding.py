@@ -1,13 +1,14 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, connections
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import Settings
 
 from credentials import binding
-from credentials.errors import CredentialBindFailed, CredentialExpired, CredentialNotFound
+from credentials.errors import CredentialBindFailed, CredentialExpired
 from credentials.models import Credential
 from integrationhub.core.tenancy import tenant_scope
 from providers.models import Provider
@@ -18,6 +19,10 @@ SECRETS = {"account": "AC1", "auth_token": "a-long-auth-token-1234"}
 
 def bind(tenant: UUID, **over: object) -> Credential:
     return binding.bind(**{"tenant_id": tenant, "provider_key": "parcel_sms", "secrets": SECRETS, **over})
+
+
+def revealed(tenant: UUID) -> dict[str, Any]:
+    return binding.opened(binding.in_use(tenant_id=tenant)["parcel_sms"])
 
 
 def versions(tenant: UUID) -> list[tuple[int, str]]:
@@ -32,14 +37,13 @@ def let_expire(credential: Credential) -> None:
 
 def test_what_was_bound_is_revealed_to_its_own_tenant(tenant: UUID) -> None:
     bound = bind(tenant)
-    credential, secrets = binding.reveal(tenant_id=tenant, provider_key="parcel_sms")
-    assert (credential.id, secrets) == (bound.id, SECRETS)
+    credential = binding.in_use(tenant_id=tenant)["parcel_sms"]
+    assert (credential.id, binding.opened(credential)) == (bound.id, SECRETS)
 
 
-def test_another_tenants_credential_is_not_found(tenant: UUID) -> None:
+def test_another_tenants_credential_is_not_there(tenant: UUID) -> None:
     bind(uuid4())
-    with pytest.raises(CredentialNotFound):
-        binding.reveal(tenant_id=tenant, provider_key="parcel_sms")
+    assert binding.in_use(tenant_id=tenant) == {}
 
 
 def test_the_database_holds_no_secret_in_the_clear(tenant: UUID) -> None:
@@ -55,7 +59,7 @@ def test_binding_again_makes_the_next_version_and_supersedes_the_last(tenant: UU
     bind(tenant)
     bind(tenant, secrets={**SECRETS, "auth_token": "fresh-auth-token"})
     assert versions(tenant) == [(1, "superseded"), (2, "active")]
-    assert binding.reveal(tenant_id=tenant, provider_key="parcel_sms")[1]["auth_token"] == "fresh-auth-token"
+    assert revealed(tenant)["auth_token"] == "fresh-auth-token"
 
 
 def test_ten_bindings_at_once_leave_one_in_use(tenant: UUID) -> None:
@@ -75,28 +79,12 @@ def test_ten_bindings_at_once_leave_one_in_use(tenant: UUID) -> None:
 def test_an_expired_credential_is_not_revealed(tenant: UUID) -> None:
     let_expire(bind(tenant))
     with pytest.raises(CredentialExpired, match="parcel_sms"):
-        binding.reveal(tenant_id=tenant, provider_key="parcel_sms")
+        revealed(tenant)
 
 
 def test_a_time_to_come_is_kept_as_expiry(tenant: UUID) -> None:
     soon = datetime.now(UTC) + timedelta(hours=1)
     assert bind(tenant, expires_at=soon).expires_at == soon
-
-
-def test_state_tells_for_many_providers_by_one_query(
-    tenant: UUID, django_assert_num_queries: DjangoAssertNumQueries, settings: Settings
-) -> None:
-    bind(tenant)
-    let_expire(binding.bind(tenant_id=tenant, provider_key="quiet_sms", secrets={"api_key": "k"}))
-    keys = ["parcel_sms", "quiet_sms", "sandbox_primary", "no_such_provider"]
-    with django_assert_num_queries(4):  # begin, the tenant's scope, the query, commit
-        states = binding.state(tenant_id=tenant, provider_keys=keys)
-    assert states == {
-        "parcel_sms": "ok",
-        "quiet_sms": "expired",
-        "sandbox_primary": "ok",
-        "no_such_provider": "missing",
-    }
 
 
 def test_revoking_wipes_the_secret_and_keeps_the_record(tenant: UUID) -> None:
@@ -105,8 +93,7 @@ def test_revoking_wipes_the_secret_and_keeps_the_record(tenant: UUID) -> None:
     with connections["owner"].cursor() as cursor:
         cursor.execute("SELECT status, length(sealed) FROM credentials_credential WHERE id = %s", [credential.id])
         assert cursor.fetchone() == ("revoked", 0)
-    with pytest.raises(CredentialNotFound):
-        binding.reveal(tenant_id=tenant, provider_key="parcel_sms")
+    assert binding.in_use(tenant_id=tenant) == {}
 
 
 def test_binding_after_a_revocation_goes_on_counting(tenant: UUID) -> None:

@@ -80,21 +80,21 @@ def test_a_credential_copied_over_another_of_the_same_tenant_does_not_open(tenan
     one, other = bound(tenant), bound(tenant, "quiet_sms")
     sql("UPDATE credentials_credential SET sealed = %s WHERE id = %s", [bytes(one.sealed), other.id])
     with pytest.raises(VaultUnreadable):
-        binding.reveal(tenant_id=tenant, provider_key="quiet_sms")
+        binding.opened(binding.in_use(tenant_id=tenant)["quiet_sms"])
 
 
 def test_a_credential_copied_to_another_tenant_does_not_open(tenant: UUID) -> None:
     mine, theirs = bound(tenant), bound(uuid4())
     sql("UPDATE credentials_credential SET sealed = %s WHERE id = %s", [bytes(theirs.sealed), mine.id])
     with pytest.raises(VaultUnreadable):
-        binding.reveal(tenant_id=tenant, provider_key="parcel_sms")
+        binding.opened(binding.in_use(tenant_id=tenant)["parcel_sms"])
 
 
 def test_a_row_given_to_another_tenant_does_not_open(tenant: UUID) -> None:
     theirs = bound(uuid4())
     sql("UPDATE credentials_credential SET tenant_id = %s WHERE id = %s", [tenant, theirs.id])
     with pytest.raises(VaultUnreadable):
-        binding.reveal(tenant_id=tenant, provider_key="parcel_sms")
+        binding.opened(binding.in_use(tenant_id=tenant)["parcel_sms"])
 
 
 def test_a_row_given_to_another_tenant_together_with_its_key_does_not_open(tenant: UUID) -> None:
@@ -102,7 +102,7 @@ def test_a_row_given_to_another_tenant_together_with_its_key_does_not_open(tenan
     sql("UPDATE credentials_credential SET tenant_id = %s WHERE id = %s", [tenant, theirs.id])
     sql("UPDATE credentials_tenantkey SET tenant_id = %s WHERE tenant_id = %s", [tenant, theirs.tenant_id])
     with pytest.raises(VaultUnreadable):
-        binding.reveal(tenant_id=tenant, provider_key="parcel_sms")
+        binding.opened(binding.in_use(tenant_id=tenant)["parcel_sms"])
 
 
 def test_a_wrapped_key_copied_from_another_tenant_does_not_open(tenant: UUID) -> None:

@@ -54,11 +54,19 @@ def test_an_operator_edits_a_row(operator: Client, sandbox: Provider) -> None:
 
 
 @pytest.mark.parametrize("address", ["http://sandbox.example", "javascript:alert(1)", "sandbox.example"])
-def test_an_address_that_is_not_https_is_refused(operator: Client, sandbox: Provider, address: str) -> None:
+def test_an_address_that_is_not_https_is_refused(
+    operator: Client, sandbox: Provider, settings: Any, address: str
+) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = []
     answer = operator.post(f"{LIST}{sandbox.pk}/change/", form_of(sandbox, base_url=address))
     assert "An https:// address, or nothing." in answer.content.decode()
     sandbox.refresh_from_db()
     assert sandbox.base_url == ""
+
+
+def test_a_plain_address_is_taken_where_a_network_is_opened(operator: Client, sandbox: Provider) -> None:
+    changed = form_of(sandbox, base_url="http://127.0.0.1:9000")
+    assert operator.post(f"{LIST}{sandbox.pk}/change/", changed).status_code == 302
 
 
 def test_an_operator_adds_a_row(operator: Client) -> None:

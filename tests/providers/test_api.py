@@ -36,7 +36,7 @@ def keys_of(answer: Any) -> list[str]:
 def test_every_user_may_read_the_catalogue(api: Api) -> None:
     answer = api.as_role("user").get("/providers")
     assert answer.status_code == 200
-    assert keys_of(answer) == ["sandbox_primary", "sandbox_secondary"]
+    assert {"sandbox_primary", "sandbox_secondary"} <= set(keys_of(answer))
     assert answer.json()["data"][0].keys() == {
         "provider_key", "id", "display_name", "category", "status", "summary", "position", "intents", "has_adapter",
         "needs_credential", "created_at", "updated_at",
@@ -50,27 +50,34 @@ def test_the_second_version_answers_alike(api: Api) -> None:
 def test_the_list_is_paged_in_the_operators_order(api: Api) -> None:
     Provider.objects.create(**NEW, position=1)
     Provider.objects.filter(provider_key="sandbox_primary").update(position=500)
-    first = api.get("/providers?limit=2").json()
-    assert [row["provider_key"] for row in first["data"]] == ["acme_sms", "sandbox_secondary"]
-    assert first["has_more"] is True
-    rest = api.get(f"/providers?limit=2&cursor={first['next_cursor']}").json()
-    assert [row["provider_key"] for row in rest["data"]] == ["sandbox_primary"]
-    assert (rest["has_more"], rest["next_cursor"]) == (False, None)
+    keys, page = [], api.get("/providers?limit=2").json()
+    while page["has_more"]:
+        assert len(page["data"]) == 2
+        keys += [row["provider_key"] for row in page["data"]]
+        page = api.get(f"/providers?limit=2&cursor={page['next_cursor']}").json()
+    keys += [row["provider_key"] for row in page["data"]]
+    assert page["next_cursor"] is None
+    assert (keys[0], keys[-1]) == ("acme_sms", "sandbox_primary")
+    assert keys[1:-1] == sorted(keys[1:-1])
+    assert len(keys) == Provider.objects.count()
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "found", "not_found"),
     [
-        ("status=planned", ["acme_sms"]),
-        ("status=active&category=messaging", ["sandbox_primary", "sandbox_secondary"]),
-        ("category=storage", []),
-        ("intent=message.send.sms", ["sandbox_primary", "sandbox_secondary"]),
-        ("intent=storage.put.object", []),
+        ("status=planned", "acme_sms", "sandbox_primary"),
+        ("status=active&category=messaging", "sandbox_primary", "acme_sms"),
+        ("category=messaging", "acme_sms", "pebble_storage"),
+        ("category=storage", "pebble_storage", "sandbox_primary"),
+        ("intent=message.send.sms", "sandbox_primary", "acme_sms"),
     ],
 )
-def test_the_list_can_be_narrowed(api: Api, query: str, found: list[str]) -> None:
+def test_the_list_can_be_narrowed(api: Api, query: str, found: str, not_found: str) -> None:
     Provider.objects.create(**NEW)
-    assert keys_of(api.get(f"/providers?{query}")) == found
+    Provider.objects.create(**{**NEW, "provider_key": "pebble_storage", "category": "storage"})
+    keys = keys_of(api.get(f"/providers?{query}"))
+    assert found in keys
+    assert not_found not in keys
 
 
 def test_every_filter_without_meaning_is_named(api: Api) -> None:
@@ -101,7 +108,7 @@ def test_a_key_in_other_letters_is_not_found_but_said(api: Api) -> None:
 
 def test_where_the_sandbox_is_off_it_is_not_shown(api: Api, settings: Any) -> None:
     settings.SANDBOX_ENABLED = False
-    assert keys_of(api.get("/providers")) == []
+    assert not {"sandbox_primary", "sandbox_secondary"} & set(keys_of(api.get("/providers")))
     assert api.get("/providers/sandbox_primary").status_code == 404
 
 
@@ -266,17 +273,20 @@ def test_a_foreign_method_is_refused_in_the_envelope(platform: Api, method: str,
 def test_seeding_again_leaves_the_operators_changes(platform: Api) -> None:
     platform.patch("/providers/sandbox_primary", {"display_name": "Ours"})
     platform.delete("/providers/sandbox_secondary")
+    before = Provider.objects.count()
     seed()
     assert platform.get("/providers/sandbox_primary").json()["display_name"] == "Ours"
     assert platform.get("/providers/sandbox_secondary").json()["status"] == "retired"
-    assert Provider.objects.count() == 2
+    assert Provider.objects.count() == before
 
 
 def test_where_the_sandbox_is_off_it_is_not_seeded(settings: Any) -> None:
     Provider.objects.update(provider_key=Concat("provider_key", Value("_before")))
     settings.SANDBOX_ENABLED = False
     seed()
-    assert not Provider.objects.exclude(provider_key__endswith="_before").exists()
+    seeded = Provider.objects.exclude(provider_key__endswith="_before")
+    assert seeded.exists()
+    assert not seeded.filter(provider_key__startswith="sandbox_").exists()
 
 
 def test_the_same_key_adds_a_provider_once(platform: Api) -> None:

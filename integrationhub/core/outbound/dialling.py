@@ -1,0 +1,113 @@
+"""Connections to hosts: looked up once, every address judged, and dialled at exactly the addresses that were judged.
+
+So a name that answers with a public address first and another one later wins nothing. TLS and the Host header go by
+the name in the URL.
+"""
+
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import certifi
+from django.conf import settings
+
+from integrationhub.core.deadline import Deadline
+from integrationhub.core.outbound import addresses
+from integrationhub.core.outbound.errors import NotSent
+from integrationhub.core.outbound.resolving import Resolver
+
+logger = logging.getLogger(__name__)
+
+RESOLVE_SECONDS = CONNECT_SECONDS = 2.0
+MOST_ADDRESSES = 4
+# Elsewhere than in an opened network. Other services listen on other ports, and what we would say to them is not HTTP
+# to them: a list of ports to refuse is never complete.
+PUBLIC_PORTS = (443, 8443)
+
+Resolve = Callable[[str, float], list[str]]
+Connect = Callable[[tuple[str, int], float], socket.socket]
+
+
+class Origin(NamedTuple):
+    scheme: str
+    host: str
+    port: int
+
+
+class Dialler:
+    """Makes connections; a guarded one only to public addresses by https, and to what the settings open."""
+
+    def __init__(
+        self,
+        is_guarded: bool,
+        resolve: Resolve | None = None,
+        connect: Connect = socket.create_connection,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._is_guarded, self._connect, self._tls = is_guarded, connect, tls
+        self._resolve = resolve or Resolver()
+
+    def dial(self, origin: Origin, deadline: Deadline) -> socket.socket:
+        """A connection that is ready for the request. Raises NotSent, whatever went wrong."""
+        found = self._look_up(origin.host, min(RESOLVE_SECONDS, deadline.remaining()))
+        if self._is_guarded and not _may_be_dialled(origin, found):
+            logger.warning("outbound_address_refused", extra={"host": origin.host, "port": origin.port})
+            raise NotSent("refused")
+        # One limit for all addresses and the handshake; a Deadline, since a handshake can be dripped.
+        deadline = deadline.within(CONNECT_SECONDS)
+        sock = self._connected([(address, origin.port) for address in found[:MOST_ADDRESSES]], deadline)
+        return self._secured(sock, origin.host, deadline) if origin.scheme == "https" else sock
+
+    def _look_up(self, host: str, seconds: float) -> list[str]:
+        try:
+            found = self._resolve(host, seconds)
+        except (OSError, ValueError) as error:
+            raise NotSent("dns") from error
+        if not found:
+            raise NotSent("dns")
+        return found
+
+    def _connected(self, targets: list[tuple[str, int]], deadline: Deadline) -> socket.socket:
+        """The first connection that comes about. Each address but the last leaves time for those after it."""
+        failed: OSError = TimeoutError()
+        for number, target in enumerate(targets):
+            try:
+                sock = self._connect(target, max(0.001, deadline.remaining() / (len(targets) - number)))
+            except OSError as error:
+                failed = error
+            else:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return sock
+        raise NotSent("connect_timeout" if isinstance(failed, TimeoutError) else "refused") from failed
+
+    def _secured(self, sock: socket.socket, host: str, deadline: Deadline) -> socket.socket:
+        try:
+            # The time-out of a handshake bounds the whole of it, not each read.
+            sock.settimeout(max(0.001, deadline.remaining()))
+            return (self._tls or _public_tls()).wrap_socket(sock, server_hostname=host)
+        except (OSError, ValueError) as error:
+            sock.close()
+            raise NotSent("connect_timeout" if isinstance(error, TimeoutError) else "tls") from error
+
+
+def _may_be_dialled(origin: Origin, found: list[str]) -> bool:
+    """Whether every address may be, at this port: one bad answer refuses the name."""
+    opened = addresses.networks(tuple(settings.OUTBOUND_ALLOWED_NETWORKS))
+    for address in map(addresses.parse, found):
+        if addresses.is_within(address, opened):
+            continue
+        if origin.scheme != "https" or origin.port not in PUBLIC_PORTS or not addresses.is_public(address):
+            return False
+    return True
+
+
+@cache
+def _public_tls() -> ssl.SSLContext:
+    """Trusts what the system trusts (`SSL_CERT_FILE` too) and the authorities that browsers do."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -1,0 +1,51 @@
+"""Names to addresses within a time limit, which `getaddrinfo` knows nothing of."""
+
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from ipaddress import ip_address
+from typing import Any
+
+MOST_LOOK_UPS = 32
+
+
+class Resolver:
+    """Looks names up in threads, one for each name however many ask for it, and at most `most` at once.
+
+    The threads are daemons: a name server that hangs keeps neither a caller waiting nor the process from ending.
+    """
+
+    def __init__(self, look_up: Callable[..., Any] = socket.getaddrinfo, most: int = MOST_LOOK_UPS) -> None:
+        self._getaddrinfo, self._most = look_up, most
+        self._pending: dict[str, Future[list[str]]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, host: str, seconds: float) -> list[str]:
+        """Every address of the host, in the order to try them. Raises TimeoutError, or OSError for an unknown name."""
+        try:
+            return [str(ip_address(host))]
+        except ValueError:
+            return list(self._asked(host).result(timeout=seconds))
+
+    def _asked(self, host: str) -> Future[list[str]]:
+        with self._lock:
+            if pending := self._pending.get(host):
+                return pending
+            if len(self._pending) >= self._most:
+                raise TimeoutError("Every look-up hangs.")
+            answer: Future[list[str]] = Future()
+            threading.Thread(target=self._look_up, args=(host, answer), name="resolve", daemon=True).start()
+            self._pending[host] = answer
+            return answer
+
+    def _look_up(self, host: str, answer: Future[list[str]]) -> None:
+        try:
+            rows = self._getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except (OSError, ValueError) as error:
+            answer.set_exception(error)
+        else:
+            answer.set_result(list(dict.fromkeys(row[4][0] for row in rows)))
+        finally:
+            with self._lock:
+                del self._pending[host]

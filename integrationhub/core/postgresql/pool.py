@@ -1,0 +1,38 @@
+"""psycopg's pool, with a check of each borrowed connection that asks the kernel and not the server."""
+
+import select
+import time
+from typing import Any
+
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+
+class LivePool(ConnectionPool[Connection[Any]]):
+    """Lends connections that the server has not ended.
+
+    psycopg's own `check` asks the server on every borrowing, and pauses for a second or more after the second
+    connection that failed: a server that was restarted would cost the first borrowers their whole time-out.
+    """
+
+    def getconn(self, timeout: float | None = None) -> Connection[Any]:
+        """Raises PoolTimeout when there is none within `timeout` seconds (the pool's own where it is None)."""
+        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
+        while True:
+            connection = super().getconn(max(0.0, deadline - time.monotonic()))
+            if is_live(connection):
+                return connection
+            connection.close()
+            self.putconn(connection)  # Which drops it, and opens another.
+
+
+def is_live(connection: Connection[Any]) -> bool:
+    """Whether the server has kept an idle connection open: it says nothing on one but its farewell.
+
+    Also false for the rare one on which it announced a change of its settings; that one is only opened anew.
+    """
+    if connection.closed:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)

@@ -1,0 +1,166 @@
+"""Twilio Programmable Messaging.
+
+Send: https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource
+Error codes: https://www.twilio.com/docs/api/errors
+"""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+from integrationhub.core import catalogue
+from integrationhub.core.outbound import Answer
+from providers import answers, senders
+from providers.adapter import Adapter, Call, Receipt
+from providers.errors import Next, ProviderError, Retry, Stop
+
+# https://www.twilio.com/docs/api/errors/90007
+LONGEST_VALIDITY_SECONDS = 36_000
+_CODES: dict[int, dict[str, Any]] = {
+    20429: {"kind": Retry},  # Too many requests: https://www.twilio.com/docs/api/errors/20429
+    20003: {"kind": Next, "credential_refused": True},  # Sid or token is wrong, or the account is suspended.
+    20404: {"kind": Next},  # There is no such account.
+    21408: {"kind": Next},  # The account may not send to this country.
+    21606: {"kind": Next},  # The sender is not this account's, or cannot send SMS.
+    21608: {"kind": Next},  # A trial account sends to verified numbers only.
+    21611: {"kind": Next},  # The sender's queue is full.
+    21612: {"kind": Next},  # No route from this sender to this number.
+    21659: {"kind": Next},  # The sender is no number of Twilio's.
+    21660: {"kind": Next},  # The sender belongs to another account.
+    21703: {"kind": Next},  # The messaging service has no sender.
+    21211: {"kind": Stop, "entry": catalogue.INVALID_PHONE},
+    21610: {"kind": Stop},  # The recipient has opted out.
+    21614: {"kind": Stop},  # The recipient cannot receive SMS.
+}
+
+
+class TwilioSms(Adapter):
+    key = "twilio_sms"
+    display_name = "Twilio"
+    summary = "Text messages through Twilio."
+    docs_url = "https://www.twilio.com/docs/messaging/api/message-resource"
+    base_url = "https://api.twilio.com"
+    hosts = frozenset({"api.twilio.com"})
+    intents = frozenset({"message.send.sms"})
+    config_schema = {
+        "type": "object",
+        "properties": {
+            "from": {
+                "type": "string",
+                "minLength": 3,
+                "maxLength": 20,
+                "description": "the sender: a number of the account in E.164, a short code or a sender name",
+                "examples": ["+15005550006"],
+            },
+            "messaging_service_sid": {
+                "type": "string",
+                "pattern": "^MG[0-9a-fA-F]{32}$",
+                "description": "MG and 32 hexadecimal digits: the messaging service that sends where `from` is not set",
+                "examples": ["MG00000000000000000000000000000001"],
+            },
+        },
+        "additionalProperties": False,
+    }
+    credential_schema = {
+        "type": "object",
+        "properties": {
+            "account_sid": {
+                "type": "string",
+                "pattern": "^AC[0-9a-fA-F]{32}$",
+                "description": "AC and 32 hexadecimal digits: the account's SID",
+                "examples": ["AC00000000000000000000000000000001"],
+            },
+            "auth_token": {
+                "type": "string",
+                "minLength": 16,
+                "maxLength": 100,
+                "x-secret": True,
+                "description": "the account's auth token",
+                "examples": ["0123456789abcdef0123456789abcdef"],
+            },
+            "api_key_sid": {
+                "type": "string",
+                "pattern": "^SK[0-9a-fA-F]{32}$",
+                "x-secret": True,
+                "description": "SK and 32 hexadecimal digits: an API key's SID, in place of the auth token",
+            },
+            "api_key_secret": {
+                "type": "string",
+                "minLength": 16,
+                "maxLength": 100,
+                "x-secret": True,
+                "description": "the API key's secret",
+            },
+        },
+        "required": ["account_sid"],
+        "oneOf": [{"required": ["auth_token"]}, {"required": ["api_key_sid", "api_key_secret"]}],
+        "additionalProperties": False,
+    }
+
+    def preflight(self, call: Call) -> None:
+        if not _sender(call):
+            raise senders.refused(self.display_name)
+
+    def check(self, call: Call) -> bool:
+        """Read the account, or with an API key the list of messages, since a standard key may not read the account.
+
+        https://www.twilio.com/docs/iam/api/account#fetch-an-account-resource, https://www.twilio.com/docs/iam/api-keys
+        """
+        path, member = ("/Messages.json?PageSize=1", "messages") if "api_key_sid" in call.secrets else (".json", "sid")
+        answer = self.ask(call, "GET", _path(call, path), auth=_login(call))
+        if answer.status != HTTPStatus.OK or member not in answers.document(answer):
+            raise self._failure(call, answer)
+        return True
+
+    def execute(self, call: Call) -> Receipt:
+        sender = _sender(call)
+        if not sender:
+            raise senders.unset(self.display_name)
+        form = {**sender, "To": call.payload["to"], "Body": call.payload["text"]}
+        if "ttl_seconds" in call.payload:
+            form["ValidityPeriod"] = str(min(LONGEST_VALIDITY_SECONDS, call.payload["ttl_seconds"]))
+        answer = self.ask(call, "POST", _path(call, "/Messages.json"), data=form, auth=_login(call))
+        said = answers.document(answer)
+        if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED) and _is_text(said.get("sid")):
+            return Receipt(said["sid"], _result(said))
+        raise self._failure(call, answer)
+
+    def _failure(self, call: Call, answer: Answer) -> ProviderError:
+        """A code counts in a refusal only: beside a 5xx it says nothing about whether Twilio acted."""
+        said = answers.document(answer)
+        code = said.get("code")
+        known: dict[str, Any] = {}
+        if 400 <= answer.status < 500 and type(code) is int:
+            known = {"reason": f"twilio_{code}"}
+            if code in _CODES:
+                known |= {"credential_refused": False, **_CODES[code]}
+        return self.failure(call, answer, said.get("message"), **known)
+
+
+def _sender(call: Call) -> dict[str, str]:
+    """The payload's sender before the installation's, and either before its messaging service; empty without any."""
+    if sender := senders.chosen(call):
+        return {"From": sender}
+    service = call.config.get("messaging_service_sid")
+    return {"MessagingServiceSid": service} if service else {}
+
+
+def _path(call: Call, rest: str) -> str:
+    return f"/2010-04-01/Accounts/{call.secrets['account_sid']}{rest}"
+
+
+def _login(call: Call) -> tuple[str, str]:
+    if "api_key_sid" in call.secrets:
+        return call.secrets["api_key_sid"], call.secrets["api_key_secret"]
+    return call.secrets["account_sid"], call.secrets["auth_token"]
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _result(said: dict[str, Any]) -> dict[str, Any]:
+    """A messaging service says 0 segments at first, since it has chosen no sender yet: that is not known, then."""
+    segments = str(said.get("num_segments") or "")
+    is_known = re.fullmatch("[1-9][0-9]{0,3}", segments)
+    return {"status": said.get("status"), "segments": int(segments) if is_known else None}

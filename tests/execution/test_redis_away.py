@@ -1,0 +1,106 @@
+"""`/execute` while Redis hangs, is gone and is back: as many answers as ever, and three of them late."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings as configured
+from django.db import connections
+
+from integrationhub.core import throttling, valkey_client
+from marketplace import quotas
+from marketplace.models import Tier
+from tests.core.proxies import Proxy
+from tests.execution.conftest import ProviderServer
+from tests.make import Api, sms
+
+NUMBER = "+14155552671"
+LIMIT = 100_000
+THREADS = 16
+
+
+@pytest.fixture(autouse=True)
+def redis(settings: Any, monkeypatch: pytest.MonkeyPatch, live: Api) -> Iterator[Proxy]:
+    monkeypatch.setattr(throttling, "local_windows", throttling.LocalWindows())
+    Tier.objects.filter(key="free").update(requests_per_minute=LIMIT, monthly_quota=None)
+    quotas._limits.clear()
+    settings.WEB_WORKERS = 2
+    real = urlsplit(configured.REDIS_URL)
+    login = real.netloc.rpartition("@")[0]
+    with Proxy((real.hostname or "", real.port or 6379)) as proxy:
+        host = f"127.0.0.1:{proxy.port}"
+        settings.REDIS_URL = real._replace(netloc=f"{login}@{host}" if login else host).geturl()
+        valkey_client.forget()
+        yield proxy
+    valkey_client.forget()
+
+
+def execute(live: Api) -> tuple[Any, float]:
+    started = time.monotonic()
+    return live.post("/execute", sms(NUMBER)), time.monotonic() - started
+
+
+def limit_told(live: Api) -> int:
+    return int(live.get("/usage")["X-RateLimit-Limit"])
+
+
+def usual(live: Api) -> float:
+    """The slowest of ten, without the first."""
+    execute(live)
+    return max(execute(live)[1] for _ in range(10))
+
+
+def test_a_hanging_redis_delays_three_tenths_of_a_second_in_all(
+    live: Api, redis: Proxy, server: ProviderServer
+) -> None:
+    before = usual(live)
+    redis.mode = "hang"
+    answers = [execute(live) for _ in range(20)]
+    assert {answer.status_code for answer, _ in answers} == {200}
+    assert len(server.received) == 31
+    late = [seconds - before for _, seconds in answers if seconds > before + 0.08]
+    assert sum(late) < 0.5
+    assert len(late) <= 3
+
+
+def test_a_redis_that_is_gone_delays_nothing(live: Api, redis: Proxy) -> None:
+    before = usual(live)
+    redis.mode = "close"
+    redis.drop()
+    answers = [execute(live) for _ in range(10)]
+    assert {answer.status_code for answer, _ in answers} == {200}
+    assert max(seconds for _, seconds in answers) < before + 0.1
+    assert limit_told(live) == LIMIT // 2
+
+
+@pytest.mark.slow
+def test_sixteen_threads_see_it_go_and_come_back_and_fail_nothing(live: Api, redis: Proxy) -> None:
+    ended, told = threading.Event(), []
+
+    def keep_on(_: int) -> None:
+        while not ended.is_set():
+            began = time.monotonic()
+            answer = live.get("/usage")
+            told.append((began, time.monotonic() - began, answer.status_code, int(answer["X-RateLimit-Limit"])))
+            connections.close_all()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for number in range(THREADS):
+            pool.submit(keep_on, number)
+        time.sleep(1)
+        redis.mode, went = "hang", time.monotonic()
+        time.sleep(2)
+        redis.mode, back = "pass", time.monotonic()
+        time.sleep(5.5)
+        ended.set()
+    assert {status for _, _, status, _ in told} == {200}
+    # The three tries are over after half a second; from then on nobody waits, until somebody finds it back.
+    calm = [seconds for began, seconds, _, _ in told if began < went]
+    away = [seconds for began, seconds, _, limit in told if went + 0.6 < began < back]
+    assert sorted(away)[len(away) // 2] < sorted(calm)[len(calm) // 2] + 0.05
+    assert {limit for began, _, _, limit in told if went + 0.6 < began < back} == {LIMIT // 2}
+    assert {limit for began, _, _, limit in told if began > back + 5} == {LIMIT}
