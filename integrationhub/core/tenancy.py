@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 from uuid import UUID
 
+import psycopg
 from django.db import connection, models, transaction
 
 
@@ -29,20 +30,20 @@ def tenant_scope(tenant_id: UUID) -> Iterator[None]:
 
 
 def run_in_scope(tenant_id: UUID, *statements: str, **parameters: Any) -> list[list[tuple[Any, ...]]]:
-    """What each statement returned, all of them run in one round trip and one transaction of this tenant.
+    """The rows of each statement, all of them run in one round trip and one transaction of this tenant.
 
-    It is `tenant_scope` for the two moments of a request that must cost little. PostgreSQL runs several statements
-    that come in one message as one transaction, so either all of them stand or none does:
-    https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
+    It is `tenant_scope` for the moments of a request that must cost little: what stands in one pipeline is one
+    transaction, and the server keeps the plans of prepared statements.
+    https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html
     The named `parameters` (and `tenant_id`) are shared by the statements.
     """
     _is_inside_scope_of(tenant_id)
-    with connection.cursor() as cursor:
-        cursor.execute(";".join((_SET_TENANT, *statements)), {**parameters, "tenant_id": tenant_id})
-        results: list[list[tuple[Any, ...]]] = []
-        while cursor.nextset():
-            results.append(cursor.fetchall() if cursor.description else [])
-        return results
+    connection.ensure_connection()
+    server: psycopg.Connection[Any] = connection.connection
+    values = {**parameters, "tenant_id": tenant_id}
+    with connection.wrap_database_errors, server.pipeline():
+        cursors = [psycopg.Cursor(server).execute(sql, values, prepare=True) for sql in (_SET_TENANT, *statements)]
+    return [cursor.fetchall() if cursor.description else [] for cursor in cursors[1:]]
 
 
 _SET_TENANT = "SELECT set_config('app.tenant_id', %(tenant_id)s::text, true)"
