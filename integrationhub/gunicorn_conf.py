@@ -1,5 +1,6 @@
 """How gunicorn serves the hub: `gunicorn -c integrationhub/gunicorn_conf.py integrationhub.wsgi`."""
 
+import gc
 import os
 from typing import Any
 
@@ -36,3 +37,9 @@ logconfig_dict = logging_config(level=os.environ.get("LOG_LEVEL", "INFO"))
 def post_fork(server: Any, worker: Any) -> None:
     """A worker must not outlive its master, not even one that was killed."""
     die_with_parent()
+
+
+def post_worker_init(worker: Any) -> None:
+    """What the application is made of stays for good: the garbage collector need not look through it again."""
+    gc.collect()
+    gc.freeze()

@@ -1,6 +1,9 @@
 """The bearer token becomes a `Principal`, or the request ends here with 401 and a reason."""
 
+import hashlib
 import re
+import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
@@ -12,6 +15,7 @@ from rest_framework.request import Request
 from integrationhub.core.errors import Unauthorized
 from integrationhub.core.http import ROLES, Principal
 from integrationhub.core.ids import read_id
+from integrationhub.core.memory import ShortMemory
 from integrationhub.core.signing_keys import keys
 
 MAX_TOKEN_BYTES = 8 * 1024
@@ -34,6 +38,20 @@ _REASONS: dict[type[jwt.PyJWTError], str] = {
     jwt.InvalidSignatureError: "bad_signature",
     jwt.InvalidAlgorithmError: "wrong_algorithm",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a verified token said, and the key that it was verified with."""
+
+    principal: Principal
+    expires_at: int
+    key_id: Any
+    key: Any = field(repr=False)
+
+
+# By the token's digest, since a token is a secret.
+_verified: ShortMemory[bytes, _Seen] = ShortMemory(seconds=60, capacity=10_000)
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -65,7 +83,22 @@ def _token_of(header: str) -> str:
 
 
 def verify(token: str) -> Principal:
-    """The caller that a compact JWT names. Raises Unauthorized with `details.reason`, never anything else."""
+    """The caller that a compact JWT names. Raises Unauthorized with `details.reason`, never anything else.
+
+    A caller shows one token many times: what was found of it is remembered for a minute, as long as the key that
+    signed it is still the issuer's; its end is looked at each time.
+    """
+    digest = hashlib.sha256(token.encode()).digest()
+    seen = _verified.get(digest)
+    if seen is None or keys().find(seen.key_id) is not seen.key:
+        seen = _seen(token)
+        _verified.put(digest, seen)
+    if time.time() >= seen.expires_at + LEEWAY_SECONDS:
+        raise _refused("expired")
+    return seen.principal
+
+
+def _seen(token: str) -> "_Seen":
     try:
         header = jwt.get_unverified_header(token)
         key = _key(header)
@@ -83,7 +116,7 @@ def verify(token: str) -> Principal:
         raise _refused(reason) from error
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise _refused("malformed") from error
-    return _principal(claims)
+    return _Seen(_principal(claims), claims["exp"], header.get("kid"), key)
 
 
 def _key(header: dict[str, Any]) -> Any:

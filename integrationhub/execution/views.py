@@ -5,6 +5,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework.response import Response
 
 from integrationhub.core import catalogue
+from integrationhub.core.exception_handler import DATABASE_AWAY
 from integrationhub.core.http import HubRequest
 from integrationhub.core.pagination import PageParameters, filters, page
 from integrationhub.core.tenancy import tenant_scope
@@ -75,6 +76,7 @@ class ExecutionDoor(HubView):
 
 class ExecuteView(ExecutionDoor):
     units_used: int | None = None
+    is_quota_told = True
     failures = {
         "POST": (
             *REFUSALS,
@@ -110,11 +112,13 @@ class ExecuteView(ExecutionDoor):
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, Concluded):
             self.units_used = exc.units_used
+        # A database that did not answer the request would be waited for once more.
+        self.is_quota_told = not isinstance(exc, DATABASE_AWAY)
         return super().handle_exception(exc)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer = super().finalize_response(request, response, *args, **kwargs)
-        if hasattr(request._request, "rate_limit_decision"):
+        if self.is_quota_told and hasattr(request._request, "rate_limit_decision"):
             for name, value in spending.headers(request.user.tenant_id, self.units_used).items():
                 answer[name] = value
         return answer

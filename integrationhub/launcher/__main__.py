@@ -43,6 +43,12 @@ def check(options: argparse.Namespace, supervisor: Supervisor) -> int:
     return checks.run_checks(supervisor, static=options.static, everything=options.all)
 
 
+def bench(options: argparse.Namespace, supervisor: Supervisor) -> int:
+    # It has children of its own to stop, one after another.
+    words = [sys.executable, "-m", "bench", *sys.argv[2:]]
+    return supervisor.run(Program("bench", words, os.environ, grace_seconds=14.0))
+
+
 def token(options: argparse.Namespace, _: Supervisor) -> int:
     settings = environment.token_settings(os.environ, State(options.state).known_secrets())
     sys.stdout.write(tokens.mint(settings, options.tenant, options.role, options.ttl) + "\n")
@@ -62,7 +68,7 @@ def doctor(options: argparse.Namespace, supervisor: Supervisor) -> int:
     return supervisor.run(Program("doctor", [sys.executable, str(ROOT / "manage.py"), "doctor"], settings))
 
 
-COMMANDS = {"up": up, "demo": demo, "test": test, "check": check, "token": token, "doctor": doctor}
+COMMANDS = {"up": up, "demo": demo, "test": test, "check": check, "bench": bench, "token": token, "doctor": doctor}
 
 
 @contextmanager

@@ -17,6 +17,7 @@ ROLES = ("user", "organizer", "admin")
 LONGEST_TTL = timedelta(hours=24)
 # The commands that need the tools of requirements-dev.txt.
 DEVELOPMENT = ("test", "check")
+WORK = ("one", "chain")
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 
@@ -62,6 +63,34 @@ def tenant(text: str) -> UUID:
         ) from None
 
 
+def positive(text: str) -> float:
+    """Reads a number of seconds above zero."""
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) or not float(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds such as 5 or 0.5")
+    return float(text)
+
+
+def rounds(text: str) -> int:
+    """Reads how often."""
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 999")
+    return int(text)
+
+
+def numbers(text: str) -> list[int]:
+    """Reads numbers from 1 to 512, separated by commas."""
+    if not re.fullmatch(r"[0-9]{1,3}(,[0-9]{1,3})*", text) or not all(1 <= int(n) <= 512 for n in text.split(",")):
+        raise argparse.ArgumentTypeError(f"{text!r} is not numbers from 1 to 512, as in 1,16,64")
+    return [int(number) for number in text.split(",")]
+
+
+def kinds_of_work(text: str) -> list[str]:
+    """Reads kinds of work, separated by commas."""
+    if not set(words := text.split(",")) <= set(WORK):
+        raise argparse.ArgumentTypeError(f"{text!r} names something else than {' and '.join(WORK)}")
+    return words
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hub", description="The Integration Hub: start it, try it, test it.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -82,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--static", action="store_true", help="stop before the tests")
     check.add_argument("--all", action="store_true", help="run the whole test suite instead of the fast tests")
+    _add_bench(command("bench", "Measures the hub beside the same work done plainly and a bare view, on this machine."))
     token = command("token", "Prints a token for the API of the hub that keeps its state in the state directory.")
     token.add_argument(
         "--tenant", type=tenant, required=True, metavar="UUID", help="the tenant that the token speaks for"
@@ -94,6 +124,17 @@ def _parser() -> argparse.ArgumentParser:
     doctor = command("doctor", "Names each missing or wrong setting with its fix; exits non-zero if there is any.")
     _add_state(doctor)
     return parser
+
+
+def _add_bench(bench: argparse.ArgumentParser) -> None:
+    bench.add_argument("--seconds", type=positive, default=5.0, help="how long each run lasts (default: 5)")
+    bench.add_argument("--rounds", type=rounds, default=5, help="how often all of it is repeated (default: 5)")
+    bench.add_argument("--clients", type=numbers, default=[1, 16, 64], help="connections at once (default: 1,16,64)")
+    bench.add_argument(
+        "--only", type=kinds_of_work, default=list(WORK), help="one: a provider that delivers; chain: the second does"
+    )
+    bench.add_argument("--profile", action="store_true", help="show instead where the hub's own time goes")
+    bench.add_argument("--strict", action="store_true", help="fail when a goal is missed")
 
 
 def _add_port(parser: argparse.ArgumentParser, default: int) -> None:

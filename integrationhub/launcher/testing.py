@@ -23,10 +23,10 @@ ALONE = re.compile(r"\.py\b|^-n|^-[sh]$|no:xdist|^--(numprocesses|dist|pdb|trace
 
 
 @contextmanager
-def throw_away_servers(supervisor: Supervisor) -> Iterator[dict[str, str]]:
+def throw_away_servers(supervisor: Supervisor, *, durable: bool = False) -> Iterator[dict[str, str]]:
     """The environment of a test run: a superuser's `DATABASE_OWNER_URL` and a `REDIS_URL`, those given or our own.
 
-    Our own forget everything when the block is left, and write nothing durably before.
+    Our own forget everything when the block is left, and write durably before only where that is asked for.
     """
     with tempfile.TemporaryDirectory(prefix="hub-test-") as name:
         directory, secrets = Path(name), new_secrets()
@@ -41,7 +41,7 @@ def throw_away_servers(supervisor: Supervisor) -> Iterator[dict[str, str]]:
                 broker.start(supervisor)
                 settings |= broker.settings
             if not settings.get("DATABASE_OWNER_URL"):
-                cluster = postgres.cluster_in(directory, free_port(), durable=False)
+                cluster = postgres.cluster_in(directory, free_port(), durable=durable)
                 homes.append(cluster.data.parent)
                 database = servers.own_database(cluster, secrets, directory / "postgres.log")
                 database.start(supervisor)

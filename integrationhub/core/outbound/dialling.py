@@ -59,7 +59,7 @@ class Dialler:
         # One limit for all addresses and the handshake; a Deadline, since a handshake can be dripped.
         deadline = deadline.within(CONNECT_SECONDS)
         sock = self._connected([(address, origin.port) for address in found[:MOST_ADDRESSES]], deadline)
-        return self._secured(sock, origin.host, deadline) if origin.scheme == "https" else sock
+        return self._secured(sock, origin.host.rstrip("."), deadline) if origin.scheme == "https" else sock
 
     def _look_up(self, host: str, seconds: float) -> list[str]:
         try:

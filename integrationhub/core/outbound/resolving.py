@@ -40,12 +40,17 @@ class Resolver:
             return answer
 
     def _look_up(self, host: str, answer: Future[list[str]]) -> None:
+        found: list[str] = []
+        failed: Exception | None = None
         try:
             rows = self._getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            found = list(dict.fromkeys(row[4][0] for row in rows))
         except (OSError, ValueError) as error:
-            answer.set_exception(error)
+            failed = error
+        # Before anyone hears of the answer, so that whoever asks after that asks anew.
+        with self._lock:
+            del self._pending[host]
+        if failed:
+            answer.set_exception(failed)
         else:
-            answer.set_result(list(dict.fromkeys(row[4][0] for row in rows)))
-        finally:
-            with self._lock:
-                del self._pending[host]
+            answer.set_result(found)
