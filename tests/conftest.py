@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import redis
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
@@ -13,6 +14,7 @@ from django.db import connections
 from django.test import Client
 
 from integrationhub.core import provisioning
+from integrationhub.execution import circuits
 from tests.make import Api
 
 # What belongs to no test: the schema's own records.
@@ -74,6 +76,16 @@ def clean(wipe: str) -> Iterator[None]:
     yield
     with connections["owner"].cursor() as cursor:
         cursor.execute(wipe)
+
+
+@pytest.fixture(autouse=True)
+def circuits_are_closed() -> Iterator[None]:
+    """A provider that one test has broken works again in the next."""
+    yield
+    circuits.forget()
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        for key in client.scan_iter("hub:circuit:*"):
+            client.delete(key)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What may be dialled, judged on the address that is dialled: whatever a host's spelling, its DNS or its clothes."""
 
+import re
 import socket
 from ipaddress import ip_address
 from typing import Any
@@ -11,7 +12,13 @@ from integrationhub.core.outbound import Client, NotSent
 from integrationhub.core.outbound.addresses import is_public
 from tests.core.servers import RawServer, ok
 
-NOT_PUBLIC = """
+
+def words(text: str) -> list[str]:
+    """Parted by blanks and ends of lines; `\\r\\n` inside a word is part of it."""
+    return [word for word in re.split("(?<!\r)\n +| ", text.strip(" \n")) if word]
+
+
+NOT_PUBLIC = words("""
     0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.100.100.200 100.127.255.255 127.0.0.1 127.255.255.254
     168.63.129.16 169.254.0.1 169.254.169.254 169.254.170.2 172.16.0.1 172.31.255.255 192.0.0.8 192.0.0.192 192.0.2.1
     192.31.196.1 192.52.193.1 192.88.99.1 192.168.0.1 192.168.255.255 192.175.48.1 198.18.0.1 198.19.255.255
@@ -20,34 +27,34 @@ NOT_PUBLIC = """
     64:ff9b::127.0.0.1 64:ff9b::a9fe:a9fe 64:ff9b:1::1 100::1 2001::1 2001:0:7f00:1::1 2001:2::1 2001:10::1 2001:20::1
     2001:db8::1 2002:7f00:1::1 2002:a9fe:a9fe::1 2620:4f:8000::1 3fff::1 4000::1 5f00::1 fc00::1 fd00:ec2::254
     fe80::1 fe80::1%lo feb0::1 fec0::1 ff02::1 ff0e::1
-""".split()
-PUBLIC = """
+""")
+PUBLIC = words("""
     1.1.1.1 8.8.8.8 100.63.255.254 100.128.0.1 172.15.255.254 172.32.0.1 168.63.129.17 198.17.255.254 223.255.255.254
     2001:200::1 2606:4700:4700::1111 2a00:1450:4001:830::200e
-""".split()
+""")
 # Spellings that a resolver turns into loopback or link-local, or that no URL may hold.
-SPELLINGS = """
+SPELLINGS = words("""
     https://127.1/ https://127.0.1/ https://0/ https://2130706433/ https://0x7f000001/ https://0x7f.1/
-    https://017700000001/ https://0177.0.0.1/ https://127.0.0.1./ https://１２７.0.0.1/ https://127。0。0。1/
+    https://017700000001/ https://0177.0.0.1/ https://127.0.0.1./ https://\uff11\uff12\uff17.0.0.1/ https://127。0。0。1/
     https://①②⑦.0.0.1/ https://[::1]/ https://[::ffff:7f00:1]/ https://[0:0:0:0:0:ffff:127.0.0.1]/
     https://2852039166/ https://0xa9fea9fe/ https://169.254.43518/
-    https://[fe80::1%25lo]/ https://[fe80::1%lo]/ https://user@127.0.0.1/ https://1.1.1.1@127.0.0.1/
+    https://[fe80::1%25lo]/ https://[fe80::1%lo]/ https://user@1.1.1.1/ https://user@127.0.0.1/ https://1.1.1.1@127.0.0.1/
     https://a:b@127.0.0.1/ https://127.0.0.1\\@1.1.1.1/ https://127.0.0.1\x00.example/ https://127.0.0.1%00.example/
     https://1.1.1.1:22/ https://1.1.1.1:6379/ https://1.1.1.1:80/ https://1.1.1.1:0/ http://1.1.1.1/
     http://1.1.1.1:443/ file:///etc/passwd gopher://1.1.1.1:443/ ftp://1.1.1.1/ unix:///run/docker.sock
     HTTP+UNIX://%2Frun%2Fdocker.sock/ https:/// https:1.1.1.1 //1.1.1.1/ https://\r\n1.1.1.1/ javascript:alert(1)
-""".strip().split(" ")
+""")
 
 
 class Network:
     """Stands for it: notes what is dialled, and refuses every connection."""
 
     def __init__(self, *answers: list[str]) -> None:
-        self.answers, self.looked_up, self.dialled = answers, 0, list[tuple[str, int]]()
+        self.answers, self.looked_up, self.dialled = answers, list[str](), list[tuple[str, int]]()
 
     def resolve(self, host: str, seconds: float) -> list[str]:
-        self.looked_up += 1
-        return self.answers[min(self.looked_up, len(self.answers)) - 1]
+        self.looked_up.append(host)
+        return self.answers[min(len(self.looked_up), len(self.answers)) - 1]
 
     def connect(self, target: tuple[str, int], seconds: float) -> socket.socket:
         self.dialled.append(target)
@@ -82,7 +89,7 @@ def test_public_address_is_dialled(address: str) -> None:
     assert network.dialled == [(address, 443)]
 
 
-@pytest.mark.parametrize("url", [word.strip(" \n") for word in SPELLINGS if word.strip(" \n")])
+@pytest.mark.parametrize("url", SPELLINGS)
 def test_spelling_does_not_lead_where_the_address_may_not(url: str) -> None:
     network = Network()
     assert network.ask(url) in ("refused", "invalid_url", "dns")
@@ -105,9 +112,15 @@ def test_name_that_changes_its_address_is_looked_up_once_for_each_connection() -
     network = Network(["1.1.1.1"], ["127.0.0.1"])
     client = network.client()
     network.ask(client=client)
-    assert (network.looked_up, network.dialled) == (1, [("1.1.1.1", 443)])
+    assert (len(network.looked_up), network.dialled) == (1, [("1.1.1.1", 443)])
     network.ask(client=client)
-    assert (network.looked_up, network.dialled) == (2, [("1.1.1.1", 443)])
+    assert (len(network.looked_up), network.dialled) == (2, [("1.1.1.1", 443)])
+
+
+def test_name_is_looked_up_in_the_form_that_the_net_knows() -> None:
+    network = Network(["1.1.1.1"])
+    network.ask("https://Bücher.example/")
+    assert network.looked_up == ["xn--bcher-kva.example"]
 
 
 def test_every_address_is_tried_in_turn_but_not_too_many() -> None:

@@ -1,13 +1,17 @@
 """The way out: one deadline over the whole exchange, capped bodies, no redirects, and failures told apart."""
 
+import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import structlog
 
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.outbound import AnswerLost, Client, NotSent
+from tests.core.hostile import read_request, says, serving
 from tests.core.servers import RawServer, ok
 
 SECONDS = 0.6
@@ -39,6 +43,106 @@ def test_request_carries_its_body_and_id_and_asks_for_no_compression(client: Cli
     sent = server.requests[0]
     for expected in (b"x-request-id: request-7", b"Accept-Encoding: identity", b"X-Own: b", b'{"a": 1}'):
         assert expected in sent
+
+
+SENT: list[tuple[dict[str, Any], list[bytes]]] = [
+    ({"params": {"a": "b c", "d": ["1", "2"]}}, [b"POST /x?y=z&a=b+c&d=1&d=2 HTTP/1.1\r\n"]),
+    ({"auth": ("user", "pass")}, [b"Authorization: Basic dXNlcjpwYXNz\r\n"]),
+    (
+        {"data": {"To": "+1 2", "é": "ü"}},
+        [b"application/x-www-form-urlencoded\r\n", b"\r\n\r\nTo=%2B1+2&%C3%A9=%C3%BC"],
+    ),
+    (
+        {"data": b"\x00\xff", "headers": {"content-type": "image/png"}},
+        [b"content-type: image/png", b"\r\n\r\n\x00\xff"],
+    ),
+    ({"json": []}, [b"Content-Type: application/json\r\n", b"Content-Length: 2\r\n", b"\r\n\r\n[]"]),
+    ({"json": {}, "headers": {"Content-Type": "application/vnd.a+json"}}, [b"Content-Type: application/vnd.a+json"]),
+    (
+        {"files": {"f": ("n.txt", b"content", "text/plain")}, "data": {"k": "v"}},
+        [b'filename="n.txt"', b"content", b"v\r\n"],
+    ),
+    ({"headers": {"USER-AGENT": "own"}}, [b"USER-AGENT: own\r\n", b"Content-Length: 0\r\n"]),
+]
+
+
+@pytest.mark.parametrize(("request_", "expected"), SENT, ids=lambda value: str(value)[:40])
+def test_request_is_sent_as_it_was_asked_for(client: Client, request_: dict[str, Any], expected: list[bytes]) -> None:
+    with RawServer(ok(b"{}")) as server:
+        client.request("POST", f"{server.url}/x?y=z", deadline=Deadline.after(1), **request_)
+    sent = server.requests[0]
+    assert [part for part in expected if part not in sent] == []
+    names = [line.partition(b":")[0].lower() for line in sent.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"headers": {"X-A": "b\r\nX-C: d"}},
+        {"headers": {"X-A\r\nX-C": "d"}},
+        {"headers": {"X A": "b"}},
+        {"headers": {"X-A": "\x00"}},
+        {"headers": {"X-A": "☃"}},
+        {"headers": {"Host": "other.example"}},
+        {"headers": {"content-length": "5"}},
+        {"headers": {"Transfer-Encoding": "chunked"}},
+        {"json": float("nan")},
+        {"json": object()},
+    ],
+    ids=str,
+)
+def test_request_that_cannot_be_said_is_not_sent(client: Client, request_: dict[str, Any]) -> None:
+    with RawServer(ok(b"{}")) as server, pytest.raises(NotSent, match="invalid_request"):
+        client.request("POST", server.url, deadline=Deadline.after(1), **request_)
+    assert server.connections == 0
+
+
+def test_method_that_is_none_is_not_sent(client: Client) -> None:
+    with pytest.raises(NotSent, match="invalid_request"):
+        client.request("GET / HTTP/1.1\r\nX:", "http://127.0.0.1:1", deadline=Deadline.after(1))
+
+
+def test_path_is_quoted_and_its_quotes_are_kept(client: Client) -> None:
+    with RawServer(ok(b"{}")) as server:
+        client.request("GET", f"{server.url}/ü/%2F/a:b?q=ü&r=%20", deadline=Deadline.after(1))
+    assert server.requests[0].startswith(b"GET /%C3%BC/%2F/a:b?q=%C3%BC&r=%20 HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+def test_answer_without_a_body_leaves_the_connection_usable(client: Client, status: bytes) -> None:
+    with RawServer([b"HTTP/1.1 " + status + b"\r\n\r\n"]) as server:
+        for _ in range(2):
+            assert client.request("DELETE", server.url, deadline=Deadline.after(1)).body == b""
+    assert server.connections == 1
+
+
+def test_answer_in_chunks_is_whole(client: Client) -> None:
+    chunks = [b"2;a=b\r\n[1\r\n", b"3\r\n,2", b"]\r\n0\r\nX-Trailer: a\r\n\r\n"]
+    with RawServer([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", *chunks]) as server:
+        for _ in range(2):
+            assert client.request("GET", server.url, deadline=Deadline.after(1)).json() == [1, 2]
+    assert server.connections == 1
+
+
+def test_answer_that_the_end_of_the_connection_ends_is_whole(client: Client) -> None:
+    with serving(says(b"HTTP/1.0 200 OK\r\nX-A: b\r\nx-a: c\r\n\r\n{}")) as url:
+        answer = client.request("GET", url, deadline=Deadline.after(1))
+    assert (answer.json(), answer.headers["X-a"]) == ({}, "b, c")
+
+
+def test_threads_share_the_pool_without_mixing_answers(client: Client) -> None:
+    def echo(sock: socket.socket) -> None:
+        while request := read_request(sock):
+            path = request.split(b" ")[1]
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(path), path))
+
+    def ask(number: int) -> bool:
+        answer = client.request("GET", f"{url}/{number}", deadline=Deadline.after(3))
+        return answer.body == b"/%d" % number
+
+    with serving(echo) as url, ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(ask, range(300)))
 
 
 def test_connection_is_used_again(client: Client) -> None:

@@ -1,6 +1,7 @@
 """Scripts in Redis: what they cost while it hangs, is gone, and is back, with one thread and with sixteen."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -138,3 +139,11 @@ def test_it_is_said_once_that_it_went_and_once_that_it_came_back(
 def test_what_the_server_refuses_is_its_absence_and_no_error_of_the_request() -> None:
     assert run(FAULTY, [], []) is None
     assert echo()
+
+
+def test_a_forked_process_has_connections_of_its_own() -> None:
+    assert echo()
+    if (child := os.fork()) == 0:
+        os._exit(0 if not valkey_client._idle and echo("child") else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert echo("parent")

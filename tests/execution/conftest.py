@@ -8,13 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import redis
-from django.conf import settings
 from pytest_django import Settings
 
 import marketplace.seeding
 import providers.seeding
-from integrationhub.execution import circuits
 from providers import registry
 from tests.make import Api
 
@@ -73,16 +70,6 @@ def loopback_adapters(settings: Settings) -> Iterator[None]:
     yield
     settings.ADAPTER_MODULES = settings.ADAPTER_MODULES[:-1]
     registry.load()
-
-
-@pytest.fixture(autouse=True)
-def circuits_are_closed() -> Iterator[None]:
-    """A provider that one test has broken works again in the next."""
-    yield
-    circuits.forget()
-    with redis.Redis.from_url(settings.REDIS_URL) as client:
-        for key in client.scan_iter("hub:circuit:*"):
-            client.delete(key)
 
 
 @pytest.fixture

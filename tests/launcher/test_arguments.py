@@ -53,5 +53,20 @@ def test_help_has_a_sentence_for_every_command(capsys: pytest.CaptureFixture[str
         parse(["--help"])
     assert ended.value.code == 0
     told = capsys.readouterr().out
-    for command in ("up", "demo", "test", "check", "token", "doctor"):
+    for command in ("up", "demo", "test", "check", "bench", "token", "doctor"):
         assert f"\n    {command} " in told
+
+
+def test_a_benchmark_takes_lists() -> None:
+    options = parse(["bench", "--clients", "4,32", "--only", "chain,one", "--seconds", "0.5"])
+    assert (options.clients, options.only, options.seconds) == ([4, 32], ["chain", "one"], 0.5)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--clients", "0"), ("--clients", "1,"), ("--only", "two"), ("--seconds", "0"), ("--rounds", "0")],
+)
+def test_a_benchmark_of_nothing_is_refused(words: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["bench", *words])
+    assert repr(words[1]) in capsys.readouterr().err

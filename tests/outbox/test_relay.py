@@ -2,21 +2,29 @@
 
 import base64
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from celery import Celery
 from django.conf import settings
+from django.contrib.auth.models import Permission, User
 from django.db import connections, transaction
+from django.db.models.functions import Now
+from django.test import Client
 from redis import Redis
 
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.outbox import posting, relay
 from integrationhub.outbox.models import OutboxMessage
+
+MESSAGES = "/admin/outbox/outboxmessage/"
 
 
 class Queue:
@@ -76,22 +84,123 @@ def test_a_rolled_back_transaction_posts_nothing(tenant: UUID) -> None:
     assert waiting() == []
 
 
+@contextmanager
+def broker_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The relay speaks to a broker that hangs up on everyone; yields one entry for each connection it made."""
+    connections_made: list[int] = []
+    with monkeypatch.context() as away, socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    connections_made.append(1)
+                    listener.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        # Celery takes this variable before any argument.
+        away.setenv("CELERY_BROKER_URL", f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
+        away.setattr(relay, "app", Celery(set_as_current=False))
+        connections_made.clear()
+        yield connections_made
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def make_due() -> None:
+    OutboxMessage.objects.using("system").update(due_at=Now())
+
+
+def post_unpublishable(tenant: UUID) -> None:
+    with tenant_scope(tenant):
+        OutboxMessage.objects.create(tenant_id=tenant, task="tests.nothing", queue="relay-test", arguments=["no names"])
+
+
 def test_a_broker_that_is_away_delays_and_loses_nothing(
     tenant: UUID, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post(tenant)
-    with monkeypatch.context() as away:
-        # Celery takes this variable before any argument.
-        away.setenv("CELERY_BROKER_URL", "redis://127.0.0.1:1/0")
-        away.setattr(relay, "app", Celery(set_as_current=False))
+    with broker_away(monkeypatch):
         relay.relay_batch()
     (kept,) = waiting()
-    assert kept.failures == 1
+    assert (kept.state, kept.failures, kept.faults) == ("waiting", 1, 0)
     assert kept.last_error
     assert relay.relay_batch() == 0, "It is not due yet."
-    OutboxMessage.objects.using("system").update(due_at=kept.created_at)
+    make_due()
     assert relay.relay_batch() == 1
     assert queue.take()[1] == {"tenant_id": str(tenant)}
+
+
+def test_a_broker_that_is_away_is_not_asked_for_each_message_of_a_batch(
+    tenant: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(20):
+        post(tenant)
+    with broker_away(monkeypatch) as connections_made:
+        relay.relay_batch()
+        assert 1 <= len(connections_made) <= 4
+    assert [message.failures for message in waiting()] == [1] * 20
+
+
+def test_a_broker_may_be_away_for_ever(tenant: UUID, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    post(tenant)
+    OutboxMessage.objects.using("system").update(failures=5000)
+    with broker_away(monkeypatch):
+        relay.relay_batch()
+    (kept,) = waiting()
+    assert (kept.state, kept.failures) == ("waiting", 5001)
+    assert kept.due_at < datetime.now(UTC) + timedelta(seconds=relay.LONGEST_DELAY_SECONDS)
+    make_due()
+    assert relay.relay_batch() == len(queue) == 1
+
+
+def test_a_message_that_cannot_be_published_stops_no_other_and_is_dead_after_five_tries(
+    tenant: UUID, queue: Queue
+) -> None:
+    post_unpublishable(tenant)
+    post(tenant)
+    for _ in range(relay.MOST_FAULTS + 1):
+        relay.relay_batch()
+        make_due()
+    (dead,) = waiting()
+    assert (dead.state, dead.faults, dead.failures) == ("dead", 5, 0)
+    assert "TypeError" in dead.last_error
+    assert len(queue) == 1
+
+
+def test_an_operator_sees_the_dead_and_why_and_redrives_them(tenant: UUID, queue: Queue, operator: Client) -> None:
+    post_unpublishable(tenant)
+    for _ in range(relay.MOST_FAULTS):
+        relay.relay_batch()
+        make_due()
+    (dead,) = waiting()
+    page = operator.get(MESSAGES, {"state__exact": "dead"}).content.decode()
+    assert str(dead.id) in page
+    assert "TypeError" in page
+    assert str(dead.id) not in operator.get(MESSAGES, {"state__exact": "waiting"}).content.decode()
+    OutboxMessage.objects.using("system").update(arguments={"mended": True})
+    operator.post(MESSAGES, {"action": "redrive", "_selected_action": [str(dead.id)]})
+    assert [(message.state, message.faults) for message in waiting()] == [("waiting", 0)]
+    assert relay.relay_batch() == len(queue) == 1
+
+
+def test_who_may_only_look_redrives_nothing(tenant: UUID) -> None:
+    post_unpublishable(tenant)
+    OutboxMessage.objects.using("system").update(state="dead")
+    onlooker = User.objects.create_user("onlooker", password="onlookers-password", is_staff=True)
+    onlooker.user_permissions.add(Permission.objects.get(codename="view_outboxmessage"))
+    client = Client()
+    client.force_login(onlooker)
+    client.post(MESSAGES, {"action": "redrive", "_selected_action": [str(waiting()[0].id)]})
+    assert waiting()[0].state == "dead"
+
+
+def test_what_a_killed_relay_had_claimed_is_published_within_seconds(tenant: UUID, queue: Queue) -> None:
+    post(tenant)
+    assert len(relay._claim()) == 1, "And here the relay is killed."
+    assert relay.relay_batch() == 0
+    (claimed,) = waiting()
+    assert claimed.due_at < datetime.now(UTC) + timedelta(seconds=11)
+    make_due()
+    assert relay.relay_batch() == len(queue) == 1
 
 
 def test_two_relays_share_the_work_without_doing_it_twice(tenant: UUID, queue: Queue) -> None:

@@ -1,6 +1,7 @@
 """Wire and answers as Twilio documents them; the answers are in tests/providers/answers/twilio_sms."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -66,6 +67,13 @@ def test_the_payloads_sender_comes_first(
     assert twilio.faults == []
 
 
+def test_an_operators_address_may_have_a_path_and_a_slash(twilio: TwilioServer) -> None:
+    proxied = replace(call_to(twilio), base_url=f"{twilio.base_url}/proxy/twilio/")
+    with pytest.raises(Stop):
+        registry.instance("twilio_sms").execute(proxied)
+    assert twilio.asked[0].path == f"/proxy/twilio/2010-04-01/Accounts/{twilio.account_sid}/Messages.json"
+
+
 def test_without_a_sender_nothing_is_begun(twilio: TwilioServer) -> None:
     with pytest.raises(InvalidRequest) as caught:
         registry.instance("twilio_sms").preflight(call_to(twilio, config={}))
@@ -102,6 +110,11 @@ def test_an_api_key_stands_in_for_the_token(twilio: TwilioServer) -> None:
         ("21611", Next, "twilio_21611"),
         ("21612", Next, "twilio_21612"),
         ("21614", Stop, "twilio_21614"),
+        ("20404", Next, "twilio_20404"),
+        ("21659", Next, "twilio_21659"),
+        ("21660", Next, "twilio_21660"),
+        ("21703", Next, "twilio_21703"),
+        ("63038", Next, "twilio_63038"),
         ("unknown", Stop, "twilio_29999"),
         ("500", Ambiguous, "upstream_500"),
         ("503", Retry, "upstream_503"),
@@ -130,6 +143,13 @@ def test_only_a_refused_login_is_the_credentials_fault(twilio: TwilioServer) -> 
         with pytest.raises(Next) as caught:
             send(twilio)
         assert caught.value.credential_refused is is_refused
+
+
+def test_an_account_at_its_daily_limit_is_left_alone_for_long(twilio: TwilioServer) -> None:
+    twilio.answer = lambda _: recorded("twilio_sms", "63038")
+    with pytest.raises(Next) as caught:
+        send(twilio)
+    assert caught.value.retry_after == 300
 
 
 def test_too_many_requests_tells_how_long_to_wait(twilio: TwilioServer) -> None:

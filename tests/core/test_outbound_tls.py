@@ -1,0 +1,115 @@
+"""TLS goes by the name in the URL, whatever address was dialled for it."""
+
+import datetime
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from integrationhub.core.deadline import Deadline
+from integrationhub.core.outbound import Answer, Client, NotSent
+from tests.core.hostile import OK, Talk, read_request, serving
+
+NAME = "provider.example"
+
+
+class Identity(NamedTuple):
+    """A server's context with a certificate for provider.example and 127.0.0.1, and a client's that trusts it."""
+
+    server: ssl.SSLContext
+    client: ssl.SSLContext
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    names = [x509.DNSName(NAME), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+    )
+    kind = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path: Path = tmp_path_factory.mktemp("tls") / "both.pem"
+    path.write_bytes(key.private_bytes(*kind) + certificate)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(path)
+    return Identity(server, ssl.create_default_context(cadata=certificate.decode()))
+
+
+class Provider:
+    """Answers over TLS, notes what it was asked under which server name, and keeps its connections open."""
+
+    def __init__(self, identity: Identity) -> None:
+        self.context, self.asked, self.names, self.connections = identity.server, list[bytes](), list[str | None](), 0
+        self.context.sni_callback = lambda sock, name, context: self.names.append(name)
+
+    def talk(self, client: socket.socket) -> None:
+        self.connections += 1
+        with self.context.wrap_socket(client, server_side=True) as secure:
+            while request := read_request(secure):
+                self.asked.append(request)
+                secure.sendall(OK + b"Content-Length: 40000\r\n\r\n" + b"1" * 40_000)
+
+
+@pytest.fixture
+def provider(identity: Identity) -> Provider:
+    return Provider(identity)
+
+
+@pytest.fixture
+def port(provider: Provider) -> Iterator[str]:
+    with serving(provider.talk) as url:
+        yield url.rpartition(":")[2]
+
+
+def ask(port: str, host: str = NAME, client: Client | None = None, tls: ssl.SSLContext | None = None) -> Answer:
+    chosen = client or Client(resolve=lambda host, seconds: ["127.0.0.1"], tls=tls)
+    return chosen.request("GET", f"https://{host}:{port}/a", deadline=Deadline.after(2))
+
+
+def test_name_of_the_url_is_verified_and_told(provider: Provider, port: str, identity: Identity) -> None:
+    assert len(ask(port, tls=identity.client).body) == 40_000
+    assert provider.names == [NAME]
+    assert f"Host: {NAME}:{port}\r\n".encode() in provider.asked[0]
+
+
+def test_address_is_verified_as_an_address(port: str, identity: Identity) -> None:
+    assert ask(port, "127.0.0.1", tls=identity.client).status == 200
+
+
+def test_connection_is_used_again(provider: Provider, port: str, identity: Identity) -> None:
+    client = Client(resolve=lambda host, seconds: ["127.0.0.1"], tls=identity.client)
+    for _ in range(3):
+        ask(port, client=client)
+    assert (len(provider.asked), provider.connections) == (3, 1)
+
+
+def test_certificate_of_another_name_is_refused(provider: Provider, port: str, identity: Identity) -> None:
+    with pytest.raises(NotSent, match="tls"):
+        ask(port, "other.example", tls=identity.client)
+    assert provider.asked == []
+
+
+def test_certificate_of_an_unknown_authority_is_refused(provider: Provider, port: str) -> None:
+    with pytest.raises(NotSent, match="tls"):
+        ask(port)
+    assert provider.asked == []
+
+
+def test_connection_that_breaks_in_the_handshake_was_never_sent_anything() -> None:
+    talk: Talk = lambda client: client.recv(1)  # noqa: E731
+    with serving(talk) as url, pytest.raises(NotSent, match="tls"):
+        ask(url.rpartition(":")[2])
