@@ -12,5 +12,6 @@ class HubTask(Task):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run with the message's request id (made by the relay from the outbox row) in the log context."""
         request_id = getattr(self.request, "request_id", None) or self.request.id
-        with structlog.contextvars.bound_contextvars(request_id=request_id, task=self.name):
-            return super().__call__(*args, **kwargs)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id, task=self.name)
+        return super().__call__(*args, **kwargs)

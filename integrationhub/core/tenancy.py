@@ -6,7 +6,7 @@ from typing import Any, Self
 from uuid import UUID
 
 import psycopg
-from django.db import connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 
 
 @contextmanager
@@ -38,10 +38,11 @@ def run_in_scope(tenant_id: UUID, *statements: str, **parameters: Any) -> list[l
     The named `parameters` (and `tenant_id`) are shared by the statements.
     """
     _is_inside_scope_of(tenant_id)
-    connection.ensure_connection()
-    server: psycopg.Connection[Any] = connection.connection
+    database = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
+    server: psycopg.Connection[Any] = database.connection
     values = {**parameters, "tenant_id": tenant_id}
-    with connection.wrap_database_errors, server.pipeline():
+    with database.wrap_database_errors, server.pipeline():
         cursors = [psycopg.Cursor(server).execute(sql, values, prepare=True) for sql in (_SET_TENANT, *statements)]
     return [cursor.fetchall() if cursor.description else [] for cursor in cursors[1:]]
 
@@ -51,7 +52,8 @@ _SET_TENANT = "SELECT set_config('app.tenant_id', %(tenant_id)s::text, true)"
 
 def _is_inside_scope_of(tenant_id: UUID) -> bool:
     """Raises RuntimeError inside the scope of another tenant."""
-    outer = getattr(connection, "hub_tenant_id", None) if connection.in_atomic_block else None
+    database = connections[DEFAULT_DB_ALIAS]
+    outer = getattr(database, "hub_tenant_id", None) if database.in_atomic_block else None
     if outer is not None and outer != tenant_id:
         raise RuntimeError("A tenant's scope was opened inside the scope of another tenant.")
     return outer is not None

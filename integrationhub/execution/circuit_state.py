@@ -76,23 +76,25 @@ return {{-1, 0}}
 """
 )
 
-# KEYS: the circuits. ARGV: for each of them 'ok', 'failed' or 'none', then for each the milliseconds to be left alone.
-# Returns for each: 1 opened, -1 closed, 0 unchanged; then whether each is open or left alone.
+# KEYS: the circuits. ARGV: for each of them 'ok', 'failed' or 'none', then for each the milliseconds to be left alone,
+# then how many calls this one stands for (those before it succeeded).
+# Returns for each: 1 opened, -1 closed, 0 unchanged; then for each: 2 open or left alone, 1 with a failure in its
+# window, 0 without any.
 RECORD = Script(
     _STATE
     + f"""
-local changes, shut = {{}}, {{}}
+local changes, states = {{}}, {{}}
 for i, key in ipairs(KEYS) do
-  local verdict, alone = ARGV[i], tonumber(ARGV[#KEYS + i])
+  local verdict, alone, count = ARGV[i], tonumber(ARGV[#KEYS + i]), tonumber(ARGV[2 * #KEYS + 1])
   changes[i] = 0
   if verdict == 'none' and alone == 0 then
-    shut[i] = 0
+    states[i] = 0
   else
     local circuit = read(key)
     circuit.cool = math.max(circuit.cool, alone > 0 and now + alone or 0)
     if verdict ~= 'none' then
       local row = second_of(circuit)
-      row[2] = row[2] + 1
+      row[2] = row[2] + count
       if verdict == 'ok' then
         if circuit.open then
           circuit.open, circuit.window, changes[i] = false, {{}}, -1
@@ -109,11 +111,12 @@ for i, key in ipairs(KEYS) do
         end
       end
     end
-    shut[i] = (circuit.open or circuit.cool > now) and 1 or 0
+    local is_shut = circuit.open or circuit.cool > now
+    states[i] = is_shut and 2 or (circuit.streak > 0 or sum(circuit, 3) > 0) and 1 or 0
     write(key, circuit)
   end
 end
-return {{changes, shut}}
+return {{changes, states}}
 """
 )
 
@@ -157,13 +160,18 @@ class _Circuit:
             self.window.append(_Second(number))
         return self.window[-1]
 
-    def record(self, verdict: str, left_alone: float, now: float) -> int:
+    def record(self, verdict: str, left_alone: float, count: int, now: float) -> int:
         if left_alone:
             self.left_alone_until = max(self.left_alone_until, now + left_alone)
         if verdict == "none":
             return 0
-        self.second(now).calls += 1
+        self.second(now).calls += count
         return self._close() if verdict == "ok" else self._fail(now)
+
+    def state(self, now: float) -> int:
+        if self.is_open or self.left_alone_until > now:
+            return 2
+        return int(self.streak > 0 or any(row.failures for row in self.window))
 
     def _close(self) -> int:
         was_open, self.is_open, self.streak = self.is_open, False, 0
@@ -213,17 +221,23 @@ class LocalCircuits:
             return (-1 if probed else 0), 0
 
     def record(
-        self, keys: Sequence[str], verdicts: Sequence[str], left_alone: Sequence[float], *, now: float | None = None
+        self,
+        keys: Sequence[str],
+        verdicts: Sequence[str],
+        left_alone: Sequence[float],
+        count: int = 1,
+        *,
+        now: float | None = None,
     ) -> tuple[list[int], list[int]]:
         """As `RECORD`; `left_alone` is in seconds."""
         now = time.monotonic() if now is None else now
         with self._lock:
             circuits = [self._of(key) for key in keys]
             changes = [
-                circuit.record(verdict, alone, now)
+                circuit.record(verdict, alone, count, now)
                 for circuit, verdict, alone in zip(circuits, verdicts, left_alone, strict=True)
             ]
-            return changes, [int(c.is_open or c.left_alone_until > now) for c in circuits]
+            return changes, [circuit.state(now) for circuit in circuits]
 
     def repeat(self, key: str, *, now: float | None = None) -> bool:
         """As `REPEAT`."""

@@ -6,6 +6,7 @@ throttle opens the tenant's circuit, and what shows the provider itself to be si
 have no circuits.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -32,9 +33,10 @@ LONGEST_LEFT_ALONE_SECONDS = 300.0
 OK, FAILED, NONE = "ok", "failed", "none"
 
 _local = LocalCircuits()
-# A circuit that was seen closed is not asked for again within this time: what another process learns, this one
-# learns with its own next call at the latest.
-_closed: ShortMemory[tuple[UUID, str], bool] = ShortMemory(seconds=1, capacity=10_000)
+# Where no failure was seen for half a minute, Redis is told and asked once a second and not at each call: what another
+# process learns, this one learns a second later, or with the first failure of its own.
+_calm: ShortMemory[tuple[UUID, str], bool] = ShortMemory(seconds=1, capacity=10_000)
+_untold: Counter[tuple[UUID, str]] = Counter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,10 @@ class Refusal:
 
 def admit(tenant_id: UUID, provider_key: str) -> Refusal | None:
     """Ask before a call; None lets it through. Of an open circuit one call each five seconds is, as its probe."""
-    if _closed.get((tenant_id, provider_key)):
+    if _calm.get((tenant_id, provider_key)):
         return None
     wait, is_left_alone = _asked(tenant_id, provider_key, take_probe=True)
-    if wait > 0:
-        return _refusal(wait, is_left_alone)
-    if wait == 0:
-        _closed.put((tenant_id, provider_key), True)
-    return None
+    return _refusal(wait, is_left_alone) if wait > 0 else None
 
 
 def look(tenant_id: UUID, provider_key: str) -> Refusal | None:
@@ -67,14 +65,19 @@ def record(tenant_id: UUID, provider_key: str, outcome: Receipt | HubError, *, a
     """Note what came of a call that was allowed so many seconds."""
     keys, verdicts = _keys(tenant_id, provider_key), verdict_of(outcome, allowed_seconds)
     alone = (_left_alone_seconds(outcome), 0.0)
+    circuit = tenant_id, provider_key
     if verdicts == (NONE, NONE) and not any(alone):
         return
-    found = valkey_client.run(RECORD, keys, [*verdicts, *(round(seconds * 1000) for seconds in alone)])
-    changes, shut = found if found is not None else _local.record(keys, verdicts, alone)
-    if any(shut):
-        _closed.forget((tenant_id, provider_key))
+    if verdicts == (OK, OK) and _calm.get(circuit):
+        _untold[circuit] += 1
+        return
+    calls = 1 + _untold.pop(circuit, 0)
+    found = valkey_client.run(RECORD, keys, [*verdicts, *(round(seconds * 1000) for seconds in alone), calls])
+    changes, states = found if found is not None else _local.record(keys, verdicts, alone, calls)
+    if any(states):
+        _calm.forget(circuit)
     else:
-        _closed.put((tenant_id, provider_key), True)
+        _calm.put(circuit, True)
     _tell(tenant_id, provider_key, changes)
 
 
@@ -87,7 +90,8 @@ def may_repeat(provider_key: str) -> bool:
 
 def forget() -> None:
     """Start anew, as in a new process; what Redis holds stays."""
-    _closed.clear()
+    _calm.clear()
+    _untold.clear()
     _local.clear()
 
 

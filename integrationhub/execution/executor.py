@@ -355,10 +355,9 @@ def _all_failed(run: Run) -> errors.AllProvidersFailed:
 def _conclude(run: Run) -> None:
     run.execution.duration_ms = round((time.monotonic() - run.begun) * 1000)
     ledger.conclude(run.execution, run.attempts[-1])
-    log.info(
-        "An execution ended.",
-        status=run.execution.status,
+    # For the one line that the request, or the task, writes when it is over.
+    structlog.contextvars.bind_contextvars(
+        execution_status=str(run.execution.status),
         intent=run.execution.intent,
         attempts=[f"{attempt.provider_key} {attempt.outcome}" for attempt in run.attempts],
-        duration_ms=run.execution.duration_ms,
     )

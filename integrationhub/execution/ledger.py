@@ -59,7 +59,7 @@ NO_ATTEMPT = "SELECT quota.used, NULL FROM quota"
 # Only who still holds the execution may begin: the row is locked and its lease renewed before the attempt is written,
 # so that a worker that stalled beyond its lease finds no row and sends nothing.
 BEGIN_ATTEMPT = """
-WITH held AS (
+WITH {before}held AS (
     UPDATE execution_execution SET lease_until = greatest(lease_until, now() + make_interval(secs => %(lease_seconds)s))
     WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status = 'running' AND takes = %(takes)s
     RETURNING id
@@ -70,14 +70,14 @@ SELECT %(next_id)s, %(tenant_id)s, held.id, %(next_sequence)s, %(next_provider)s
 FROM held
 RETURNING started_at
 """
-END_ATTEMPT = """
+END_ATTEMPT = """ended AS (
 UPDATE execution_attempt
 SET outcome = %(outcome)s, outcome_class = %(outcome_class)s, reason = %(reason)s, code = %(code)s,
     message = %(message)s, upstream_status = %(upstream_status)s, retryable = %(retryable)s, latency_ms = %(latency_ms)s
 WHERE id = %(attempt_id)s AND tenant_id = %(tenant_id)s
-"""
+)"""
 # An execution that was taken for dead while its last call was still out is told the truth when the call returns.
-CONCLUDE = """
+CONCLUDE = """{before}
 UPDATE execution_execution
 SET status = %(status)s, provider_key = %(provider_key)s, fallback_used = %(fallback_used)s, reference = %(reference)s,
     result = %(result)s, skipped = %(skipped)s, error_code = %(error_code)s, error_message = %(error_message)s,
@@ -146,10 +146,9 @@ def take(tenant_id: UUID, execution_id: UUID, lease_seconds: float) -> Execution
 
 def begin_attempt(execution: Execution, attempt: Attempt, ended: Attempt | None = None) -> None:
     """Commit the end of one attempt and the start of the next, before the next provider is called. Raises LeaseLost."""
-    *_, begun = run_in_scope(
+    [begun] = run_in_scope(
         attempt.tenant_id,
-        *([END_ATTEMPT] if ended else []),
-        BEGIN_ATTEMPT,
+        BEGIN_ATTEMPT.format(before=f"{END_ATTEMPT}, " if ended else ""),
         **(_end_of(ended) if ended else {}),
         next_id=attempt.id,
         execution_id=execution.id,
@@ -165,10 +164,9 @@ def begin_attempt(execution: Execution, attempt: Attempt, ended: Attempt | None 
 
 def conclude(execution: Execution, last: Attempt | None) -> bool:
     """Commit the end of the last attempt and of the execution; False when it is no longer this run's to end."""
-    *_, ended = run_in_scope(
+    [ended] = run_in_scope(
         execution.tenant_id,
-        *([END_ATTEMPT] if last else []),
-        CONCLUDE,
+        CONCLUDE.format(before=f"WITH {END_ATTEMPT}" if last else ""),
         **(_end_of(last) if last else {}),
         execution_id=execution.id,
         takes=execution.takes,

@@ -58,6 +58,8 @@ def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
             executor.drive(run, step, opened=False)
         except (errors.Concluded, errors.ExecutionFailed) as failure:
             log.info("A queued execution failed.", code=failure.entry.code)
+        else:
+            log.info("A queued execution ended.")
 
 
 def not_started(execution: Execution, refusal: HubError) -> None:

@@ -12,6 +12,7 @@ from django.db import connections
 from django.db.models.functions import Now
 
 from integrationhub.core import catalogue
+from integrationhub.core.memory import ShortMemory
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
 from integrationhub.execution import errors, ledger
 from integrationhub.execution.models import Attempt, Execution, Outcome, Status
@@ -33,6 +34,8 @@ MOST_TAKES = 5
 LONGEST_WAIT = timedelta(minutes=5)
 DEAD_PAYLOADS_KEPT = timedelta(days=7)
 
+_settled_lately: ShortMemory[bool, bool] = ShortMemory(seconds=10, capacity=1)
+
 
 def settle() -> int:
     """Settle what was left behind, across tenants; returns how many rows were settled."""
@@ -40,6 +43,13 @@ def settle() -> int:
         cursor.execute(LEFT_BEHIND, [BATCH])
         rows = cursor.fetchall()
     return sum(_settled(tenant_id, execution_id) for tenant_id, execution_id in rows)
+
+
+def settle_when_due() -> None:
+    """Settle unless this process has done so within the last ten seconds."""
+    if _settled_lately.get(True) is None:
+        _settled_lately.put(True, True)
+        settle()
 
 
 def _settled(tenant_id: UUID, execution_id: UUID) -> bool:

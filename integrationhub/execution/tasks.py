@@ -10,6 +10,8 @@ from integrationhub.execution.models import PARTITIONED_TABLES
 @shared_task
 def run_execution(*, tenant_id: str, execution_id: str, **_: object) -> None:
     queueing.run_queued(UUID(tenant_id), UUID(execution_id))
+    # The scheduled tick waits behind the runs and lapses where they are long: so those who run also settle.
+    settling.settle_when_due()
 
 
 @shared_task

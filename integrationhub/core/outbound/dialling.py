@@ -84,10 +84,11 @@ class Dialler:
         raise NotSent("connect_timeout" if isinstance(failed, TimeoutError) else "refused") from failed
 
     def _secured(self, sock: socket.socket, host: str, deadline: Deadline) -> socket.socket:
+        context = self._tls or _public_tls()
         try:
             # The time-out of a handshake bounds the whole of it, not each read.
             sock.settimeout(max(0.001, deadline.remaining()))
-            return (self._tls or _public_tls()).wrap_socket(sock, server_hostname=host)
+            return context.wrap_socket(sock, server_hostname=host)
         except (OSError, ValueError) as error:
             sock.close()
             raise NotSent("connect_timeout" if isinstance(error, TimeoutError) else "tls") from error
