@@ -5,12 +5,13 @@ three stand before the call, or nothing does and nothing is sent.
 """
 
 import json
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import OperationalError, connection
 
 from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import run_in_scope, tenant_scope
@@ -27,6 +28,9 @@ LEASE_MARGIN_SECONDS = 10
 ATTEMPT_LEASE_SECONDS = 20
 # How long a queued execution waits for a worker before its message is posted again for the first time.
 QUEUE_LEASE_SECONDS = 10
+
+# Between the tries to write down how an execution ended, in seconds.
+PAUSES = (0.2, 0.5, 1.0, 2.0)
 
 FREE = """
 SELECT coalesce(
@@ -163,25 +167,41 @@ def begin_attempt(execution: Execution, attempt: Attempt, ended: Attempt | None 
 
 
 def conclude(execution: Execution, last: Attempt | None) -> bool:
-    """Commit the end of the last attempt and of the execution; False when it is no longer this run's to end."""
-    [ended] = run_in_scope(
-        execution.tenant_id,
-        CONCLUDE.format(before=f"WITH {END_ATTEMPT}" if last else ""),
-        **(_end_of(last) if last else {}),
-        execution_id=execution.id,
-        takes=execution.takes,
-        status=execution.status,
-        provider_key=execution.provider_key,
-        fallback_used=execution.fallback_used,
-        reference=execution.reference,
-        result=json.dumps(execution.result),
-        skipped=json.dumps(execution.skipped),
-        error_code=execution.error_code,
-        error_message=execution.error_message,
-        error_details=json.dumps(execution.error_details),
-        duration_ms=execution.duration_ms,
-    )
+    """Commit the end of the last attempt and of the execution; False when it is no longer this run's to end.
+
+    What came of it is known and may be told nowhere else, so a database that is away is waited for, for a few seconds.
+    """
+    statement = CONCLUDE.format(before=f"WITH {END_ATTEMPT}" if last else "")
+    parameters = _end_of(last) if last else {}
+    parameters |= {
+        "execution_id": execution.id,
+        "takes": execution.takes,
+        "status": execution.status,
+        "provider_key": execution.provider_key,
+        "fallback_used": execution.fallback_used,
+        "reference": execution.reference,
+        "result": json.dumps(execution.result),
+        "skipped": json.dumps(execution.skipped),
+        "error_code": execution.error_code,
+        "error_message": execution.error_message,
+        "error_details": json.dumps(execution.error_details),
+        "duration_ms": execution.duration_ms,
+    }
+    [ended] = _insisted(execution.tenant_id, statement, parameters)
     return bool(ended)
+
+
+def _insisted(tenant_id: UUID, statement: str, parameters: dict[str, Any]) -> list[list[tuple[Any, ...]]]:
+    """Run a statement that may be run twice, again when the connection to the database broke."""
+    for pause in PAUSES:
+        try:
+            return run_in_scope(tenant_id, statement, **parameters)
+        except OperationalError:
+            if connection.in_atomic_block:
+                raise
+            connection.close()
+            time.sleep(pause)
+    return run_in_scope(tenant_id, statement, **parameters)
 
 
 def _together(tenant_id: UUID, key: answers.Key | None) -> AbstractContextManager[None]:
