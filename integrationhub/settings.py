@@ -122,7 +122,8 @@ def _database(url_name: str, default: str, pool: dict[str, Any] | bool) -> dict[
     database = env.db_url(url_name, default)
     database["ENGINE"] = "integrationhub.core.postgresql"
     database["CONN_MAX_AGE"] = 0
-    database["OPTIONS"] = {**_SILENT_SERVER, **database.get("OPTIONS", {}), "pool": pool}
+    options = database.setdefault("OPTIONS", {})
+    options.update({**_SILENT_SERVER, **options, "pool": pool})
     return database
 
 
@@ -170,7 +171,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 2)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 6
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+# A run that is under way when the broker goes is done to its end; its message, delivered again, then finds nothing.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,

@@ -94,7 +94,8 @@ def relay_batch() -> int:
 def _claim() -> list[Claimed]:
     with connections["system"].cursor() as cursor:
         cursor.execute(CLAIM, [CLAIM_SECONDS, BATCH])
-        return [Claimed(*row) for row in cursor.fetchall()]
+        # By their ids, which are made of their time: RETURNING promises no order.
+        return [Claimed(*row) for row in sorted(cursor.fetchall())]
 
 
 def _publish(message: Claimed) -> None:

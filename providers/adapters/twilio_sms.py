@@ -13,6 +13,7 @@ from integrationhub.core.outbound import Answer
 from providers import answers, senders
 from providers.adapter import Adapter, Call, Receipt
 from providers.errors import Next, ProviderError, Retry, Stop
+from providers.retry_after import LONGEST_SECONDS
 
 # https://www.twilio.com/docs/api/errors/90007
 LONGEST_VALIDITY_SECONDS = 36_000
@@ -28,6 +29,7 @@ _CODES: dict[int, dict[str, Any]] = {
     21659: {"kind": Next},  # The sender is no number of Twilio's.
     21660: {"kind": Next},  # The sender belongs to another account.
     21703: {"kind": Next},  # The messaging service has no sender.
+    63038: {"kind": Next, "retry_after": LONGEST_SECONDS},  # The account's limit for the day is used up.
     21211: {"kind": Stop, "entry": catalogue.INVALID_PHONE},
     21610: {"kind": Stop},  # The recipient has opted out.
     21614: {"kind": Stop},  # The recipient cannot receive SMS.

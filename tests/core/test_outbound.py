@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from integrationhub.core.deadline import Deadline
-from integrationhub.core.outbound import AnswerLost, Client, NotSent
+from integrationhub.core.outbound import AnswerLost, Client, NotSent, pool
 from tests.core.hostile import read_request, says, serving
 from tests.core.servers import RawServer, ok
 
@@ -150,6 +150,22 @@ def test_connection_is_used_again(client: Client) -> None:
         for _ in range(3):
             client.request("GET", server.url, deadline=Deadline.after(1))
     assert (len(server.requests), server.connections) == (3, 1)
+
+
+def test_connection_that_was_idle_for_long_is_not_used_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.0)
+    with RawServer(ok(b"{}")) as server:
+        for _ in range(2):
+            client.request("GET", server.url, deadline=Deadline.after(1))
+    assert server.connections == 2
+
+
+def test_connection_that_was_idle_longest_makes_room(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "MOST_IDLE", 1)
+    with RawServer(ok(b"{}")) as first, RawServer(ok(b"{}")) as second:
+        for server in (first, second, second, first):
+            client.request("GET", server.url, deadline=Deadline.after(1))
+    assert (first.connections, second.connections) == (2, 1)
 
 
 def test_redirect_is_not_followed_and_cookies_are_not_kept(client: Client) -> None:

@@ -17,7 +17,8 @@ from integrationhub.outbox import relay
 from tests.launcher.running import eventually
 from tests.make import LATER, Api
 
-pytestmark = pytest.mark.slow
+# Not beside a whole hub: two cores are few for both.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole hubs")]
 
 WORKER = [sys.executable, "-m", "celery", "--app", "tests.crash.poisoned_worker", "worker", "--concurrency", "1"]
 
@@ -72,7 +73,10 @@ def test_a_run_that_kills_every_worker_is_dead_after_five_and_the_others_are_don
 
 
 def test_a_run_that_hangs_is_ended_and_the_next_one_is_done(api: Api, worker: subprocess.Popen[bytes]) -> None:
-    hanging, good = queue(api, "hang"), queue(api, "hello")
+    hanging = queue(api, "hang")
+    relay.relay_batch()
+    eventually(lambda: row(hanging).takes == 1, seconds=20, what="a worker to take it")
+    good = queue(api, "hello")
     relay.relay_batch()
     eventually(lambda: row(good).status == "succeeded", seconds=20, what="the run behind the one that hangs")
     assert (row(hanging).status, row(hanging).takes) == ("running", 1)

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from integrationhub.core.tenancy import tenant_scope
-from integrationhub.execution import ledger, queueing, settling
+from integrationhub.execution import ledger, queueing, settling, tasks
 from integrationhub.execution.models import Execution
 from integrationhub.outbox.models import OutboxMessage
 from marketplace import quotas
@@ -140,3 +140,14 @@ def test_a_queued_run_waits_the_longer_for_its_next_message_the_longer_it_waits(
         left = row(execution_id)
         waits.append(round((left.lease_until - left.created_at - age).total_seconds()))  # type: ignore[operator]
     assert waits == [10, 60, 300]
+
+
+def test_a_worker_settles_what_others_left_behind_between_its_runs(api: Api, tenant: UUID) -> None:
+    assert api.post("/marketplace/integrations/sandbox_primary/install", {}).status_code == 201
+    left, own = (UUID(api.post("/execute", sms(), headers=LATER).json()["execution_id"]) for _ in range(2))
+    assert ledger.take(tenant, left, 30)
+    with tenant_scope(tenant):
+        Execution.objects.filter(pk=left).update(lease_until=Now() - timedelta(seconds=1))
+    settling._settled_lately.clear()
+    tasks.run_execution(tenant_id=str(tenant), execution_id=str(own))
+    assert (row(own).status, row(left).status) == ("succeeded", "queued")

@@ -78,6 +78,19 @@ def test_killed_relays(scene: Scene) -> None:
     run(scene, crowd, lambda: kill_along(crowd, victims, every=25, progress=lambda: len(crowd.answers)))
 
 
+def test_runs_under_way_when_the_broker_is_killed_are_done_to_their_end(scene: Scene) -> None:
+    crowd = scene.crowd("broker", later=True)
+    crowd.send(100, callers=CALLERS)
+    kill_along(crowd, [lambda: scene.pid("valkey")] * 2, every=30, progress=worked_off(scene, crowd))
+    seconds = eventually(
+        lambda: crowd.knows_all() and scene.is_settled(), seconds=SETTLED_WITHIN_SECONDS, what="everything settled"
+    )
+    tally = Tally(scene, crowd)
+    tally.assert_nothing_lost_nothing_twice(100)
+    assert {tally.status[final.execution_id] for final in crowd.answers.values()} == {"succeeded"}
+    print(tally.told(seconds))
+
+
 def test_a_killed_supervisor_and_a_new_hub_on_what_is_left(scene: Scene) -> None:
     now, later = scene.crowd("now"), scene.crowd("later", later=True)
     later.send(EXECUTIONS // 2, callers=CALLERS // 2)

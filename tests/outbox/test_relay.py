@@ -99,7 +99,9 @@ def broker_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         threading.Thread(target=hang_up, daemon=True).start()
         # Celery takes this variable before any argument.
         away.setenv("CELERY_BROKER_URL", f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
-        away.setattr(relay, "app", Celery(set_as_current=False))
+        app = Celery(set_as_current=False)
+        app.config_from_object("django.conf:settings", namespace="CELERY")
+        away.setattr(relay, "app", app)
         connections_made.clear()
         yield connections_made
         listener.shutdown(socket.SHUT_RDWR)
@@ -201,6 +203,13 @@ def test_what_a_killed_relay_had_claimed_is_published_within_seconds(tenant: UUI
     assert claimed.due_at < datetime.now(UTC) + timedelta(seconds=11)
     make_due()
     assert relay.relay_batch() == len(queue) == 1
+
+
+def test_what_was_posted_first_is_published_first(tenant: UUID, queue: Queue) -> None:
+    for number in range(40):
+        post(tenant, number=number)
+    relay.relay_batch()
+    assert [queue.take()[1]["number"] for _ in range(40)] == list(range(40))
 
 
 def test_two_relays_share_the_work_without_doing_it_twice(tenant: UUID, queue: Queue) -> None:
