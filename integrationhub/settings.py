@@ -123,7 +123,8 @@ def _database(url_name: str, default: str, pool: dict[str, Any] | bool) -> dict[
     database["ENGINE"] = "integrationhub.core.postgresql"
     database["CONN_MAX_AGE"] = 0
     options = database.setdefault("OPTIONS", {})
-    options.update({**_SILENT_SERVER, **options, "pool": pool})
+    # Django turns psycopg's prepared statements off; with a number, those that ask for it are prepared at once.
+    options.update({**_SILENT_SERVER, "prepare_threshold": 5, **options, "pool": pool})
     return database
 
 

@@ -15,11 +15,12 @@ FIRST_TIER = "free"
 TIERS = (("free", "Free", 1_000, 60), ("pro", "Pro", 100_000, 600), ("enterprise", "Enterprise", None, 6_000))
 
 # Takes one unit, or returns no row. One statement decides for racing requests: the second waits for the first one's
-# row and then reads the condition again. Parameters: tenant_id, period, quota (NULL: no limit).
+# row and then reads the condition again. Parameters: tenant_id, period, quota (NULL: no limit). `condition`, in SQL,
+# is what else must hold.
 RESERVE_SQL = """
 INSERT INTO marketplace_usage (tenant_id, period, used)
 SELECT %(tenant_id)s::uuid, %(period)s::date, 1
-WHERE %(quota)s::bigint IS NULL OR %(quota)s::bigint > 0
+WHERE (%(quota)s::bigint IS NULL OR %(quota)s::bigint > 0) AND {condition}
 ON CONFLICT (tenant_id, period) DO UPDATE SET used = marketplace_usage.used + 1
 WHERE %(quota)s::bigint IS NULL OR marketplace_usage.used < %(quota)s::bigint
 RETURNING used

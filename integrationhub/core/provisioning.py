@@ -86,6 +86,8 @@ def _make_role(connection: psycopg.Connection, role: Role) -> None:
             ("lock_timeout", "2s"),
             ("idle_in_transaction_session_timeout", "10s"),
             ("timezone", "UTC"),
+            # What is prepared finds its rows by key: one plan serves all values, and is made once for a connection.
+            ("plan_cache_mode", "force_generic_plan"),
         ):
             connection.execute(sql.SQL("ALTER ROLE {} SET {} = {}").format(name, sql.SQL(setting), sql.Literal(value)))
 

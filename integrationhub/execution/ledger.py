@@ -7,12 +7,12 @@ three stand before the call, or nothing does and nothing is sent.
 import json
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from uuid import UUID
 
 from django.db import OperationalError, connection
 
+from integrationhub.core.ids import new_id
 from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import run_in_scope, tenant_scope
 from integrationhub.execution.models import Attempt, Execution, Status
@@ -35,7 +35,12 @@ PAUSES = (0.2, 0.5, 1.0, 2.0)
 FREE = """
 SELECT coalesce(
     (SELECT used FROM marketplace_usage WHERE tenant_id = %(tenant_id)s AND period = %(period)s), 0
-) AS used
+) AS used WHERE {condition}
+"""
+IS_CLAIMED = "EXISTS (SELECT FROM idempotency_storedanswer WHERE id = %(claim_id)s AND tenant_id = %(tenant_id)s)"
+FREE_AGAIN = """
+DELETE FROM idempotency_storedanswer WHERE id = %(claim_id)s AND tenant_id = %(tenant_id)s
+  AND NOT EXISTS (SELECT FROM execution_execution WHERE id = %(id)s AND tenant_id = %(tenant_id)s)
 """
 
 OPEN = """
@@ -111,17 +116,14 @@ def open_running(execution: Execution, first: Attempt, key: answers.Key | None, 
     `seconds` is the deadline of the run. Raises QuotaExceeded or KeyTaken; then nothing is stored.
     """
     parameters = {"attempt_id": first.id, "provider_key": first.provider_key}
-    with _together(execution.tenant_id, key):
-        _claim(key, execution)
-        used, first.started_at = _open(execution, seconds + LEASE_MARGIN_SECONDS, FIRST_ATTEMPT, parameters)
-        return int(used)
+    used, first.started_at = _open(execution, key, seconds + LEASE_MARGIN_SECONDS, FIRST_ATTEMPT, parameters)
+    return int(used)
 
 
 def open_queued(execution: Execution, key: answers.Key | None, answer: answers.Answer) -> int:
     """The same for a run that a worker will do: unit, queued execution, message and stored answer at once."""
     with tenant_scope(execution.tenant_id):
-        _claim(key, execution)
-        used, _ = _open(execution, QUEUE_LEASE_SECONDS, NO_ATTEMPT, {})
+        used, _ = _open(execution, key, QUEUE_LEASE_SECONDS, NO_ATTEMPT, {})
         if key:
             answers.store(key, answer)
         post_run(execution)
@@ -204,20 +206,17 @@ def _insisted(tenant_id: UUID, statement: str, parameters: dict[str, Any]) -> li
     return run_in_scope(tenant_id, statement, **parameters)
 
 
-def _together(tenant_id: UUID, key: answers.Key | None) -> AbstractContextManager[None]:
-    """A key is claimed in the transaction that opens the execution; without a key the one statement is all there is."""
-    return tenant_scope(tenant_id) if key else nullcontext()
+def _open(
+    execution: Execution, key: answers.Key | None, lease_seconds: float, tail: str, more: dict[str, Any]
+) -> Sequence[Any]:
+    """One trip, one transaction: claim the key if there is one, and open the execution if the key was free.
 
-
-def _claim(key: answers.Key | None, execution: Execution) -> None:
-    if key and not answers.claim(key, execution_id=execution.id):
-        raise KeyTaken
-
-
-def _open(execution: Execution, lease_seconds: float, tail: str, more: dict[str, Any]) -> Sequence[Any]:
+    A key that was claimed for an execution that the quota then refused is free again.
+    """
     limits = quotas.limits_of(execution.tenant_id)
     period = quotas.period_of(execution.created_at)
-    statement = OPEN.format(quota=quotas.RESERVE_SQL if execution.quota_period else FREE) + tail
+    reserve = quotas.RESERVE_SQL if execution.quota_period else FREE
+    opening = OPEN.format(quota=reserve.format(condition=IS_CLAIMED if key else "true")) + tail
     parameters: dict[str, Any] = {
         "id": execution.id,
         "request_id": execution.request_id,
@@ -235,7 +234,14 @@ def _open(execution: Execution, lease_seconds: float, tail: str, more: dict[str,
         "skipped": json.dumps(execution.skipped),
         "lease_seconds": lease_seconds,
     }
-    [opened] = run_in_scope(execution.tenant_id, statement, **parameters, **more)
+    claimed: Sequence[Any] = ()
+    if key:
+        parameters |= answers.claiming(key, claim_id=new_id(), execution_id=execution.id)
+        claimed, opened, _ = run_in_scope(execution.tenant_id, answers.CLAIM, opening, FREE_AGAIN, **parameters, **more)
+    else:
+        [opened] = run_in_scope(execution.tenant_id, opening, **parameters, **more)
+    if key and not claimed:
+        raise KeyTaken
     if not opened:
         raise QuotaExceeded(
             f"The {limits.monthly_quota} executions of tier {limits.tier} are used up for this month.",

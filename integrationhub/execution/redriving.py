@@ -43,7 +43,7 @@ def _reserved(tenant_id: UUID) -> date:
     limits, period = quotas.limits_of(tenant_id), quotas.period_of(datetime.now(UTC))
     with connection.cursor() as cursor:
         wanted: dict[str, Any] = {"tenant_id": tenant_id, "period": period, "quota": limits.monthly_quota}
-        cursor.execute(quotas.RESERVE_SQL, wanted)
+        cursor.execute(quotas.RESERVE_SQL.format(condition="true"), wanted)
         if cursor.fetchone() is None:
             raise QuotaExceeded(
                 f"The {limits.monthly_quota} executions of tier {limits.tier} are used up for this month.",

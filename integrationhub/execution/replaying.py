@@ -79,8 +79,7 @@ def _kept(key: answers.Key, response: Any) -> answers.Answer:
         body, headers = response.content, {name: response[name] for name in KEPT_HEADERS if name in response}
     answer = answers.Answer(response.status_code, headers, body)
     try:
-        with tenant_scope(key.tenant_id):
-            return answers.store(key, answer)
+        return answers.store(key, answer)
     except DatabaseError:
         # The execution is settled, and a repeat of the key is answered from its row: what happened is what is told.
         log.exception("An answer could not be kept.")

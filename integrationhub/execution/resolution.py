@@ -28,15 +28,15 @@ class Resolution:
 _known: ShortMemory[UUID, Resolution] = ShortMemory(seconds=LONGEST_LIFE_SECONDS, capacity=10_000)
 
 
-def of(tenant_id: UUID, version: str | None) -> Resolution:
-    """The tenant's, as of `version` or newer; read anew where there is no version."""
-    if version is not None and (known := _known.get(tenant_id)) and known.version == version:
+def of(tenant_id: UUID, as_of: str | None) -> Resolution:
+    """The tenant's, as of this version or newer; read anew where there is none."""
+    if as_of is not None and (known := _known.get(tenant_id)) and known.version == as_of:
         return known
     with tenant_scope(tenant_id):
         routes = Route.objects.for_tenant(tenant_id).values_list("intent", "providers")
         found = Resolution(
-            version, installing.candidates(tenant_id=tenant_id), dict(routes), binding.in_use(tenant_id=tenant_id)
+            as_of, installing.candidates(tenant_id=tenant_id), dict(routes), binding.in_use(tenant_id=tenant_id)
         )
-    if version is not None:
+    if as_of is not None:
         _known.put(tenant_id, found)
     return found

@@ -11,15 +11,11 @@ from typing import Any, Self
 from uuid import UUID
 
 from cryptography.fernet import InvalidToken
-from django.db import connection
-from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from integrationhub.core.errors import InvalidRequest, Unexpected
 from integrationhub.core.ids import new_id
-from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
-from integrationhub.idempotency.models import StoredAnswer
+from integrationhub.core.tenancy import run_in_scope
 from integrationhub.idempotency.sealing import seal, unseal
 
 LIFETIME = timedelta(hours=24)
@@ -31,7 +27,7 @@ LONGEST_PATH = 300
 # A claim that is a day old, or whose request died, is taken over; any other is left alone and returns no row.
 CLAIM = """
 INSERT INTO idempotency_storedanswer (id, tenant_id, path, key, fingerprint, execution_id)
-VALUES (%(id)s, %(tenant_id)s, %(path)s, %(key)s, %(fingerprint)s, %(execution_id)s)
+VALUES (%(claim_id)s, %(tenant_id)s, %(path)s, %(key)s, %(fingerprint)s, %(claimed_for)s)
 ON CONFLICT (tenant_id, path, key) DO UPDATE
 SET id = excluded.id, fingerprint = excluded.fingerprint, execution_id = excluded.execution_id, answer = NULL,
     created_at = now()
@@ -39,6 +35,26 @@ WHERE idempotency_storedanswer.created_at < now() - make_interval(secs => %(life
    OR (idempotency_storedanswer.answer IS NULL AND idempotency_storedanswer.execution_id IS NULL
        AND idempotency_storedanswer.created_at < now() - make_interval(secs => %(abandoned_after)s))
 RETURNING id
+"""
+FIND = """
+SELECT fingerprint, execution_id, answer FROM idempotency_storedanswer
+WHERE tenant_id = %(tenant_id)s AND path = %(path)s AND key = %(key)s
+  AND created_at >= now() - make_interval(secs => %(lifetime)s)
+  AND NOT (answer IS NULL AND execution_id IS NULL
+           AND created_at < now() - make_interval(secs => %(abandoned_after)s))
+"""
+STORE = """
+UPDATE idempotency_storedanswer SET answer = %(sealed)s
+WHERE tenant_id = %(tenant_id)s AND path = %(path)s AND key = %(key)s AND answer IS NULL
+  AND (%(claim_id)s::uuid IS NULL OR id = %(claim_id)s::uuid)
+RETURNING id
+"""
+RELEASE = """
+DELETE FROM idempotency_storedanswer WHERE id = %(claim_id)s AND tenant_id = %(tenant_id)s AND answer IS NULL
+"""
+STORED = """
+SELECT answer FROM idempotency_storedanswer
+WHERE tenant_id = %(tenant_id)s AND path = %(path)s AND key = %(key)s AND answer IS NOT NULL
 """
 
 
@@ -84,47 +100,40 @@ class Running:
 
 def find(key: Key) -> Answer | Running | None:
     """What is known of this key. Raises InvalidRequest 422 when it came with another body before."""
-    live = Q(created_at__gte=Now() - LIFETIME)
-    abandoned = Q(answer=None, execution_id=None, created_at__lt=Now() - ABANDONED_AFTER)
-    with tenant_scope(key.tenant_id):
-        row = _row(key).filter(live).exclude(abandoned).first()
-    if row is None:
+    [rows] = run_in_scope(key.tenant_id, FIND, **_place(key), **_BOUNDS)
+    if not rows:
         return None
-    if not constant_time_compare(bytes(row.fingerprint), key.fingerprint):
+    [(fingerprint, execution_id, sealed)] = rows
+    if not constant_time_compare(bytes(fingerprint), key.fingerprint):
         raise InvalidRequest(
             "This Idempotency-Key was used before with another body. Use a new key for a new request.",
             status=422,
             reason="idempotency_key_reused",
         )
-    if row.answer is None:
-        return Running(row.execution_id)
-    return _opened(key, bytes(row.answer))
+    return Running(execution_id) if sealed is None else _opened(key, bytes(sealed))
 
 
-def claim(key: Key, *, execution_id: UUID | None = None) -> UUID | None:
-    """Take the key, inside the caller's `tenant_scope`; returns the claim's id, None when another request holds it."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            CLAIM,
-            {
-                "id": new_id(),
-                "tenant_id": key.tenant_id,
-                "path": key.path,
-                "key": key.value,
-                "fingerprint": key.fingerprint,
-                "execution_id": execution_id,
-                "lifetime": LIFETIME.total_seconds(),
-                "abandoned_after": ABANDONED_AFTER.total_seconds(),
-            },
-        )
-        row = cursor.fetchone()
-    return row[0] if row else None
+def claiming(key: Key, *, claim_id: UUID, execution_id: UUID | None = None) -> dict[str, Any]:
+    """The parameters of `CLAIM`, for whoever runs it together with other statements."""
+    return {
+        **_place(key),
+        **_BOUNDS,
+        "claim_id": claim_id,
+        "fingerprint": key.fingerprint,
+        "claimed_for": execution_id,
+    }
+
+
+def claim(key: Key) -> UUID | None:
+    """Take the key; returns the claim's id, None when another request holds it."""
+    [taken] = run_in_scope(key.tenant_id, CLAIM, **claiming(key, claim_id=new_id()))
+    return taken[0][0] if taken else None
 
 
 def store(key: Key, answer: Answer, *, claim_id: UUID | None = None) -> Answer:
     """Keep the answer for the rest of the day; returns the one that stands, since the first one kept is never replaced.
 
-    A claim that was taken over meanwhile is left alone (`claim_id`). Inside the caller's `tenant_scope`.
+    A claim that was taken over meanwhile is left alone (`claim_id`).
     """
     record = {
         "scope": [str(key.tenant_id), key.path, key.value],
@@ -132,16 +141,16 @@ def store(key: Key, answer: Answer, *, claim_id: UUID | None = None) -> Answer:
         "headers": answer.headers,
         "body": answer.body.decode(),
     }
-    mine = _row(key) if claim_id is None else _row(key).filter(id=claim_id)
-    if mine.filter(answer=None).update(answer=seal(json.dumps(record).encode())) or claim_id:
+    sealed = seal(json.dumps(record).encode())
+    kept, standing = run_in_scope(key.tenant_id, STORE, STORED, **_place(key), sealed=sealed, claim_id=claim_id)
+    if kept or claim_id or not standing:
         return answer
-    kept = _row(key).exclude(answer=None).first()
-    return _opened(key, bytes(kept.answer)) if kept else answer
+    return _opened(key, bytes(standing[0][0]))
 
 
 def release(key: Key, *, claim_id: UUID) -> None:
-    """Give the key back, as if the request had never come; inside the caller's `tenant_scope`."""
-    _row(key).filter(id=claim_id, answer=None).delete()
+    """Give the key back, as if the request had never come."""
+    run_in_scope(key.tenant_id, RELEASE, claim_id=claim_id)
 
 
 def still_running() -> InvalidRequest:
@@ -155,8 +164,11 @@ def still_running() -> InvalidRequest:
     )
 
 
-def _row(key: Key) -> TenantQuerySet:
-    return StoredAnswer.objects.for_tenant(key.tenant_id).filter(path=key.path, key=key.value)
+_BOUNDS = {"lifetime": LIFETIME.total_seconds(), "abandoned_after": ABANDONED_AFTER.total_seconds()}
+
+
+def _place(key: Key) -> dict[str, str]:
+    return {"path": key.path, "key": key.value}
 
 
 def _opened(key: Key, sealed: bytes) -> Answer:

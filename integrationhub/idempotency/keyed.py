@@ -11,7 +11,6 @@ from django.http import HttpResponse
 
 from integrationhub.core.http import HubRequest
 from integrationhub.core.representation import HubJSONRenderer
-from integrationhub.core.tenancy import tenant_scope
 from integrationhub.idempotency import answers
 
 logger = logging.getLogger(__name__)
@@ -45,8 +44,7 @@ def keyed(handler: Handler) -> Handler:
         known = answers.find(key)
         if isinstance(known, answers.Answer):
             return replay(known)
-        with tenant_scope(key.tenant_id):
-            claim_id = answers.claim(key)
+        claim_id = answers.claim(key)
         if claim_id is None:
             raise answers.still_running()
         return _answered(key, claim_id, lambda: handler(view, request, **kwargs))
@@ -62,13 +60,11 @@ def _answered(key: answers.Key, claim_id: UUID, act: Callable[[], Any]) -> HttpR
         acted = True
     finally:
         if not acted:
-            with tenant_scope(key.tenant_id):
-                answers.release(key, claim_id=claim_id)
+            answers.release(key, claim_id=claim_id)
     body = HubJSONRenderer().render(response.data)
     answer = answers.Answer(response.status_code, {"Content-Type": HubJSONRenderer.media_type}, body)
     try:
-        with tenant_scope(key.tenant_id):
-            answers.store(key, answer, claim_id=claim_id)
+        answers.store(key, answer, claim_id=claim_id)
     except DatabaseError:
         # It was done: the answer goes out, and the claim stays, so that a repeat does not do it again.
         logger.exception("An answer could not be kept.")

@@ -3,6 +3,8 @@
 import time
 from uuid import UUID
 
+from django.db import connection
+
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution.models import Attempt, Execution
 from tests.execution.conftest import ProviderServer
@@ -35,6 +37,7 @@ def test_the_attempt_is_committed_before_the_provider_is_called(
         def append(self, body: dict[str, str]) -> None:
             with tenant_scope(tenant):
                 seen.append((Execution.objects.get().status, Attempt.objects.get().outcome))
+            connection.close()  # The server's thread has one of its own.
             super().append(body)
 
     server.received = Witness()

@@ -1,0 +1,5 @@
+from django.urls import path
+
+from bench.control.views import ExecuteView
+
+urlpatterns = [path("execute", ExecuteView.as_view())]

@@ -1,0 +1,93 @@
+"""The runs: each contender in turn with the same load, and after each run the proof that the work was done."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench import cpu, load
+from bench.contenders import Contender
+from bench.stage import Stage
+from bench.stub import ACCOUNT, REFUSED_ACCOUNT, VONAGE_PATH, twilio_path
+from integrationhub.launcher.trouble import Trouble
+
+WARM_UP_SECONDS = 0.5
+REST_SECONDS = 0.2
+# What one request makes of hits at the stub, and of attempts in the database.
+HITS = {
+    "one": Counter({twilio_path(ACCOUNT): 1}),
+    "chain": Counter({twilio_path(REFUSED_ACCOUNT): 1, VONAGE_PATH: 1}),
+}
+CONTENDERS = {"one": ("product", "bare"), "chain": ("product", "control")}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One column of the report: this work at so many clients."""
+
+    tenant: str
+    clients: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One run. Latencies in milliseconds, CPU in milliseconds for each request."""
+
+    per_second: float
+    p50: float
+    p95: float
+    p99: float
+    web_cpu: float
+    postgres_cpu: float
+    valkey_cpu: float
+    answers: int
+
+
+Key = tuple[Case, str]
+
+
+def one_round(stage: Stage, cases: Sequence[Case], seconds: float, number: int) -> Iterator[tuple[Key, Figures]]:
+    """Every case once, by each of its contenders; who is first changes from round to round."""
+    for case in cases:
+        names = CONTENDERS[case.tenant]
+        turn = number % len(names)
+        for name in (*names[turn:], *names[:turn]):
+            yield (case, name), run(stage, stage.contenders[name], case, seconds)
+
+
+def run(stage: Stage, contender: Contender, case: Case, seconds: float) -> Figures:
+    """Warm up, load for so long, and prove the work. Raises Trouble when anything was answered or done otherwise."""
+    stage.pause(REST_SECONDS)
+    hits, rows = stage.hits(), contender.rows()
+    target = contender.targets[case.tenant]
+    try:
+        warm = load.drive(target, case.clients, min(WARM_UP_SECONDS, seconds))
+        before = _cpu(stage, contender)
+        answers = load.drive(target, case.clients, seconds)
+        after = _cpu(stage, contender)
+    except (load.WrongAnswer, OSError) as error:
+        raise Trouble(f"{contender.name} at {case.clients} clients: {error}\n{contender.log_tail()}") from error
+    count = len(answers.latencies)
+    _prove(stage, contender, case, hits, rows, len(warm.latencies) + count)
+    web, postgres, valkey = (1000 * (then - first) / count for first, then in zip(before, after, strict=True))
+    p50, p95, p99 = (answers.quantile(share) for share in (0.5, 0.95, 0.99))
+    return Figures(answers.per_second, p50, p95, p99, web, postgres, valkey, count)
+
+
+def _cpu(stage: Stage, contender: Contender) -> list[float]:
+    """CPU seconds so far: of the web processes, of PostgreSQL, of Valkey."""
+    roots = (contender.pid, stage.server_pids["postgres"], stage.server_pids["valkey"])
+    return [cpu.seconds_of(root) for root in roots]
+
+
+def _prove(
+    stage: Stage, contender: Contender, case: Case, hits: Counter[str], rows: tuple[int, int], answers: int
+) -> None:
+    """The provider was called as often as the chain demands, and as much was recorded as was answered."""
+    wanted = Counter({path: times * answers for path, times in HITS[case.tenant].items()})
+    if (called := stage.hits() - hits) != wanted:
+        raise Trouble(f"{contender.name} gave {answers} answers and called its providers {dict(called)}.")
+    if contender.database_url is None:
+        return
+    recorded = tuple(now - before for now, before in zip(contender.rows(), rows, strict=True))
+    if recorded != (answers, answers * HITS[case.tenant].total()):
+        raise Trouble(f"{contender.name} gave {answers} answers; executions and attempts recorded: {recorded}.")
