@@ -57,13 +57,13 @@ MIDDLEWARE = [
     "integrationhub.core.middleware.HubMiddleware",
     "integrationhub.pages.content_security.ContentSecurity",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "integrationhub.core.page_middleware.Files",
+    "integrationhub.core.page_middleware.Sessions",
+    "integrationhub.core.page_middleware.Common",
+    "integrationhub.core.page_middleware.Csrf",
+    "integrationhub.core.page_middleware.Authentication",
+    "integrationhub.core.page_middleware.Messages",
+    "integrationhub.core.page_middleware.XFrameOptions",
 ]
 
 TEMPLATES = [

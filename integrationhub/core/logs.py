@@ -1,8 +1,11 @@
 """Logs: one JSON object per line on stderr, for our own loggers and those of Django, gunicorn and Celery alike."""
 
+import json
 import logging
 import re
-from collections.abc import Mapping, MutableMapping
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -49,8 +52,35 @@ def _hide(match: re.Match[str]) -> str:
     return (match["scheme"] or match["url"] or match["pair"] or "") + HIDDEN
 
 
-def _redact_event(logger: Any, name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    return redact(event)
+# What every record has: anything beside it came by a call's `extra`.
+_OF_A_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "_logger", "_name"}
+
+
+class JSONLine(logging.Formatter):
+    """One JSON object: `event` and its members, the bound context, `level`, `logger` and `time`.
+
+    JSON escapes newlines, escape sequences and U+2028, so that no value can forge a line. Of a traceback the lines are
+    written, and no local variables, since those can hold secrets.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = dict(record.msg) if isinstance(record.msg, dict) else self._said(record)
+        exc_info = line.pop("exc_info", None) or record.exc_info
+        line |= structlog.contextvars.get_contextvars()
+        line |= {
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "time": datetime.fromtimestamp(record.created, UTC)
+            .isoformat(timespec="microseconds")
+            .replace("+00:00", "Z"),
+        }
+        if exc_info:
+            line["exception"] = self.formatException(sys.exc_info() if exc_info is True else exc_info)
+        return json.dumps(redact(line), default=str)
+
+    def _said(self, record: logging.LogRecord) -> dict[str, Any]:
+        extra = {name: value for name, value in vars(record).items() if name not in _OF_A_RECORD}
+        return {"event": record.getMessage(), **extra}
 
 
 # A handler that cannot write would print the record as it came, before any redaction.
@@ -75,30 +105,12 @@ def logging_config(level: str) -> dict[str, Any]:
 
     The context (`request_id`, `tenant_id`, `execution_id`) is what `structlog.contextvars` holds; other members come
     from a call's `extra`, or from the keywords of a structlog logger, which leaves through the same handler.
-    JSON escapes newlines, escape sequences and U+2028, so that no value can forge a line.
     """
     _send_structlog_through_logging()
-    processors = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        # The traceback's own lines: no local variables, since those can hold secrets.
-        structlog.processors.format_exc_info,
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        _redact_event,
-        structlog.processors.JSONRenderer(default=str, ensure_ascii=True),
-    ]
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {
-            "json": {
-                "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": [structlog.stdlib.ExtraAdder()],
-                "processors": processors,
-            }
-        },
+        "formatters": {"json": {"()": JSONLine}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {
