@@ -4,27 +4,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import F
 
 from integrationhub.core.memory import ShortMemory
+from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import tenant_scope
+from marketplace.errors import QuotaExceeded
 from marketplace.models import Subscription, Tier, Usage
 
 FIRST_TIER = "free"
 # Operators edit the rows; these are what an installation starts with: key, name, executions a month, requests a minute.
 TIERS = (("free", "Free", 1_000, 60), ("pro", "Pro", 100_000, 600), ("enterprise", "Enterprise", None, 6_000))
-
-# Takes one unit, or returns no row. One statement decides for racing requests: the second waits for the first one's
-# row and then reads the condition again. Parameters: tenant_id, period, quota (NULL: no limit). `condition`, in SQL,
-# is what else must hold.
-RESERVE_SQL = """
-INSERT INTO marketplace_usage (tenant_id, period, used)
-SELECT %(tenant_id)s::uuid, %(period)s::date, 1
-WHERE (%(quota)s::bigint IS NULL OR %(quota)s::bigint > 0) AND {condition}
-ON CONFLICT (tenant_id, period) DO UPDATE SET used = marketplace_usage.used + 1
-WHERE %(quota)s::bigint IS NULL OR marketplace_usage.used < %(quota)s::bigint
-RETURNING used
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +55,26 @@ def limits_of(tenant_id: UUID) -> Limits:
     limits = Limits(tier.key, tier.requests_per_minute, tier.monthly_quota)
     _limits.put(tenant_id, limits)
     return limits
+
+
+def reserve(tenant_id: UUID, period: date) -> int:
+    """Take one unit, in the caller's `tenant_scope`; returns the units used. Raises QuotaExceeded."""
+    limits = limits_of(tenant_id)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT hub_reserve_unit(%s, %s, %s)", [tenant_id, period, limits.monthly_quota])
+        (used,) = cursor.fetchone()
+    if used is None:
+        raise exceeded(limits, period)
+    return int(used)
+
+
+def exceeded(limits: Limits, period: date) -> QuotaExceeded:
+    return QuotaExceeded(
+        f"The {limits.monthly_quota} executions of tier {limits.tier} are used up for this month.",
+        tier=limits.tier,
+        quota=limits.monthly_quota,
+        resets_at=moment(resets_at(period)),
+    )
 
 
 def subscribe(tenant_id: UUID, tier: str) -> None:

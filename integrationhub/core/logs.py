@@ -120,5 +120,7 @@ def logging_config(level: str) -> dict[str, Any]:
             "django.security.DisallowedHost": {"level": "CRITICAL"},
             "gunicorn.error": {"handlers": [], "level": level.upper(), "propagate": True},
             "gunicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": True},
+            # Below that it says paths and queries, where some providers want a token.
+            "urllib3": {"level": "WARNING"},
         },
     }

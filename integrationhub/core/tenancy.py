@@ -1,6 +1,7 @@
 """Two walls between tenants: a word in the query (`for_tenant`), and row-level security (`tenant_scope`)."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 from uuid import UUID
@@ -45,6 +46,19 @@ def run_in_scope(tenant_id: UUID, *statements: str, **parameters: Any) -> list[l
     with database.wrap_database_errors, server.pipeline():
         cursors = [psycopg.Cursor(server).execute(sql, values, prepare=True) for sql in (_SET_TENANT, *statements)]
     return [cursor.fetchall() if cursor.description else [] for cursor in cursors[1:]]
+
+
+def call_in_scope(tenant_id: UUID, call: str, order: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows of a call of one of our database functions: one statement, one round trip, one transaction.
+
+    `call` has two places, for the tenant and for `order` as JSON; the function begins by opening the tenant's scope.
+    """
+    _is_inside_scope_of(tenant_id)
+    database = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
+    with database.wrap_database_errors:
+        cursor = psycopg.Cursor(database.connection)
+        return cursor.execute(call, (tenant_id, json.dumps(order, default=str)), prepare=True).fetchall()
 
 
 _SET_TENANT = "SELECT set_config('app.tenant_id', %(tenant_id)s::text, true)"

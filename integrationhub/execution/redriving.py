@@ -1,18 +1,14 @@
 """A dead-lettered execution, queued again by an operator."""
 
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.db import connection
 from django.db.models.functions import Now
 
-from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import ledger
 from integrationhub.execution.models import Execution, Status
 from marketplace import quotas
-from marketplace.errors import QuotaExceeded
 
 
 def redrive(*, tenant_id: UUID, execution_id: UUID) -> bool:
@@ -27,7 +23,8 @@ def redrive(*, tenant_id: UUID, execution_id: UUID) -> bool:
         if execution is None:
             return False
         if execution.quota_period:
-            execution.quota_period = _reserved(tenant_id)
+            execution.quota_period = quotas.period_of(datetime.now(UTC))
+            quotas.reserve(tenant_id, execution.quota_period)
         execution.status = Status.QUEUED
         execution.dead_at = execution.finished_at = None
         execution.error_code = execution.error_message = ""
@@ -36,19 +33,3 @@ def redrive(*, tenant_id: UUID, execution_id: UUID) -> bool:
         execution.save()
         ledger.post_run(execution)
         return True
-
-
-def _reserved(tenant_id: UUID) -> date:
-    """The current month, of whose quota a unit is now taken. Raises QuotaExceeded."""
-    limits, period = quotas.limits_of(tenant_id), quotas.period_of(datetime.now(UTC))
-    with connection.cursor() as cursor:
-        wanted: dict[str, Any] = {"tenant_id": tenant_id, "period": period, "quota": limits.monthly_quota}
-        cursor.execute(quotas.RESERVE_SQL.format(condition="true"), wanted)
-        if cursor.fetchone() is None:
-            raise QuotaExceeded(
-                f"The {limits.monthly_quota} executions of tier {limits.tier} are used up for this month.",
-                tier=limits.tier,
-                quota=limits.monthly_quota,
-                resets_at=moment(quotas.resets_at(period)),
-            )
-    return period

@@ -15,7 +15,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from integrationhub.core.errors import InvalidRequest, Unexpected
 from integrationhub.core.ids import new_id
-from integrationhub.core.tenancy import run_in_scope
+from integrationhub.core.tenancy import call_in_scope, run_in_scope, tenant_scope
 from integrationhub.idempotency.sealing import seal, unseal
 
 LIFETIME = timedelta(hours=24)
@@ -24,18 +24,7 @@ ABANDONED_AFTER = timedelta(seconds=60)
 LONGEST_KEY = 255
 LONGEST_PATH = 300
 
-# A claim that is a day old, or whose request died, is taken over; any other is left alone and returns no row.
-CLAIM = """
-INSERT INTO idempotency_storedanswer (id, tenant_id, path, key, fingerprint, execution_id)
-VALUES (%(claim_id)s, %(tenant_id)s, %(path)s, %(key)s, %(fingerprint)s, %(claimed_for)s)
-ON CONFLICT (tenant_id, path, key) DO UPDATE
-SET id = excluded.id, fingerprint = excluded.fingerprint, execution_id = excluded.execution_id, answer = NULL,
-    created_at = now()
-WHERE idempotency_storedanswer.created_at < now() - make_interval(secs => %(lifetime)s)
-   OR (idempotency_storedanswer.answer IS NULL AND idempotency_storedanswer.execution_id IS NULL
-       AND idempotency_storedanswer.created_at < now() - make_interval(secs => %(abandoned_after)s))
-RETURNING id
-"""
+CLAIM = "SELECT hub_claim_key(%s, %s)"
 FIND = """
 SELECT fingerprint, execution_id, answer FROM idempotency_storedanswer
 WHERE tenant_id = %(tenant_id)s AND path = %(path)s AND key = %(key)s
@@ -114,20 +103,22 @@ def find(key: Key) -> Answer | Running | None:
 
 
 def claiming(key: Key, *, claim_id: UUID, execution_id: UUID | None = None) -> dict[str, Any]:
-    """The parameters of `CLAIM`, for whoever runs it together with other statements."""
+    """What the database's `hub_claim_key` is given, alone or by another function."""
     return {
         **_place(key),
         **_BOUNDS,
         "claim_id": claim_id,
-        "fingerprint": key.fingerprint,
+        "fingerprint": key.fingerprint.hex(),
         "claimed_for": execution_id,
     }
 
 
 def claim(key: Key) -> UUID | None:
     """Take the key; returns the claim's id, None when another request holds it."""
-    [taken] = run_in_scope(key.tenant_id, CLAIM, **claiming(key, claim_id=new_id()))
-    return taken[0][0] if taken else None
+    claim_id = new_id()
+    with tenant_scope(key.tenant_id):
+        [(is_taken,)] = call_in_scope(key.tenant_id, CLAIM, claiming(key, claim_id=claim_id))
+    return claim_id if is_taken else None
 
 
 def store(key: Key, answer: Answer, *, claim_id: UUID | None = None) -> Answer:

@@ -75,7 +75,7 @@ def test_every_table_with_a_tenant_column_is_tenant_owned() -> None:
 
 def test_the_policy_is_there_and_binds_the_owner_too(table: str) -> None:
     with connections["owner"].cursor() as cursor:
-        cursor.execute("SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE relname = %s", [table])
+        cursor.execute("SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %s::regclass", [table])
         assert cursor.fetchone() == (True, True)
         cursor.execute("SELECT polname FROM pg_policy WHERE polrelid = %s::regclass", [table])
         assert cursor.fetchall() == [("tenant_isolation",)]

@@ -95,6 +95,16 @@ def drips_handshake(client: socket.socket) -> None:
 
 def resets(client: socket.socket) -> None:
     read_request(client)
+    reset(client)
+
+
+def answers_unasked(client: socket.socket) -> None:
+    client.sendall(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+    reset(client)
+
+
+def reset(client: socket.socket) -> None:
+    """Has the connection end with a reset when it is closed."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -112,7 +122,7 @@ SERVERS: dict[str, tuple[Talk, str]] = {
     "drips its body": (repeats(OK + b"Content-Length: 5000\r\n\r\n", b"b", 0.05), "read_timeout"),
     "drips chunks": (repeats(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n", 0.05), "read_timeout"),
     "drips a body without a length": (repeats(OK + b"\r\n", b"b", 0.05), "read_timeout"),
-    "drips interim answers": (repeats(b"", b"HTTP/1.1 102 Processing\r\n\r\n", 0.05), "read_timeout"),
+    "drips interim answers": (repeats(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05), "read_timeout"),
     "sends headers without end": (repeats(OK, b"X-A: " + b"b" * 1000 + b"\r\n"), "answer_too_large"),
     "sends one header without end": (repeats(OK + b"X-A: ", b"b" * 60_000), "answer_too_large"),
     "sends interim answers without end": (repeats(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100), "answer_too_large"),
@@ -134,10 +144,22 @@ SERVERS: dict[str, tuple[Talk, str]] = {
     "breaks off its body": (says(OK + b"Content-Length: 100\r\n\r\n{"), "connection_lost"),
     "breaks off a chunk": (says(OK + b"Transfer-Encoding: chunked\r\n\r\nff\r\n{"), "connection_lost"),
     "breaks off its head": (says(OK + b"Content-"), "connection_lost"),
+    "breaks off between two headers": (says(OK + b"X-A: b\r\n"), "connection_lost"),
     "speaks no HTTP": (says(b"220 mail.example ESMTP\r\n\r\n"), "unreadable_answer"),
     "sends garbage": (says(bytes(range(256)) * 4 + b"\r\n\r\n"), "unreadable_answer"),
     "sends a garbled status": (says(b"HTTP/1.1 2OO OK\r\n\r\n"), "unreadable_answer"),
     "switches protocols": (says(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n"), "unreadable_answer"),
+    "hints early": (
+        says(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", OK + b"Content-Length: 2\r\n\r\n{}"),
+        "unreadable_answer",
+    ),
+    "sends more headers than anyone needs": (says(OK + b"X-A: b\r\n" * 200 + b"\r\n"), "unreadable_answer"),
+    "sends a line that is no header": (says(OK + b"nonsense\r\nContent-Length: 0\r\n\r\n"), "unreadable_answer"),
+    "sends a length that is none": (says(OK + b"Content-Length: +2\r\n\r\n{}"), "unreadable_answer"),
+    "sends one length twice": (
+        says(OK + b"Content-Length: 2\r\nContent-Length: 2\r\n" + b"\r\n{}"),
+        "unreadable_answer",
+    ),
     "sends a header without a name": (says(OK + b": b\r\n\r\n"), "unreadable_answer"),
     "sends two lengths": (says(OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"), "unreadable_answer"),
     "sends a length and chunks": (
@@ -148,7 +170,7 @@ SERVERS: dict[str, tuple[Talk, str]] = {
     "sends a negative chunk": (says(OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nabc\r\n"), "unreadable_answer"),
     "sends a chunk of no size": (says(OK + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n"), "unreadable_answer"),
     "sends a longer chunk than it says": (
-        says(OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\nabc0\r\n\r\n"),
+        says(OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\nabcxyz\r\n0\r\n\r\n"),
         "unreadable_answer",
     ),
     "names an unknown coding": (says(OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), "unreadable_answer"),

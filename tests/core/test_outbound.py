@@ -1,9 +1,11 @@
 """The way out: one deadline over the whole exchange, capped bodies, no redirects, and failures told apart."""
 
+import logging
 import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ import structlog
 
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.outbound import AnswerLost, Client, NotSent, pool
-from tests.core.hostile import read_request, says, serving
+from tests.core.hostile import OK, read_request, says, serving
 from tests.core.servers import RawServer, ok
 
 SECONDS = 0.6
@@ -84,6 +86,7 @@ def test_request_is_sent_as_it_was_asked_for(client: Client, request_: dict[str,
         {"headers": {"X A": "b"}},
         {"headers": {"X-A": "\x00"}},
         {"headers": {"X-A": "☃"}},
+        {"headers": {"X-A": "b\n c"}},
         {"headers": {"Host": "other.example"}},
         {"headers": {"content-length": "5"}},
         {"headers": {"Transfer-Encoding": "chunked"}},
@@ -160,8 +163,9 @@ def test_connection_that_was_idle_for_long_is_not_used_again(client: Client, mon
     assert server.connections == 2
 
 
-def test_connection_that_was_idle_longest_makes_room(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "MOST_IDLE", 1)
+def test_origin_that_was_not_used_for_longest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "MOST_ORIGINS", 1)
+    client = Client()
     with RawServer(ok(b"{}")) as first, RawServer(ok(b"{}")) as second:
         for server in (first, second, second, first):
             client.request("GET", server.url, deadline=Deadline.after(1))
@@ -181,6 +185,14 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(client: Client, monkey
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     with RawServer(ok(b"{}")) as server:
         assert client.request("GET", server.url, deadline=Deadline.after(1)).status == 200
+
+
+def test_url_of_an_exchange_is_in_no_log_line(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for answer in (ok(b"{}"), [OK + b": no name\r\n\r\n"], [OK + b"Content-Length: x\r\n\r\n"]):
+        with RawServer(answer) as server, suppress(AnswerLost):
+            client.request("GET", f"{server.url}/bot7:abcde/send?key=abcde", deadline=Deadline.after(1))
+    assert "abcde" not in caplog.text
 
 
 LOST = {

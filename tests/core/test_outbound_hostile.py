@@ -86,9 +86,8 @@ def test_refusal_before_the_whole_request_was_read_is_an_answer() -> None:
         assert Client().request("POST", url, deadline=Deadline.after(3), data=bytes(3_000_000)).status == 413
 
 
-def test_interim_answers_are_passed_over() -> None:
-    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-    with serving(says(interim + OK + b"Content-Length: 2\r\n\r\n{}")) as url:
+def test_interim_answers_that_bid_go_on_are_passed_over() -> None:
+    with serving(says(b"HTTP/1.1 100 Continue\r\nX-A: b\r\n\r\n" * 2 + OK + b"Content-Length: 2\r\n\r\n{}")) as url:
         assert Client().request("GET", url, deadline=Deadline.after(1)).json() == {}
 
 
@@ -112,12 +111,37 @@ def test_what_comes_after_an_answer_is_never_the_next_one(surplus: bytes, is_at_
     assert len(connections) == 3
 
 
+def test_answer_after_an_early_hint_is_never_the_next_one() -> None:
+    hint, own = b"HTTP/1.1 103 Early Hints\r\n\r\n", OK + b"Content-Length: 5\r\n\r\n"
+    answers = iter([hint + own + b'"one"', own + b'"two"'])
+
+    def talk(client: socket.socket) -> None:
+        while read_request(client):
+            client.sendall(next(answers))
+
+    with serving(talk) as url:
+        client = Client()
+        with pytest.raises(AnswerLost, match="unreadable_answer"):
+            client.request("GET", url, deadline=Deadline.after(1))
+        assert client.request("GET", url, deadline=Deadline.after(1)).json() == "two"
+
+
 def test_connection_that_was_closed_while_idle_is_not_used_again() -> None:
     with serving(says(OK + b"Content-Length: 2\r\n\r\n{}")) as url:
         client = Client()
         for _ in range(3):
             assert client.request("GET", url, deadline=Deadline.after(1)).status == 200
             time.sleep(0.02)
+
+
+def test_answer_to_a_request_that_could_not_be_sent_is_none() -> None:
+    def connect(target: tuple[str, int], seconds: float) -> socket.socket:
+        sock = socket.create_connection(target, seconds)
+        time.sleep(0.1)  # Until the answer and the reset are here.
+        return sock
+
+    with serving(hostile.answers_unasked) as url, pytest.raises(NotSent, match="not_connected"):
+        Client(connect=connect).request("POST", url, deadline=Deadline.after(1), json={})
 
 
 def test_request_is_not_repeated_when_a_kept_connection_breaks() -> None:

@@ -97,6 +97,24 @@ def test_connection_is_used_again(provider: Provider, port: str, identity: Ident
     assert (len(provider.asked), provider.connections) == (3, 1)
 
 
+def test_what_comes_after_an_answer_in_one_record_is_never_the_next_one(identity: Identity) -> None:
+    head, connections = OK + b"Content-Length: 8000\r\nX-A: ", list[socket.socket]()
+    # As long as what is read at once, so that what follows it waits decrypted inside of the TLS library.
+    own = head + b"a" * (8192 - 8000 - len(head) - 4) + b"\r\n\r\n" + b"1" * 8000
+
+    def talk(client: socket.socket) -> None:
+        connections.append(client)
+        with identity.server.wrap_socket(client, server_side=True) as secure:
+            while read_request(secure):
+                secure.sendall(own + OK + b"Content-Length: 7\r\n\r\nforeign")
+
+    with serving(talk) as url:
+        client = Client(resolve=lambda host, seconds: ["127.0.0.1"], tls=identity.client)
+        answers = [ask(url.rpartition(":")[2], client=client).body for _ in range(3)]
+    assert answers == [b"1" * 8000] * 3
+    assert len(connections) == 3
+
+
 def test_certificate_of_another_name_is_refused(provider: Provider, port: str, identity: Identity) -> None:
     with pytest.raises(NotSent, match="tls"):
         ask(port, "other.example", tls=identity.client)

@@ -16,10 +16,9 @@ MONTH = date(2026, 11, 1)
 def reserve(tenant: UUID, quota: int | None, period: date = MONTH) -> int | None:
     """One unit, as the execution's own statement takes it; None when there is none left."""
     with tenant_scope(tenant), connection.cursor() as cursor:
-        reserve = quotas.RESERVE_SQL.format(condition="true")
-        cursor.execute(reserve, {"tenant_id": tenant, "period": period, "quota": quota})
-        row = cursor.fetchone()
-    return row[0] if row else None
+        cursor.execute("SELECT hub_reserve_unit(%s, %s, %s)", [tenant, period, quota])
+        (used,) = cursor.fetchone()
+    return used
 
 
 def reserve_in_a_thread(tenant: UUID, quota: int | None) -> int | None:

@@ -6,16 +6,19 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from http.client import HTTPException
 from typing import Any
 
 import structlog
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError
 
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.outbound import messages
 from integrationhub.core.outbound.dialling import Connect, Dialler, Resolve
-from integrationhub.core.outbound.errors import AnswerLost, NotSent, OutboundError
-from integrationhub.core.outbound.pool import Pool
-from integrationhub.core.outbound.wire import Exchange
+from integrationhub.core.outbound.errors import AnswerLost, NotSent
+from integrationhub.core.outbound.exchange import Exchange, exchanging
+from integrationhub.core.outbound.pool import pools
 
 MAX_ANSWER_BYTES = 1024 * 1024
 
@@ -56,8 +59,7 @@ class Client:
         connect: Connect = socket.create_connection,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._pool = Pool()
-        self._dialler = Dialler(is_guarded, resolve, connect, tls)
+        self._pool = pools(Dialler(is_guarded, resolve, connect, tls))
 
     def request(
         self,
@@ -75,39 +77,53 @@ class Client:
     ) -> Answer:
         """Exchange one request for one answer before `deadline`. Raises NotSent or AnswerLost, nothing else.
 
-        `data` is a mapping (sent as a form), bytes or text; `files` as `requests` takes them; `auth` is user and
-        password, sent as Basic.
+        `data` is a mapping (sent as a form), bytes or text; `files` maps names to (file name, content, type), sent
+        with `data` in multipart form; `auth` is user and password, sent as Basic.
         """
         where = messages.target(url)
-        request = messages.request(
-            method,
-            where,
-            {**_own_headers(), **(headers or {})},
-            params=params,
-            auth=auth,
-            body=messages.body(json, data, files),
-        )
+        content_type, body = messages.body(json, data, files) or ("", None)
+        asked = messages.headers(where, {**_own_headers(), **(headers or {})}, content_type, auth)
+        if not messages.METHOD.fullmatch(method):
+            raise NotSent("invalid_request")
         if deadline.remaining() <= 0:
             raise NotSent("deadline_exceeded")
-        sock = self._pool.take(where.origin) or self._dialler.dial(where.origin, deadline)
-        exchange = Exchange(sock, deadline)
-        try:
-            head, body = exchange.run(method, request, max_bytes)
-        except OSError as error:
-            raise _failure(error, exchange.is_sent) from error
-        finally:
-            if exchange.is_reusable:
-                self._pool.put(where.origin, sock)
-            else:
-                sock.close()
-        return Answer(head.status, head.headers, body)
+        with exchanging(deadline) as exchange:
+            try:
+                with self._send(where, method, messages.path(where, params), body, asked) as response:
+                    return Answer(response.status, response.headers, _body(response, exchange, max_bytes))
+            except (HTTPError, HTTPException, OSError, ValueError) as error:
+                raise exchange.failure() from error
+
+    def _send(
+        self, where: messages.Target, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> BaseHTTPResponse:
+        """The answer as far as its head. Left unread, it closes the connection."""
+        return self._pool(where.origin).urlopen(
+            method,
+            path,
+            body,
+            headers,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+            decode_content=False,
+        )
 
 
-def _failure(error: OSError, is_sent: bool) -> OutboundError:
-    is_late = isinstance(error, TimeoutError)
-    if is_sent:
-        return AnswerLost("read_timeout" if is_late else "connection_lost")
-    return NotSent("connect_timeout" if is_late else "not_connected")
+def _body(response: BaseHTTPResponse, exchange: Exchange, max_bytes: int) -> bytes:
+    """All of it. Raises AnswerLost when it is compressed or longer than it may be."""
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise AnswerLost("unreadable_answer")
+    if (response.length_remaining or 0) > max_bytes:
+        raise AnswerLost("answer_too_large")
+    # What chunks add to what they hold is bounded too.
+    exchange.allowance += 2 * max_bytes
+    body = response.read(max_bytes + 1)
+    if response.length_remaining:
+        raise AnswerLost("connection_lost")
+    if len(body) > max_bytes:
+        raise AnswerLost("answer_too_large")
+    return body
 
 
 def _own_headers() -> dict[str, str]:

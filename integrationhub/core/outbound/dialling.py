@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import certifi
 from django.conf import settings
@@ -17,6 +17,7 @@ from django.conf import settings
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.outbound import addresses
 from integrationhub.core.outbound.errors import NotSent
+from integrationhub.core.outbound.exchange import BoundedSocket, BoundedTLSSocket
 from integrationhub.core.outbound.resolving import Resolver
 
 logger = logging.getLogger(__name__)
@@ -48,9 +49,11 @@ class Dialler:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._is_guarded, self._connect, self._tls = is_guarded, connect, tls
+        if tls:
+            tls.sslsocket_class = BoundedTLSSocket
         self._resolve = resolve or Resolver()
 
-    def dial(self, origin: Origin, deadline: Deadline) -> socket.socket:
+    def dial(self, origin: Origin, deadline: Deadline) -> BoundedSocket:
         """A connection that is ready for the request. Raises NotSent, whatever went wrong."""
         found = self._look_up(origin.host, min(RESOLVE_SECONDS, deadline.remaining()))
         if self._is_guarded and not _may_be_dialled(origin, found):
@@ -59,7 +62,9 @@ class Dialler:
         # One limit for all addresses and the handshake; a Deadline, since a handshake can be dripped.
         deadline = deadline.within(CONNECT_SECONDS)
         sock = self._connected([(address, origin.port) for address in found[:MOST_ADDRESSES]], deadline)
-        return self._secured(sock, origin.host.rstrip("."), deadline) if origin.scheme == "https" else sock
+        if origin.scheme == "https":
+            return self._secured(sock, origin.host.rstrip("."), deadline)
+        return BoundedSocket.taking_over(sock)
 
     def _look_up(self, host: str, seconds: float) -> list[str]:
         try:
@@ -83,12 +88,12 @@ class Dialler:
                 return sock
         raise NotSent("connect_timeout" if isinstance(failed, TimeoutError) else "refused") from failed
 
-    def _secured(self, sock: socket.socket, host: str, deadline: Deadline) -> socket.socket:
+    def _secured(self, sock: socket.socket, host: str, deadline: Deadline) -> BoundedSocket:
         context = self._tls or _public_tls()
         try:
             # The time-out of a handshake bounds the whole of it, not each read.
             sock.settimeout(max(0.001, deadline.remaining()))
-            return context.wrap_socket(sock, server_hostname=host)
+            return cast(BoundedSocket, context.wrap_socket(sock, server_hostname=host))
         except (OSError, ValueError) as error:
             sock.close()
             raise NotSent("connect_timeout" if isinstance(error, TimeoutError) else "tls") from error
@@ -111,4 +116,5 @@ def _public_tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     context.set_alpn_protocols(["http/1.1"])
+    context.sslsocket_class = BoundedTLSSocket
     return context

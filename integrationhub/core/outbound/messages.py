@@ -1,4 +1,4 @@
-"""What a caller wants sent, as the bytes of an HTTP/1.1 request (RFC 9112)."""
+"""What a caller wants sent: URLs taken apart, headers that can be said, and bodies as bytes."""
 
 import base64
 import json as jsonlib
@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
-import requests
+from urllib3 import encode_multipart_formdata
 
 from integrationhub.core.outbound.dialling import Origin
 from integrationhub.core.outbound.errors import NotSent
@@ -17,8 +17,9 @@ _encode = jsonlib.JSONEncoder(allow_nan=False).encode
 _PORTS = {"http": 80, "https": 443}
 # Python would quietly drop tabs and line ends, and some servers read a backslash as a slash.
 _NEVER_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+: [^\x00-\x08\x0a-\x1f\x7f]*")
-_METHOD = re.compile(r"[A-Z]{1,20}")
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+METHOD = re.compile(r"[A-Z]{1,20}")
 _HOST = re.compile(r"[a-z0-9_.-]{1,253}|[0-9a-f:.]+")
 # They say where the message ends and where it goes: ours alone to set.
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
@@ -51,56 +52,40 @@ def target(url: str) -> Target:
     return Target(Origin(parts.scheme, host, port), shown if port == _PORTS[parts.scheme] else f"{shown}:{port}", path)
 
 
-def request(
-    method: str,
-    where: Target,
-    headers: Mapping[str, str],
-    *,
-    params: Mapping[str, Any] | None = None,
-    auth: tuple[str, str] | None = None,
-    body: tuple[str, bytes] | None = None,
-) -> bytes:
-    """Head and body. `headers` win over the body's own type. Raises NotSent (`invalid_request`)."""
-    path = where.path
-    if params:
-        path += f"{'&' if '?' in path else '?'}{urlencode(params, doseq=True)}"
-    content_type, content = body or ("", b"")
-    lines = _header_lines(where, headers, content_type, auth)
-    if content or method not in ("GET", "HEAD", "DELETE"):
-        lines.append(f"Content-Length: {len(content)}")
-    if not _METHOD.fullmatch(method) or not all(map(_HEADER.fullmatch, lines)):
-        raise NotSent("invalid_request")
-    try:
-        return "\r\n".join((f"{method} {path} HTTP/1.1", *lines, "\r\n")).encode("latin-1") + content
-    except UnicodeEncodeError as error:
-        raise NotSent("invalid_request") from error
-
-
-def _header_lines(
-    where: Target, headers: Mapping[str, str], content_type: str, auth: tuple[str, str] | None
-) -> list[str]:
-    lines = {"host": f"Host: {where.host_header}"}
+def headers(
+    where: Target, asked: Mapping[str, str], content_type: str = "", auth: tuple[str, str] | None = None
+) -> dict[str, str]:
+    """What is asked for, which wins over the body's own type. Raises NotSent (`invalid_request`)."""
+    lines = {"host": ("Host", where.host_header)}
     if auth:
-        lines["authorization"] = f"Authorization: Basic {base64.b64encode(':'.join(auth).encode()).decode()}"
+        lines["authorization"] = ("Authorization", f"Basic {base64.b64encode(':'.join(auth).encode()).decode()}")
     if content_type:
-        lines["content-type"] = f"Content-Type: {content_type}"
-    for name, value in headers.items():
-        if (lower := name.lower()) in _OURS:
+        lines["content-type"] = ("Content-Type", content_type)
+    for name, value in asked.items():
+        if (lower := name.lower()) in _OURS or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise NotSent("invalid_request")
-        lines[lower] = f"{name}: {value}"
-    return list(lines.values())
+        lines[lower] = (name, value)
+    return dict(lines.values())
+
+
+def path(where: Target, params: Mapping[str, Any] | None) -> str:
+    """The path with its query, and `params` behind that."""
+    if not params:
+        return where.path
+    return f"{where.path}{'&' if '?' in where.path else '?'}{urlencode(params, doseq=True)}"
 
 
 def body(json: Any, data: Any, files: Any) -> tuple[str, bytes] | None:
-    """Content type and bytes of JSON, a form (a mapping), bytes or text, or files in multipart form as `requests`
-    takes them. Raises NotSent (`invalid_request`) for what JSON cannot say."""
+    """Content type and bytes of JSON, a form (a mapping), bytes or text, or files and a form together in
+    multipart form. Raises NotSent (`invalid_request`) for what JSON cannot say."""
     if json is not None:
         try:
             return "application/json", _encode(json).encode()
         except (ValueError, TypeError) as error:
             raise NotSent("invalid_request") from error
     if files:
-        return _multipart(data, files)
+        content, content_type = encode_multipart_formdata([*_fields(data or {}), *_fields(files)])
+        return content_type, content
     if data is None:
         return None
     if isinstance(data, Mapping):
@@ -108,9 +93,11 @@ def body(json: Any, data: Any, files: Any) -> tuple[str, bytes] | None:
     return "application/octet-stream", data.encode() if isinstance(data, str) else bytes(data)
 
 
-def _multipart(data: Any, files: Any) -> tuple[str, bytes]:
-    prepared = requests.Request("POST", "http://unused.invalid", data=data, files=files).prepare()
-    return prepared.headers["Content-Type"], bytes(prepared.body or b"")  # type: ignore[arg-type]
+def _fields(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Each with its value, the items of a list one by one."""
+    return [
+        (name, value) for name, given in values.items() for value in (given if isinstance(given, list) else [given])
+    ]
 
 
 def _quoted_query(query: str) -> str:
