@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 import redis
+import structlog
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
@@ -74,6 +75,7 @@ def wipe(database: None) -> str:
 def clean(wipe: str) -> Iterator[None]:
     """Nothing of a test is left for the next one."""
     yield
+    structlog.contextvars.clear_contextvars()
     with connections["owner"].cursor() as cursor:
         cursor.execute(wipe)
 

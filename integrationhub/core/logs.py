@@ -83,6 +83,9 @@ class JSONLine(logging.Formatter):
         return {"event": record.getMessage(), **extra}
 
 
+# What no line tells need not be found out for each: https://docs.python.org/3/howto/logging.html#optimization
+logging._srcfile = None
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 # A handler that cannot write would print the record as it came, before any redaction.
 logging.raiseExceptions = False
 

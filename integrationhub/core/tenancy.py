@@ -39,13 +39,11 @@ def run_in_scope(tenant_id: UUID, *statements: str, **parameters: Any) -> list[l
     The named `parameters` (and `tenant_id`) are shared by the statements.
     """
     _is_inside_scope_of(tenant_id)
-    database = connections[DEFAULT_DB_ALIAS]
-    database.ensure_connection()
-    server: psycopg.Connection[Any] = database.connection
     values = {**parameters, "tenant_id": tenant_id}
-    with database.wrap_database_errors, server.pipeline():
-        cursors = [psycopg.Cursor(server).execute(sql, values, prepare=True) for sql in (_SET_TENANT, *statements)]
-    return [cursor.fetchall() if cursor.description else [] for cursor in cursors[1:]]
+    with _lent() as server:
+        with server.pipeline():
+            cursors = [psycopg.Cursor(server).execute(sql, values, prepare=True) for sql in (_SET_TENANT, *statements)]
+        return [cursor.fetchall() if cursor.description else [] for cursor in cursors[1:]]
 
 
 def call_in_scope(tenant_id: UUID, call: str, order: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -54,11 +52,28 @@ def call_in_scope(tenant_id: UUID, call: str, order: Mapping[str, Any]) -> list[
     `call` has two places, for the tenant and for `order` as JSON; the function begins by opening the tenant's scope.
     """
     _is_inside_scope_of(tenant_id)
-    database = connections[DEFAULT_DB_ALIAS]
-    database.ensure_connection()
-    with database.wrap_database_errors:
-        cursor = psycopg.Cursor(database.connection)
+    with _lent() as server:
+        cursor = psycopg.Cursor(server)
         return cursor.execute(call, (tenant_id, json.dumps(order, default=str)), prepare=True).fetchall()
+
+
+@contextmanager
+def _lent() -> Iterator[psycopg.Connection[Any]]:
+    """A connection for one trip: the thread's, where it has one, else one of the pool, given back at once.
+
+    So no connection is held while a provider is waited for. Raises Django's database errors.
+    """
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    with database.wrap_database_errors:
+        if database.connection is not None:
+            yield database.connection
+            return
+        database.pool.open()
+        server = database.pool.getconn()
+        try:
+            yield server
+        finally:
+            database.pool.putconn(server)
 
 
 _SET_TENANT = "SELECT set_config('app.tenant_id', %(tenant_id)s::text, true)"
