@@ -18,12 +18,18 @@ from integrationhub.core.middleware import is_api
 
 
 class _ForPages:
-    get_response: Any
+    _past_pages: Any
+
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(get_response)  # type: ignore[call-arg]  # The layer's, which stands beside this class.
+        following = getattr(get_response, "__wrapped__", None)
+        # The first of these layers goes past all of them at once.
+        self._past_pages = following._past_pages if isinstance(following, _ForPages) else get_response
 
     def __call__(self, request: HttpRequest) -> Any:
         if is_api(request):
-            return self.get_response(request)
-        return super().__call__(request)  # type: ignore[misc]  # The layer's, which stands beside this class.
+            return self._past_pages(request)
+        return super().__call__(request)  # type: ignore[misc]
 
 
 class Files(_ForPages, WhiteNoiseMiddleware):

@@ -21,6 +21,9 @@ LEAST_REPEATS = 3
 REPEATS_SHARE = 0.2
 FORGOTTEN_AFTER_SECONDS = 600
 
+# What a recording answers of a circuit: open or left alone, against closed with failures (1) or without any (0).
+SHUT = 2
+
 # One value per circuit, packed: streak of failures, open or not, when the next probe is due, until when the provider
 # wants to be left alone (both in milliseconds), and per second of the window its calls, failures and repeats.
 _STATE = f"""

@@ -18,7 +18,7 @@ from integrationhub.core import valkey_client
 from integrationhub.core.errors import HubError
 from integrationhub.core.memory import ShortMemory
 from integrationhub.core.tenancy import tenant_scope
-from integrationhub.execution.circuit_state import ADMIT, RECORD, REPEAT, LocalCircuits
+from integrationhub.execution.circuit_state import ADMIT, RECORD, REPEAT, SHUT, LocalCircuits
 from integrationhub.outbox import events
 from providers.adapter import Receipt
 from providers.errors import Ambiguous, Next, Retry
@@ -33,8 +33,10 @@ LONGEST_LEFT_ALONE_SECONDS = 300.0
 OK, FAILED, NONE = "ok", "failed", "none"
 
 _local = LocalCircuits()
-# Where no failure was seen for half a minute, Redis is told and asked once a second and not at each call: what another
-# process learns, this one learns a second later, or with the first failure of its own.
+# What Redis said of a circuit holds for a second: what another process learns, this one learns a second later, or with
+# the next failure of its own. Of a closed one it is not asked again; where there was no failure for half a minute it is
+# not told of each success either, but of all of them together.
+_closed: ShortMemory[tuple[UUID, str], bool] = ShortMemory(seconds=1, capacity=10_000)
 _calm: ShortMemory[tuple[UUID, str], bool] = ShortMemory(seconds=1, capacity=10_000)
 _untold: Counter[tuple[UUID, str]] = Counter()
 
@@ -49,7 +51,7 @@ class Refusal:
 
 def admit(tenant_id: UUID, provider_key: str) -> Refusal | None:
     """Ask before a call; None lets it through. Of an open circuit one call each five seconds is, as its probe."""
-    if _calm.get((tenant_id, provider_key)):
+    if _closed.get((tenant_id, provider_key)):
         return None
     wait, is_left_alone = _asked(tenant_id, provider_key, take_probe=True)
     return _refusal(wait, is_left_alone) if wait > 0 else None
@@ -74,10 +76,8 @@ def record(tenant_id: UUID, provider_key: str, outcome: Receipt | HubError, *, a
     calls = 1 + _untold.pop(circuit, 0)
     found = valkey_client.run(RECORD, keys, [*verdicts, *(round(seconds * 1000) for seconds in alone), calls])
     changes, states = found if found is not None else _local.record(keys, verdicts, alone, calls)
-    if any(states):
-        _calm.forget(circuit)
-    else:
-        _calm.put(circuit, True)
+    for memory, is_so in ((_closed, max(states) < SHUT), (_calm, max(states) == 0)):
+        memory.put(circuit, True) if is_so else memory.forget(circuit)
     _tell(tenant_id, provider_key, changes)
 
 
@@ -90,6 +90,7 @@ def may_repeat(provider_key: str) -> bool:
 
 def forget() -> None:
     """Start anew, as in a new process; what Redis holds stays."""
+    _closed.clear()
     _calm.clear()
     _untold.clear()
     _local.clear()
