@@ -27,7 +27,14 @@ log = structlog.get_logger(__name__)
 
 # A caller who allows less than a provider may take says nothing about the provider by running out of it.
 FAIR_SECONDS = 5.0
-LATE = frozenset({"read_timeout", "connect_timeout", "deadline_exceeded"})
+# What only the provider, or the way to it, can be at fault for: these count for all tenants. Whatever else an adapter
+# names (no sender set, a message accepted in part, an address that is none) is one account's, and counts for nobody.
+ITS_OWN_FAULTS = frozenset(
+    {
+        *("refused", "dns", "tls", "connect_timeout", "not_connected"),
+        *("read_timeout", "connection_lost", "answer_too_large", "unreadable_answer"),
+    }
+)
 LONGEST_LEFT_ALONE_SECONDS = 300.0
 
 OK, FAILED, NONE = "ok", "failed", "none"
@@ -39,6 +46,7 @@ _local = LocalCircuits()
 _closed: ShortMemory[tuple[UUID, str], bool] = ShortMemory(seconds=1, capacity=10_000)
 _calm: ShortMemory[tuple[UUID, str], bool] = ShortMemory(seconds=1, capacity=10_000)
 _untold: Counter[tuple[UUID, str]] = Counter()
+MOST_UNTOLD = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,8 @@ def record(tenant_id: UUID, provider_key: str, outcome: Receipt | HubError, *, a
     if verdicts == (NONE, NONE) and not any(alone):
         return
     if verdicts == (OK, OK) and _calm.get(circuit):
+        if len(_untold) >= MOST_UNTOLD:
+            _untold.clear()  # Successes of tenants that have gone quiet; they would only dilute failures to come.
         _untold[circuit] += 1
         return
     calls = 1 + _untold.pop(circuit, 0)
@@ -98,15 +108,19 @@ def forget() -> None:
 
 def verdict_of(outcome: Receipt | HubError, allowed_seconds: float) -> tuple[str, str]:
     """What an outcome says of the provider: in the tenant's circuit, and in the one for all tenants."""
+    if not isinstance(outcome, Retry | Next | Ambiguous):
+        return OK, OK
+    status = outcome.upstream_status
     if isinstance(outcome, Retry):
-        return FAILED, FAILED if outcome.upstream_status == HTTPStatus.SERVICE_UNAVAILABLE else NONE
-    if isinstance(outcome, Next | Ambiguous):
-        is_unfair = outcome.reason in LATE and allowed_seconds < FAIR_SECONDS
-        is_answer = isinstance(outcome, Next) and outcome.upstream_status is not None
-        if is_unfair or is_answer or outcome.reason == "credential_unusable":
-            return NONE, NONE
-        return FAILED, NONE if outcome.reason == "adapter_error" else FAILED
-    return OK, OK
+        return FAILED, FAILED if status == HTTPStatus.SERVICE_UNAVAILABLE else NONE
+    if isinstance(outcome, Ambiguous) and (status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return FAILED, FAILED
+    if outcome.reason == "adapter_error":
+        return FAILED, NONE
+    is_answered_by_account = isinstance(outcome, Next) and status is not None
+    if outcome.reason not in ITS_OWN_FAULTS or is_answered_by_account or allowed_seconds < FAIR_SECONDS:
+        return NONE, NONE
+    return FAILED, FAILED
 
 
 def _left_alone_seconds(outcome: Receipt | HubError) -> float:
@@ -131,9 +145,12 @@ def _keys(tenant_id: UUID | None, provider_key: str) -> list[str]:
 
 
 def _tell(tenant_id: UUID, provider_key: str, changes: Sequence[int]) -> None:
+    """Operators read of both circuits in the log; the tenant is told of its own."""
     for scope, change in zip(("tenant", "all_tenants"), changes, strict=True):
-        if change:
-            kind = "provider.circuit_opened" if change > 0 else "provider.circuit_closed"
-            log.warning("A circuit changed.", event_kind=kind, provider_key=provider_key, scope=scope)
+        if not change:
+            continue
+        kind = "provider.circuit_opened" if change > 0 else "provider.circuit_closed"
+        log.warning("A circuit changed.", event_kind=kind, provider_key=provider_key, scope=scope)
+        if scope == "tenant":
             with tenant_scope(tenant_id):
-                events.publish(tenant_id=tenant_id, kind=kind, provider_key=provider_key, scope=scope)
+                events.publish(tenant_id=tenant_id, kind=kind, provider_key=provider_key)

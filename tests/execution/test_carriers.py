@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from providers.models import Provider
-from tests.make import Api, sms
+from tests.make import Api, another_tenant, sms
 from tests.providers.carriers import Told, TwilioServer, VonageServer
 
 NUMBER = "+14155552671"
@@ -110,6 +110,19 @@ def test_a_refused_key_is_told_although_the_other_carrier_delivers(both: Api, vo
     assert body["provider_key"] == "twilio_sms"
     failing = {row["provider_key"]: bool(row["failing_since"]) for row in both.get("/credentials").json()["data"]}
     assert failing == {"twilio_sms": False, "vonage_sms": True}
+
+
+def test_a_tenant_without_a_sender_takes_the_carrier_from_nobody(
+    both: Api, twilio: TwilioServer, vonage: VonageServer
+) -> None:
+    other = installed(another_tenant(), twilio)
+    [row] = [row for row in both.get("/integrations/installed").json()["data"] if row["provider_key"] == "twilio_sms"]
+    both.patch(f"/integrations/{row['id']}", {"config": {}})
+    vonage.answer = lambda _: vonage.refused("15", "Invalid sender")
+    for _ in range(6):
+        body = both.post("/execute", sms(NUMBER, providers=["vonage_sms", "twilio_sms"])).json()
+        assert [error["reason"] for error in body["details"]["errors"]] == ["vonage_15", "sender_missing"]
+    assert other.post("/execute", sms(NUMBER)).json()["provider_key"] == "twilio_sms"
 
 
 def test_a_carrier_that_fails_every_other_time_costs_no_message(
