@@ -57,11 +57,18 @@ def call_in_scope(tenant_id: UUID, call: str, order: Mapping[str, Any]) -> list[
         return cursor.execute(call, (tenant_id, json.dumps(order, default=str)), prepare=True).fetchall()
 
 
+def let_go_of_connection() -> None:
+    """Give this thread's connection back to the pool, before something that takes long. Not inside a scope."""
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.connection is not None and not database.in_atomic_block:
+        database.close()
+
+
 @contextmanager
 def _lent() -> Iterator[psycopg.Connection[Any]]:
     """A connection for one trip: the thread's, where it has one, else one of the pool, given back at once.
 
-    So no connection is held while a provider is waited for. Raises Django's database errors.
+    Raises Django's database errors.
     """
     database: Any = connections[DEFAULT_DB_ALIAS]
     with database.wrap_database_errors:

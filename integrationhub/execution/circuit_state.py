@@ -21,8 +21,8 @@ LEAST_REPEATS = 3
 REPEATS_SHARE = 0.2
 FORGOTTEN_AFTER_SECONDS = 600
 
-# What a recording answers of a circuit: open or left alone, against closed with failures (1) or without any (0).
-SHUT = 2
+# The states that a recording tells of: open or left alone; closed, with failures in its window (1) or without any.
+SHUT, CALM = 2, 0
 
 # One value per circuit, packed: streak of failures, open or not, when the next probe is due, until when the provider
 # wants to be left alone (both in milliseconds), and per second of the window its calls, failures and repeats.
@@ -79,47 +79,61 @@ return {{-1, 0}}
 """
 )
 
-# KEYS: the circuits. ARGV: for each of them 'ok', 'failed' or 'none', then for each the milliseconds to be left alone,
-# then how many calls this one stands for (those before it succeeded).
-# Returns for each: 1 opened, -1 closed, 0 unchanged; then for each: 2 open or left alone, 1 with a failure in its
-# window, 0 without any.
+# KEYS: the circuits. ARGV: for each of them 'ok', 'failed', 'alive' (an answer that counts for nothing, but proves that
+# the provider is there) or 'none'; then for each the milliseconds to be left alone; then for each how many calls this
+# one stands for (those before it succeeded).
+# Returns for each: 1 opened, -1 closed, 0 unchanged; then for each the state that it is in now.
 RECORD = Script(
     _STATE
     + f"""
 local changes, states = {{}}, {{}}
+local function close(circuit, i)
+  if circuit.open then circuit.open, circuit.window, changes[i] = false, {{}}, -1 end
+  circuit.streak = 0
+end
 for i, key in ipairs(KEYS) do
-  local verdict, alone, count = ARGV[i], tonumber(ARGV[#KEYS + i]), tonumber(ARGV[2 * #KEYS + 1])
+  local verdict, alone, count = ARGV[i], tonumber(ARGV[#KEYS + i]), tonumber(ARGV[2 * #KEYS + i])
+  local circuit = read(key)
   changes[i] = 0
-  if verdict == 'none' and alone == 0 then
-    states[i] = 0
-  else
-    local circuit = read(key)
-    circuit.cool = math.max(circuit.cool, alone > 0 and now + alone or 0)
-    if verdict ~= 'none' then
-      local row = second_of(circuit)
-      row[2] = row[2] + count
-      if verdict == 'ok' then
-        if circuit.open then
-          circuit.open, circuit.window, changes[i] = false, {{}}, -1
-        end
-        circuit.streak = 0
-      else
-        row[3] = row[3] + 1
-        circuit.streak = circuit.streak + 1
-        local calls, failures = sum(circuit, 2), sum(circuit, 3)
-        local broken = circuit.streak >= {FAILURES_IN_A_ROW} or (calls >= {LEAST_CALLS} and failures * 2 >= calls)
-        if circuit.open or broken then
-          if not circuit.open then changes[i] = 1 end
-          circuit.open, circuit.probe = true, now + {PROBE_SECONDS * 1000}
-        end
+  if alone > 0 then circuit.cool = math.max(circuit.cool, now + alone) end
+  if verdict == 'ok' or verdict == 'failed' then
+    local row = second_of(circuit)
+    row[2] = row[2] + count
+    if verdict == 'ok' then
+      close(circuit, i)
+    else
+      row[3] = row[3] + 1
+      circuit.streak = count > 1 and 1 or circuit.streak + 1
+      local calls, failures = sum(circuit, 2), sum(circuit, 3)
+      local broken = circuit.streak >= {FAILURES_IN_A_ROW} or (calls >= {LEAST_CALLS} and failures * 2 >= calls)
+      if circuit.open or broken then
+        if not circuit.open then changes[i] = 1 end
+        circuit.open, circuit.probe = true, now + {PROBE_SECONDS * 1000}
       end
     end
-    local is_shut = circuit.open or circuit.cool > now
-    states[i] = is_shut and 2 or (circuit.streak > 0 or sum(circuit, 3) > 0) and 1 or 0
+  elseif verdict == 'alive' and circuit.open then
+    close(circuit, i)
+  end
+  if verdict ~= 'none' or alone > 0 then write(key, circuit) end
+  local is_shut = circuit.open or circuit.cool > now
+  states[i] = is_shut and {SHUT} or (circuit.streak > 0 or sum(circuit, 3) > 0) and 1 or 0
+end
+return {{changes, states}}
+"""
+)
+
+# KEYS: the circuits. Lets the next call be the probe, since the one that took it was never made.
+GIVE_BACK = Script(
+    _STATE
+    + """
+for i, key in ipairs(KEYS) do
+  local circuit = read(key)
+  if circuit.open and circuit.probe > now then
+    circuit.probe = now
     write(key, circuit)
   end
 end
-return {{changes, states}}
+return 1
 """
 )
 
@@ -166,14 +180,16 @@ class _Circuit:
     def record(self, verdict: str, left_alone: float, count: int, now: float) -> int:
         if left_alone:
             self.left_alone_until = max(self.left_alone_until, now + left_alone)
-        if verdict == "none":
+        if verdict == "none" or (verdict == "alive" and not self.is_open):
             return 0
+        if verdict == "alive":
+            return self._close()
         self.second(now).calls += count
-        return self._close() if verdict == "ok" else self._fail(now)
+        return self._close() if verdict == "ok" else self._fail(now, count)
 
     def state(self, now: float) -> int:
         if self.is_open or self.left_alone_until > now:
-            return 2
+            return SHUT
         return int(self.streak > 0 or any(row.failures for row in self.window))
 
     def _close(self) -> int:
@@ -182,8 +198,8 @@ class _Circuit:
             self.window = []
         return -1 if was_open else 0
 
-    def _fail(self, now: float) -> int:
-        was_open, self.streak = self.is_open, self.streak + 1
+    def _fail(self, now: float, count: int) -> int:
+        was_open, self.streak = self.is_open, 1 if count > 1 else self.streak + 1
         self.second(now).failures += 1
         calls, failures = sum(row.calls for row in self.window), sum(row.failures for row in self.window)
         too_many = calls >= LEAST_CALLS and failures * 2 >= calls
@@ -228,7 +244,7 @@ class LocalCircuits:
         keys: Sequence[str],
         verdicts: Sequence[str],
         left_alone: Sequence[float],
-        count: int = 1,
+        counts: Sequence[int],
         *,
         now: float | None = None,
     ) -> tuple[list[int], list[int]]:
@@ -238,9 +254,16 @@ class LocalCircuits:
             circuits = [self._of(key) for key in keys]
             changes = [
                 circuit.record(verdict, alone, count, now)
-                for circuit, verdict, alone in zip(circuits, verdicts, left_alone, strict=True)
+                for circuit, verdict, alone, count in zip(circuits, verdicts, left_alone, counts, strict=True)
             ]
             return changes, [circuit.state(now) for circuit in circuits]
+
+    def give_back(self, keys: Sequence[str], *, now: float | None = None) -> None:
+        """As `GIVE_BACK`."""
+        now = time.monotonic() if now is None else now
+        with self._lock:
+            for circuit in map(self._of, keys):
+                circuit.probe_at = min(circuit.probe_at, now)
 
     def repeat(self, key: str, *, now: float | None = None) -> bool:
         """As `REPEAT`."""

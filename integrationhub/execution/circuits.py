@@ -1,12 +1,10 @@
 """The circuit breaker: a provider that fails again and again is left alone for a while, and asked now and then.
 
 Each provider has a circuit per tenant and one for all tenants, shared by all processes through Redis. What a failure
-says of whom is decided here: a refused credential speaks of nobody but its owner and opens nothing, an account's own
-throttle opens the tenant's circuit, and what shows the provider itself to be sick counts in both. Sandbox providers
-have no circuits.
+says of whom is decided here: what one account or one caller is at fault for opens nothing, an account's own throttle
+opens the tenant's circuit, and what shows the provider itself to be sick counts in both. Sandbox providers have none.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,15 +16,13 @@ from integrationhub.core import valkey_client
 from integrationhub.core.errors import HubError
 from integrationhub.core.memory import ShortMemory
 from integrationhub.core.tenancy import tenant_scope
-from integrationhub.execution.circuit_state import ADMIT, RECORD, REPEAT, SHUT, LocalCircuits
+from integrationhub.execution.circuit_state import ADMIT, CALM, GIVE_BACK, RECORD, REPEAT, SHUT, LocalCircuits
 from integrationhub.outbox import events
 from providers.adapter import Receipt
 from providers.errors import Ambiguous, Next, Retry
 
 log = structlog.get_logger(__name__)
 
-# A caller who allows less than a provider may take says nothing about the provider by running out of it.
-FAIR_SECONDS = 5.0
 # What only the provider, or the way to it, can be at fault for: these count for all tenants. Whatever else an adapter
 # names (no sender set, a message accepted in part, an address that is none) is one account's, and counts for nobody.
 ITS_OWN_FAULTS = frozenset(
@@ -35,18 +31,19 @@ ITS_OWN_FAULTS = frozenset(
         *("read_timeout", "connection_lost", "answer_too_large", "unreadable_answer"),
     }
 )
+# A caller who allows less time than this says nothing about the provider by running out of it.
+FAIR_SECONDS = {"dns": 2.0, "connect_timeout": 2.0, "read_timeout": 4.0}
 LONGEST_LEFT_ALONE_SECONDS = 300.0
 
-OK, FAILED, NONE = "ok", "failed", "none"
+OPENED, CLOSED = "provider.circuit_opened", "provider.circuit_closed"
+OK, FAILED, ALIVE, NONE = "ok", "failed", "alive", "none"
 
 _local = LocalCircuits()
-# What Redis said of a circuit holds for a second: what another process learns, this one learns a second later, or with
-# the next failure of its own. Of a closed one it is not asked again; where there was no failure for half a minute it is
-# not told of each success either, but of all of them together.
-_closed: ShortMemory[tuple[UUID, str], bool] = ShortMemory(seconds=1, capacity=10_000)
-_calm: ShortMemory[tuple[UUID, str], bool] = ShortMemory(seconds=1, capacity=10_000)
-_untold: Counter[tuple[UUID, str]] = Counter()
-MOST_UNTOLD = 10_000
+# What Redis said of a circuit holds for a second, for all who ask in this process: what another process learns, this
+# one learns a second later, or with the next failure of its own. A closed circuit is not asked about again; a calm one
+# (no failure for half a minute) is not told of each success either, but of all of them with the next that it is told.
+_states: ShortMemory[str, int] = ShortMemory(seconds=1, capacity=20_000)
+_untold: ShortMemory[str, int] = ShortMemory(seconds=2, capacity=20_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,37 +55,48 @@ class Refusal:
 
 
 def admit(tenant_id: UUID, provider_key: str) -> Refusal | None:
-    """Ask before a call; None lets it through. Of an open circuit one call each five seconds is, as its probe."""
-    if _closed.get((tenant_id, provider_key)):
-        return None
-    wait, is_left_alone = _asked(tenant_id, provider_key, take_probe=True)
-    return _refusal(wait, is_left_alone) if wait > 0 else None
+    """Ask before a call; None lets it through. Of an open circuit one call each five seconds is, as its probe: a call
+    that is then not made gives it back (`give_back`)."""
+    keys = _keys(tenant_id, provider_key)
+    return None if _known(keys) < SHUT else _asked(keys, take_probe=True)
 
 
 def look(tenant_id: UUID, provider_key: str) -> Refusal | None:
     """What `admit` would say, for a plan: no probe is taken."""
-    wait, is_left_alone = _asked(tenant_id, provider_key, take_probe=False)
-    return _refusal(wait, is_left_alone) if wait > 0 else None
+    return _asked(_keys(tenant_id, provider_key), take_probe=False)
 
 
-def record(tenant_id: UUID, provider_key: str, outcome: Receipt | HubError, *, allowed_seconds: float) -> None:
-    """Note what came of a call that was allowed so many seconds."""
+def give_back(tenant_id: UUID, provider_key: str) -> None:
+    """The call that was admitted is not made: if it was the probe, another may be."""
+    keys = _keys(tenant_id, provider_key)
+    if _known(keys) == SHUT:
+        _local.give_back(keys)
+        valkey_client.run(GIVE_BACK, keys, [])
+
+
+def record(tenant_id: UUID, provider_key: str, outcome: Receipt | HubError, *, allowed_seconds: float) -> str | None:
+    """Note what came of a call that was allowed so many seconds; returns the kind of event to tell the tenant of.
+
+    Operators read in the log of both circuits.
+    """
     keys, verdicts = _keys(tenant_id, provider_key), verdict_of(outcome, allowed_seconds)
     alone = (_left_alone_seconds(outcome), 0.0)
-    circuit = tenant_id, provider_key
-    if verdicts == (NONE, NONE) and not any(alone):
-        return
-    if verdicts == (OK, OK) and _calm.get(circuit):
-        if len(_untold) >= MOST_UNTOLD:
-            _untold.clear()  # Successes of tenants that have gone quiet; they would only dilute failures to come.
-        _untold[circuit] += 1
-        return
-    calls = 1 + _untold.pop(circuit, 0)
-    found = valkey_client.run(RECORD, keys, [*verdicts, *(round(seconds * 1000) for seconds in alone), calls])
-    changes, states = found if found is not None else _local.record(keys, verdicts, alone, calls)
-    for memory, is_so in ((_closed, max(states) < SHUT), (_calm, max(states) == 0)):
-        memory.put(circuit, True) if is_so else memory.forget(circuit)
-    _tell(tenant_id, provider_key, changes)
+    known = _known(keys)
+    if verdicts == (OK, OK) and known == CALM:
+        for key in keys:
+            _untold.put(key, (_untold.get(key) or 0) + 1)
+    elif verdicts == (NONE, NONE) and not any(alone):
+        if _was_not_made(outcome):
+            give_back(tenant_id, provider_key)
+    elif known == SHUT or verdicts != (ALIVE, ALIVE) or any(alone):
+        return _news(provider_key, _recorded(keys, verdicts, alone))
+    return None
+
+
+def tell(tenant_id: UUID, provider_key: str, kind: str) -> None:
+    """Write the event that `record` returned."""
+    with tenant_scope(tenant_id):
+        events.publish(tenant_id=tenant_id, kind=kind, provider_key=provider_key)
 
 
 def may_repeat(provider_key: str) -> bool:
@@ -100,8 +108,7 @@ def may_repeat(provider_key: str) -> bool:
 
 def forget() -> None:
     """Start anew, as in a new process; what Redis holds stays."""
-    _closed.clear()
-    _calm.clear()
+    _states.clear()
     _untold.clear()
     _local.clear()
 
@@ -112,15 +119,21 @@ def verdict_of(outcome: Receipt | HubError, allowed_seconds: float) -> tuple[str
         return OK, OK
     status = outcome.upstream_status
     if isinstance(outcome, Retry):
-        return FAILED, FAILED if status == HTTPStatus.SERVICE_UNAVAILABLE else NONE
+        return FAILED, FAILED if status == HTTPStatus.SERVICE_UNAVAILABLE else ALIVE
+    if isinstance(outcome, Next) and status is not None:
+        return ALIVE, ALIVE
     if isinstance(outcome, Ambiguous) and (status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return FAILED, FAILED
     if outcome.reason == "adapter_error":
         return FAILED, NONE
-    is_answered_by_account = isinstance(outcome, Next) and status is not None
-    if outcome.reason not in ITS_OWN_FAULTS or is_answered_by_account or allowed_seconds < FAIR_SECONDS:
+    if outcome.reason not in ITS_OWN_FAULTS or allowed_seconds < FAIR_SECONDS.get(outcome.reason, 0.0):
         return NONE, NONE
     return FAILED, FAILED
+
+
+def _was_not_made(outcome: Receipt | HubError) -> bool:
+    """Whether an adapter gave up before it called."""
+    return isinstance(outcome, Next) and outcome.upstream_status is None and outcome.reason not in ITS_OWN_FAULTS
 
 
 def _left_alone_seconds(outcome: Receipt | HubError) -> float:
@@ -129,28 +142,39 @@ def _left_alone_seconds(outcome: Receipt | HubError) -> float:
     return 0.0
 
 
-def _asked(tenant_id: UUID, provider_key: str, *, take_probe: bool) -> Sequence[int]:
-    keys = _keys(tenant_id, provider_key)
-    found: Sequence[int] | None = valkey_client.run(ADMIT, keys, ["1" if take_probe else "0"])
-    return found if found is not None else _local.admit(keys, take_probe=take_probe)
-
-
-def _refusal(wait_ms: int, is_left_alone: int) -> Refusal:
-    return Refusal("cooling_down" if is_left_alone else "circuit_open", wait_ms / 1000)
-
-
 def _keys(tenant_id: UUID | None, provider_key: str) -> list[str]:
     shared = f"hub:circuit:{provider_key}"
     return [f"{shared}:{tenant_id}", shared] if tenant_id else [shared]
 
 
-def _tell(tenant_id: UUID, provider_key: str, changes: Sequence[int]) -> None:
-    """Operators read of both circuits in the log; the tenant is told of its own."""
-    for scope, change in zip(("tenant", "all_tenants"), changes, strict=True):
-        if not change:
-            continue
-        kind = "provider.circuit_opened" if change > 0 else "provider.circuit_closed"
-        log.warning("A circuit changed.", event_kind=kind, provider_key=provider_key, scope=scope)
-        if scope == "tenant":
-            with tenant_scope(tenant_id):
-                events.publish(tenant_id=tenant_id, kind=kind, provider_key=provider_key)
+def _known(keys: Sequence[str]) -> int:
+    """The worst state of these circuits, as far as this process knows; one that it does not know is as if shut."""
+    return max(SHUT if (state := _states.get(key)) is None else state for key in keys)
+
+
+def _asked(keys: Sequence[str], *, take_probe: bool) -> Refusal | None:
+    found: Sequence[int] | None = valkey_client.run(ADMIT, keys, ["1" if take_probe else "0"])
+    wait_ms, is_left_alone = found if found is not None else _local.admit(keys, take_probe=take_probe)
+    if wait_ms <= 0:
+        return None
+    return Refusal("cooling_down" if is_left_alone else "circuit_open", wait_ms / 1000)
+
+
+def _recorded(keys: Sequence[str], verdicts: Sequence[str], alone: Sequence[float]) -> Sequence[int]:
+    """Tell Redis, and this process's own circuits too, which serve when it goes away; returns what changed."""
+    counts = [1 + (_untold.get(key) or 0) for key in keys]
+    mine = _local.record(keys, verdicts, alone, counts)
+    found = valkey_client.run(RECORD, keys, [*verdicts, *(round(seconds * 1000) for seconds in alone), *counts])
+    changes, states = mine if found is None else found
+    for key, state in zip(keys, states, strict=True):
+        _untold.forget(key)
+        _states.put(key, state)
+    return changes
+
+
+def _news(provider_key: str, changes: Sequence[int]) -> str | None:
+    kinds = [None if change == 0 else OPENED if change > 0 else CLOSED for change in changes]
+    for scope, kind in zip(("tenant", "all_tenants"), kinds, strict=True):
+        if kind:
+            log.warning("A circuit changed.", event_kind=kind, provider_key=provider_key, scope=scope)
+    return kinds[0]

@@ -4,10 +4,14 @@ import math
 import random
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
+from django.db import DatabaseError
 
 from credentials import binding
 from credentials.errors import CredentialExpired, VaultUnreadable
@@ -17,6 +21,7 @@ from integrationhub.core.catalogue import Entry
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.errors import HubError, InvalidRequest
 from integrationhub.core.ids import new_id
+from integrationhub.core.tenancy import let_go_of_connection
 from integrationhub.execution import circuits, errors, ledger, routing, storable
 from integrationhub.execution.models import Attempt, Execution, Mode, Outcome, Status
 from integrationhub.execution.order import Order
@@ -62,6 +67,8 @@ class Run:
         self.waiting = deque(self.chain.steps)
         # In how many seconds each provider that failed or was passed over may be called again.
         self.pauses: list[float] = []
+        # What else is to be written down once the outcome is: it must never stand in the outcome's way.
+        self.notes: list[Callable[[], None]] = []
 
     @property
     def is_live(self) -> bool:
@@ -113,7 +120,8 @@ def execute(order: Order, key: answers.Key | None = None) -> Run:
     run = prepare(order)
     step = first_step(run)
     first = run.next_attempt(step)
-    run.units_used = ledger.open_running(run.execution, first, key, seconds=order.options.timeout_ms / 1000)
+    with _probe_given_back(run, step):
+        run.units_used = ledger.open_running(run.execution, first, key, seconds=order.options.timeout_ms / 1000)
     drive(run, step, opened=True)
     return run
 
@@ -163,6 +171,17 @@ def _go_down(run: Run, step: Step, *, opened: bool) -> None:
         _fail(run, verdict)
 
 
+@contextmanager
+def _probe_given_back(run: Run, step: Step) -> Iterator[None]:
+    """If the statement before a call fails, the call is not made."""
+    try:
+        yield
+    except Exception:
+        if run.is_live:
+            circuits.give_back(run.order.tenant_id, step.provider_key)
+        raise
+
+
 def _following(run: Run, verdict: HubError) -> Step | None:
     """Who is tried after this failure; None ends the chain."""
     if _ends_the_chain(run, verdict):
@@ -193,13 +212,16 @@ def _attempt(run: Run, step: Step, *, opened: bool) -> Receipt | HubError:
     else:
         ended = run.attempts[-1] if run.attempts else None
         attempt = run.next_attempt(step)
-        ledger.begin_attempt(run.execution, attempt, ended)
+        with _probe_given_back(run, step):
+            ledger.begin_attempt(run.execution, attempt, ended)
     begun, allowed = time.monotonic(), min(ATTEMPT_SECONDS, run.deadline.remaining())
     verdict = _called(run, step, attempt)
     attempt.latency_ms = round((time.monotonic() - begun) * 1000)
     _record(attempt, verdict)
     if run.is_live:
-        circuits.record(run.order.tenant_id, step.provider_key, verdict, allowed_seconds=allowed)
+        news = circuits.record(run.order.tenant_id, step.provider_key, verdict, allowed_seconds=allowed)
+        if news:
+            run.notes.append(partial(circuits.tell, run.order.tenant_id, step.provider_key, news))
     if isinstance(verdict, HubError):
         run.pauses.append(verdict.retry_after or DEFAULT_RETRY_AFTER_SECONDS)
     return verdict
@@ -214,11 +236,12 @@ def _called(run: Run, step: Step, attempt: Attempt) -> Receipt | HubError:
         return Next(error.message, reason="credential_unusable", entry=error.entry)
     verdict = _asked(step, _call(run, step, attempt, secrets))
     if step.credential:
-        _note_credential(step.credential, verdict)
+        _note_credential(run, step.credential, verdict)
     return verdict
 
 
 def _asked(step: Step, call: Call) -> Receipt | HubError:
+    let_go_of_connection()
     try:
         return registry.instance(step.provider_key).execute(call)
     except HubError as error:
@@ -243,12 +266,12 @@ def _call(run: Run, step: Step, attempt: Attempt | None = None, secrets: JSONObj
     )
 
 
-def _note_credential(credential: Credential, verdict: Receipt | HubError) -> None:
+def _note_credential(run: Run, credential: Credential, verdict: Receipt | HubError) -> None:
     """A refused credential is shown to its owner even when a later provider saves the execution."""
     if isinstance(verdict, ProviderError) and verdict.credential_refused:
-        binding.mark_failing(credential, reason=verdict.reason)
+        run.notes.append(partial(binding.mark_failing, credential, reason=verdict.reason))
     elif isinstance(verdict, Receipt) and credential.failing_since:
-        binding.mark_working(credential)
+        run.notes.append(partial(binding.mark_working, credential))
 
 
 def _record(attempt: Attempt, verdict: Receipt | HubError) -> None:
@@ -355,6 +378,11 @@ def _all_failed(run: Run) -> errors.AllProvidersFailed:
 def _conclude(run: Run) -> None:
     run.execution.duration_ms = round((time.monotonic() - run.begun) * 1000)
     ledger.conclude(run.execution, run.attempts[-1])
+    for note in run.notes:
+        try:
+            note()
+        except DatabaseError:
+            log.exception("What else is to be told of an execution could not be written.")
     # For the one line that the request, or the task, writes when it is over.
     structlog.contextvars.bind_contextvars(
         execution_status=str(run.execution.status),

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import OperationalError, connection
 
 from integrationhub.core.ids import new_id
-from integrationhub.core.tenancy import call_in_scope, tenant_scope
+from integrationhub.core.tenancy import call_in_scope, run_in_scope, tenant_scope
 from integrationhub.execution.models import Attempt, Execution, Status
 from integrationhub.idempotency import answers
 from integrationhub.outbox import posting
@@ -27,12 +27,19 @@ ATTEMPT_LEASE_SECONDS = 20
 # How long a queued execution waits for a worker before its message is posted again for the first time.
 QUEUE_LEASE_SECONDS = 10
 
-# Between the tries to write down how an execution ended, in seconds.
+# Between the tries to write down what came of a call, and after which time none is begun any more, in seconds.
 PAUSES = (0.2, 0.5, 1.0, 2.0)
+INSIST_SECONDS = 4.0
 
 OPEN = "SELECT * FROM hub_open_execution(%s, %s)"
 BEGIN_ATTEMPT = "SELECT hub_begin_attempt(%s, %s)"
 CONCLUDE = "SELECT hub_conclude_execution(%s, %s)"
+# A queued run that no provider may be called for now waits in the queue; it was not taken.
+PUT_BACK = """
+UPDATE execution_execution
+SET status = 'queued', takes = takes - 1, lease_until = now() + make_interval(secs => %(seconds)s)
+WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status = 'running' AND takes = %(takes)s
+"""
 TAKE = """
 UPDATE execution_execution
 SET status = 'running', takes = takes + 1, lease_until = now() + make_interval(secs => %(lease_seconds)s)
@@ -88,9 +95,16 @@ def take(tenant_id: UUID, execution_id: UUID, lease_seconds: float) -> Execution
         return Execution.objects.for_tenant(tenant_id).get(pk=execution_id)
 
 
+def put_back(execution: Execution, seconds: float) -> None:
+    """The run that this worker took is taken again in so many seconds at the earliest."""
+    run_in_scope(
+        execution.tenant_id, PUT_BACK, execution_id=execution.id, takes=execution.takes, seconds=float(seconds)
+    )
+
+
 def begin_attempt(execution: Execution, attempt: Attempt, ended: Attempt | None = None) -> None:
     """Commit the end of one attempt and the start of the next, before the next provider is called. Raises LeaseLost."""
-    [(begun_at,)] = call_in_scope(
+    [(begun_at,)] = _insisted(
         attempt.tenant_id,
         BEGIN_ATTEMPT,
         {
@@ -128,21 +142,22 @@ def conclude(execution: Execution, last: Attempt | None) -> bool:
         "error_details": execution.error_details,
         "duration_ms": execution.duration_ms,
     }
+    [(is_ended,)] = _insisted(execution.tenant_id, CONCLUDE, told)
+    return bool(is_ended)
+
+
+def _insisted(tenant_id: UUID, call: str, told: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """A call that may be made twice, since the second time changes nothing; made again when the database broke."""
+    began = time.monotonic()
     for pause in PAUSES:
         try:
-            return _concluded(execution.tenant_id, told)
+            return call_in_scope(tenant_id, call, told)
         except OperationalError:
-            if connection.in_atomic_block:
+            if connection.in_atomic_block or time.monotonic() - began > INSIST_SECONDS:
                 raise
             connection.close()
             time.sleep(pause)
-    return _concluded(execution.tenant_id, told)
-
-
-def _concluded(tenant_id: UUID, told: dict[str, Any]) -> bool:
-    """May be said twice: the second time changes nothing."""
-    [(is_ended,)] = call_in_scope(tenant_id, CONCLUDE, told)
-    return bool(is_ended)
+    return call_in_scope(tenant_id, call, told)
 
 
 def _open(

@@ -1,6 +1,7 @@
 """`Prefer: respond-async`: the row is the job. A request queues it, a worker takes it by lease and runs its chain."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,9 @@ from providers.intents import Intent
 
 log = structlog.get_logger(__name__)
 
+# How long a queued run waits for a provider that may be called again.
+LONGEST_WAIT = timedelta(minutes=10)
+SHORTEST_WAIT_SECONDS = 5
 LEASE_SECONDS = LONGEST_TIMEOUT_MS / 1000 + ledger.LEASE_MARGIN_SECONDS
 
 
@@ -50,8 +54,12 @@ def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
         try:
             run = _run(execution)
             step = executor.first_step(run)
+        except errors.AllProvidersFailed as refusal:
+            # Every circuit is open. Who asked for it to be done later can wait for a provider to come back.
+            _wait(execution, refusal)
+            return
         except HubError as refusal:
-            # What was installed when it was queued no longer is, the payload does not open, or every circuit is open.
+            # What was installed when it was queued no longer is, or the payload does not open: no attempt is made.
             not_started(execution, refusal)
             return
         try:
@@ -60,6 +68,13 @@ def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
             log.info("A queued execution failed.", code=failure.entry.code)
         else:
             log.info("A queued execution ended.")
+
+
+def _wait(execution: Execution, refusal: errors.AllProvidersFailed) -> None:
+    if datetime.now(UTC) - execution.created_at > LONGEST_WAIT:
+        not_started(execution, refusal)
+    else:
+        ledger.put_back(execution, refusal.retry_after or SHORTEST_WAIT_SECONDS)
 
 
 def not_started(execution: Execution, refusal: HubError) -> None:

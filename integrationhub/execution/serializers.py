@@ -5,10 +5,18 @@ from rest_framework import serializers
 from integrationhub.core.pagination import PageShape
 from integrationhub.execution.models import Mode, Outcome, Status
 from integrationhub.execution.order import BODY_SCHEMA
+from integrationhub.execution.routing import WHY_SKIPPED
 from integrationhub.execution.rules import ROUTE_SCHEMA
 
 EXECUTE_BODY = {"application/json": BODY_SCHEMA}
 ROUTE_BODY = {"application/json": ROUTE_SCHEMA}
+
+STATUS = (
+    "`unknown`: an attempt was begun and nobody knows whether its provider acted (`outcome_unknown`); it is never sent "
+    "again by itself. `failed` without an attempt may be `never_started`: each worker that took it ended before it "
+    "could begin. Nothing was sent then, and operators may queue it again."
+)
+SKIPPED = "Why it was not tried. " + " ".join(f"`{reason}`: {meaning}" for reason, meaning in WHY_SKIPPED.items())
 
 
 class AttemptShape(serializers.Serializer):
@@ -26,7 +34,7 @@ class AttemptShape(serializers.Serializer):
 
 class SkippedShape(serializers.Serializer):
     provider_key = serializers.CharField()
-    reason = serializers.CharField()
+    reason = serializers.ChoiceField(list(WHY_SKIPPED), help_text=SKIPPED)
 
 
 class ErrorShape(serializers.Serializer):
@@ -36,7 +44,7 @@ class ErrorShape(serializers.Serializer):
 
 class ExecutionShape(serializers.Serializer):
     execution_id = serializers.UUIDField()
-    status = serializers.ChoiceField(Status.choices)
+    status = serializers.ChoiceField(Status.choices, help_text=STATUS)
     mode = serializers.ChoiceField(Mode.choices)
     category = serializers.CharField()
     intent = serializers.CharField()

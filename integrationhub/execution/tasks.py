@@ -33,3 +33,8 @@ def forget_old_answers(**_: object) -> None:
 @shared_task
 def forget_dead_payloads(**_: object) -> None:
     settling.forget_dead_payloads()
+
+
+@shared_task
+def forget_old_events(**_: object) -> None:
+    pass

@@ -87,7 +87,9 @@ BEGIN
         code, message, retryable)
     VALUES ((p ->> 'attempt_id')::uuid, p_tenant, (p ->> 'execution_id')::uuid, (p ->> 'sequence')::smallint,
         p ->> 'provider_key', 'started', '', '', '', '', false)
-    RETURNING started_at INTO begun_at;
+    ON CONFLICT (id) DO NOTHING;
+    -- Told twice, when the answer to the first time was lost on its way: the attempt stands already.
+    SELECT started_at INTO begun_at FROM execution_attempt WHERE id = (p ->> 'attempt_id')::uuid;
     RETURN begun_at;
 END $$
 """
