@@ -1,6 +1,5 @@
 """The chain: try, record, next. The class of a provider's error is the policy; this file alone acts on it."""
 
-import math
 import random
 import time
 from collections import deque
@@ -16,21 +15,19 @@ from django.db import DatabaseError
 from credentials import binding
 from credentials.errors import CredentialExpired, VaultUnreadable
 from credentials.models import Credential
-from integrationhub.core import catalogue
-from integrationhub.core.catalogue import Entry
 from integrationhub.core.deadline import Deadline
-from integrationhub.core.errors import HubError, InvalidRequest
+from integrationhub.core.errors import HubError
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import let_go_of_connection
-from integrationhub.execution import circuits, errors, ledger, routing, storable
+from integrationhub.execution import circuits, errors, failing, ledger, routing, storable
 from integrationhub.execution.models import Attempt, Execution, Mode, Outcome, Status
 from integrationhub.execution.order import Order
-from integrationhub.execution.routing import WHY_SKIPPED, Chain, Skipped, Step
+from integrationhub.execution.routing import Chain, Skipped, Step
 from integrationhub.idempotency import answers
 from marketplace import quotas
 from providers import registry
 from providers.adapter import Call, JSONObject, Receipt
-from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
+from providers.errors import Ambiguous, Next, ProviderError, Retry
 
 log = structlog.get_logger(__name__)
 
@@ -40,15 +37,6 @@ CALLS_PER_CHAIN = 4
 LEAST_SECONDS = 0.5
 BACK_OFF_SECONDS = (0.25, 0.5)
 DEFAULT_RETRY_AFTER_SECONDS = 5
-NOBODY_MAY_BE_CALLED = "Every provider of the chain failed too often just now, or asked to be left alone for a while."
-
-SKIP_ENTRIES: dict[str, Entry] = {
-    "credential_missing": catalogue.CREDENTIAL_NOT_FOUND,
-    "credential_expired": catalogue.CREDENTIAL_EXPIRED,
-    "no_adapter": catalogue.ADAPTER_NOT_FOUND,
-}
-# Reasons for skipping a provider that pass by themselves.
-PASSING = ("circuit_open", "cooling_down", "call_limit", "deadline")
 
 
 @dataclass
@@ -61,14 +49,16 @@ class Run:
     attempts: list[Attempt] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
     units_used: int | None = None
+    deadline: Deadline = field(init=False)
+    waiting: deque[Step] = field(init=False)
+    # In how many seconds each provider that failed or was passed over may be called again.
+    pauses: list[float] = field(default_factory=list)
+    # What else is to be written down once the outcome is: it must never stand in the outcome's way.
+    notes: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.deadline = Deadline(self.begun + self.order.options.timeout_ms / 1000)
         self.waiting = deque(self.chain.steps)
-        # In how many seconds each provider that failed or was passed over may be called again.
-        self.pauses: list[float] = []
-        # What else is to be written down once the outcome is: it must never stand in the outcome's way.
-        self.notes: list[Callable[[], None]] = []
 
     @property
     def is_live(self) -> bool:
@@ -131,7 +121,7 @@ def first_step(run: Run) -> Step:
     been stored or counted then."""
     step = _next_step(run)
     if step is None:
-        raise _all_failed(run)
+        raise failing.all_failed(run.attempts, run.execution.skipped, run.pauses)
     return step
 
 
@@ -324,55 +314,12 @@ def _fail(run: Run, verdict: HubError) -> None:
         execution.status = Status.UNKNOWN
         failure: HubError = errors.outcome_unknown(verdict.message, provider_key=run.attempts[-1].provider_key)
     elif not isinstance(verdict, Retry | Next | Ambiguous):
-        failure = _refusal(run, verdict)
+        failure = failing.refusal(verdict, run.attempts[-1].provider_key)
     else:
-        failure = _all_failed(run)
+        failure = failing.all_failed(run.attempts, run.execution.skipped, run.pauses)
     errors.record(execution, failure)
     _conclude(run)
     raise errors.Concluded(execution, units_used=run.units_used)
-
-
-def _refusal(run: Run, verdict: HubError) -> HubError:
-    """A `stop`: the entry that the provider's code names, else INVALID_REQUEST; always with who refused."""
-    if not isinstance(verdict, Stop):
-        return verdict
-    provider_key = run.attempts[-1].provider_key
-    said = {"provider_key": provider_key, "upstream_status": verdict.upstream_status, **verdict.details}
-    if verdict.entry is catalogue.EXECUTION_FAILED:
-        return InvalidRequest(verdict.message, reason="refused_by_provider", **said)
-    details = {"reason": verdict.reason, **said}
-    return HubError(
-        verdict.message, entry=verdict.entry, retryable=verdict.is_retryable, retry_after=verdict.retry_after, **details
-    )
-
-
-def _all_failed(run: Run) -> errors.AllProvidersFailed:
-    failures = [
-        {
-            "provider_key": attempt.provider_key,
-            "code": attempt.code,
-            "message": attempt.message,
-            "reason": attempt.reason,
-            "upstream_status": attempt.upstream_status,
-            "retryable": attempt.retryable,
-            "latency_ms": attempt.latency_ms,
-        }
-        for attempt in run.attempts
-    ]
-    failures += [
-        {
-            **skipped,
-            "code": SKIP_ENTRIES.get(skipped["reason"], catalogue.EXECUTION_FAILED).code,
-            "message": WHY_SKIPPED[skipped["reason"]],
-            "upstream_status": None,
-            "retryable": skipped["reason"] in PASSING,
-            "latency_ms": None,
-        }
-        for skipped in run.execution.skipped
-    ]
-    tried = ", ".join(dict.fromkeys(attempt.provider_key for attempt in run.attempts))
-    message = f"Every provider of the chain failed: {tried}." if tried else NOBODY_MAY_BE_CALLED
-    return errors.AllProvidersFailed(message, retry_after=max(1, math.ceil(min(run.pauses))), errors=failures)
 
 
 def _conclude(run: Run) -> None:

@@ -18,6 +18,7 @@ SCHEDULES = (
     Schedule("Make the partitions of the months ahead", "integrationhub.execution.tasks.make_partitions", 1, "days"),
     Schedule("Forget stored answers after a day", "integrationhub.execution.tasks.forget_old_answers", 1, "hours"),
     Schedule("Forget dead payloads after a week", "integrationhub.execution.tasks.forget_dead_payloads", 1, "hours"),
+    Schedule("Forget events after ninety days", "integrationhub.execution.tasks.forget_old_events", 1, "days"),
 )
 
 

@@ -18,7 +18,7 @@ from integrationhub.execution import errors, ledger
 from integrationhub.execution.models import Attempt, Execution, Outcome, Status
 from integrationhub.idempotency.answers import LIFETIME
 from integrationhub.idempotency.models import StoredAnswer
-from integrationhub.outbox.models import OutboxMessage
+from integrationhub.outbox.models import OutboxMessage, State
 from marketplace import quotas
 
 log = structlog.get_logger(__name__)
@@ -86,8 +86,8 @@ def _queue_again(execution: Execution) -> None:
     age = datetime.now(UTC) - execution.created_at
     execution.lease_until = Now() + max(first_wait, min(age / 2, LONGEST_WAIT))
     execution.save(update_fields=["status", "lease_until"])
-    waiting = OutboxMessage.objects.for_tenant(execution.tenant_id).filter(arguments__execution_id=str(execution.id))
-    if not waiting.exists():  # While the broker is away, one message is enough.
+    messages = OutboxMessage.objects.for_tenant(execution.tenant_id).filter(arguments__execution_id=str(execution.id))
+    if not messages.filter(state=State.WAITING).exists():  # While the broker is away, one message is enough.
         ledger.post_run(execution)
 
 

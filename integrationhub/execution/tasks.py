@@ -5,6 +5,7 @@ from celery import shared_task
 from integrationhub.core.partitions import ensure_partitions
 from integrationhub.execution import queueing, settling
 from integrationhub.execution.models import PARTITIONED_TABLES
+from integrationhub.outbox import events
 
 
 @shared_task
@@ -37,4 +38,4 @@ def forget_dead_payloads(**_: object) -> None:
 
 @shared_task
 def forget_old_events(**_: object) -> None:
-    pass
+    events.forget_old()

@@ -1,0 +1,67 @@
+"""What a caller is told when no provider delivered."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from integrationhub.core import catalogue
+from integrationhub.core.catalogue import Entry
+from integrationhub.core.errors import HubError, InvalidRequest
+from integrationhub.execution.errors import AllProvidersFailed
+from integrationhub.execution.models import Attempt
+from integrationhub.execution.routing import WHY_SKIPPED
+from providers.errors import Stop
+
+NOBODY_MAY_BE_CALLED = "Every provider of the chain failed too often just now, or asked to be left alone for a while."
+SKIP_ENTRIES: dict[str, Entry] = {
+    "credential_missing": catalogue.CREDENTIAL_NOT_FOUND,
+    "credential_expired": catalogue.CREDENTIAL_EXPIRED,
+    "no_adapter": catalogue.ADAPTER_NOT_FOUND,
+}
+# Reasons for skipping a provider that pass by themselves.
+PASSING = ("circuit_open", "cooling_down", "call_limit", "deadline")
+
+
+def refusal(verdict: HubError, provider_key: str) -> HubError:
+    """A `stop`: the entry that the provider's code names, else INVALID_REQUEST; always with who refused."""
+    if not isinstance(verdict, Stop):
+        return verdict
+    said = {"provider_key": provider_key, "upstream_status": verdict.upstream_status, **verdict.details}
+    if verdict.entry is catalogue.EXECUTION_FAILED:
+        return InvalidRequest(verdict.message, reason="refused_by_provider", **said)
+    details = {"reason": verdict.reason, **said}
+    return HubError(
+        verdict.message, entry=verdict.entry, retryable=verdict.is_retryable, retry_after=verdict.retry_after, **details
+    )
+
+
+def all_failed(
+    attempts: Sequence[Attempt], skipped_ones: Sequence[Mapping[str, str]], pauses: Sequence[float]
+) -> AllProvidersFailed:
+    """One entry for each attempt and for each provider that was skipped; `pauses` are the seconds in which each of them
+    may be asked again."""
+    failures = [
+        {
+            "provider_key": attempt.provider_key,
+            "code": attempt.code,
+            "message": attempt.message,
+            "reason": attempt.reason,
+            "upstream_status": attempt.upstream_status,
+            "retryable": attempt.retryable,
+            "latency_ms": attempt.latency_ms,
+        }
+        for attempt in attempts
+    ]
+    failures += [
+        {
+            **skipped,
+            "code": SKIP_ENTRIES.get(skipped["reason"], catalogue.EXECUTION_FAILED).code,
+            "message": WHY_SKIPPED[skipped["reason"]],
+            "upstream_status": None,
+            "retryable": skipped["reason"] in PASSING,
+            "latency_ms": None,
+        }
+        for skipped in skipped_ones
+    ]
+    tried = ", ".join(dict.fromkeys(attempt.provider_key for attempt in attempts))
+    message = f"Every provider of the chain failed: {tried}." if tried else NOBODY_MAY_BE_CALLED
+    return AllProvidersFailed(message, retry_after=max(1, math.ceil(min(pauses))), errors=failures)
