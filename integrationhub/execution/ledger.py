@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from django.db import OperationalError, connection
 
 from integrationhub.core.ids import new_id
@@ -30,6 +31,7 @@ QUEUE_LEASE_SECONDS = 10
 # Between the tries to write down what came of a call, and after which time none is begun any more, in seconds.
 PAUSES = (0.2, 0.5, 1.0, 2.0)
 INSIST_SECONDS = 4.0
+TOO_SLOW = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled)
 
 OPEN = "SELECT * FROM hub_open_execution(%s, %s)"
 BEGIN_ATTEMPT = "SELECT hub_begin_attempt(%s, %s)"
@@ -147,13 +149,20 @@ def conclude(execution: Execution, last: Attempt | None) -> bool:
 
 
 def _insisted(tenant_id: UUID, call: str, told: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """A call that may be made twice, since the second time changes nothing; made again when the database broke."""
+    """A call that may be made twice, since the second time changes nothing; made again when the connection broke.
+
+    A server that is there and too slow has had its time: whoever waits is not kept waiting behind it.
+    """
     began = time.monotonic()
     for pause in PAUSES:
         try:
             return call_in_scope(tenant_id, call, told)
-        except OperationalError:
-            if connection.in_atomic_block or time.monotonic() - began > INSIST_SECONDS:
+        except OperationalError as error:
+            if (
+                isinstance(error.__cause__, TOO_SLOW)
+                or connection.in_atomic_block
+                or time.monotonic() - began > INSIST_SECONDS
+            ):
                 raise
             connection.close()
             time.sleep(pause)
