@@ -36,17 +36,20 @@ ROWS = {
     "product": "SELECT (SELECT count(*) FROM execution_execution), (SELECT count(*) FROM execution_attempt)",
     "control": "SELECT (SELECT count(*) FROM control_execution), (SELECT count(*) FROM control_attempt)",
 }
+HOW_IT_WRITES = "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit')"
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One application being served. `database_url` is None where nothing is recorded."""
+    """One application being served. `owner_url` sees every row it writes, `application_url` is what it writes by; None
+    where nothing is recorded."""
 
     name: str
     child: Child
     port: int
     targets: Mapping[str, Target]
-    database_url: str | None
+    owner_url: str | None
+    application_url: str | None
 
     @property
     def pid(self) -> int:
@@ -55,13 +58,20 @@ class Contender:
     def log_tail(self) -> str:
         return self.child.program.log_tail()
 
-    def rows(self) -> tuple[int, int]:
+    def rows(self) -> tuple[int, int] | None:
         """How many executions and attempts stand in its database."""
-        if self.database_url is None:
-            return 0, 0
-        with psycopg.connect(self.database_url) as connection:
+        if self.owner_url is None:
+            return None
+        with psycopg.connect(self.owner_url) as connection:
             row = connection.execute(ROWS[self.name]).fetchone() or (0, 0)
         return int(row[0]), int(row[1])
+
+    def durability(self) -> dict[str, str]:
+        """What its database says to its own role of how it writes."""
+        if self.application_url is None:
+            return {}
+        with psycopg.connect(self.application_url) as connection:
+            return dict(connection.execute(HOW_IT_WRITES).fetchall())
 
 
 def program(name: str, settings: Mapping[str, str], port: int, log: Path) -> Program:

@@ -1,7 +1,7 @@
 """The runs: each contender in turn with the same load, and after each run the proof that the work was done."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench import cpu, load
@@ -17,6 +17,8 @@ HITS = {
     "one": Counter({twilio_path(ACCOUNT): 1}),
     "chain": Counter({twilio_path(REFUSED_ACCOUNT): 1, VONAGE_PATH: 1}),
 }
+# What a database must answer to SHOW: a commit that is told has been written.
+DURABLE = ("fsync", "synchronous_commit")
 CONTENDERS = {"one": ("product", "bare"), "chain": ("product", "control")}
 
 
@@ -40,6 +42,17 @@ class Figures:
     postgres_cpu: float
     valkey_cpu: float
     answers: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run left behind: hits at the stub by path; where there is a database, new executions and attempts in it
+    and how it says that it writes."""
+
+    answers: int
+    hits: Counter[str]
+    rows: tuple[int, int] | None
+    durability: Mapping[str, str]
 
 
 Key = tuple[Case, str]
@@ -67,7 +80,8 @@ def run(stage: Stage, contender: Contender, case: Case, seconds: float) -> Figur
     except (load.WrongAnswer, OSError) as error:
         raise Trouble(f"{contender.name} at {case.clients} clients: {error}\n{contender.log_tail()}") from error
     count = len(answers.latencies)
-    _prove(stage, contender, case, hits, rows, len(warm.latencies) + count)
+    called, recorded = stage.hits() - hits, _since(rows, contender.rows())
+    prove(contender.name, case.tenant, Evidence(len(warm.latencies) + count, called, recorded, contender.durability()))
     web, postgres, valkey = (1000 * (then - first) / count for first, then in zip(before, after, strict=True))
     p50, p95, p99 = (answers.quantile(share) for share in (0.5, 0.95, 0.99))
     return Figures(answers.per_second, p50, p95, p99, web, postgres, valkey, count)
@@ -79,15 +93,22 @@ def _cpu(stage: Stage, contender: Contender) -> list[float]:
     return [cpu.seconds_of(root) for root in roots]
 
 
-def _prove(
-    stage: Stage, contender: Contender, case: Case, hits: Counter[str], rows: tuple[int, int], answers: int
-) -> None:
-    """The provider was called as often as the chain demands, and as much was recorded as was answered."""
-    wanted = Counter({path: times * answers for path, times in HITS[case.tenant].items()})
-    if (called := stage.hits() - hits) != wanted:
-        raise Trouble(f"{contender.name} gave {answers} answers and called its providers {dict(called)}.")
-    if contender.database_url is None:
+def _since(before: tuple[int, int] | None, now: tuple[int, int] | None) -> tuple[int, int] | None:
+    return (now[0] - before[0], now[1] - before[1]) if before and now else None
+
+
+def prove(name: str, work: str, left: Evidence) -> None:
+    """The provider was called as often as the chain demands, and as much was recorded, durably, as was answered.
+
+    Raises Trouble.
+    """
+    wanted = Counter({path: times * left.answers for path, times in HITS[work].items()})
+    if left.hits != wanted:
+        raise Trouble(f"{name} gave {left.answers} answers and called its providers {dict(left.hits)}.")
+    if left.rows is None:
         return
-    recorded = tuple(now - before for now, before in zip(contender.rows(), rows, strict=True))
-    if recorded != (answers, answers * HITS[case.tenant].total()):
-        raise Trouble(f"{contender.name} gave {answers} answers; executions and attempts recorded: {recorded}.")
+    if left.rows != (left.answers, left.answers * HITS[work].total()):
+        raise Trouble(f"{name} gave {left.answers} answers; executions and attempts recorded: {left.rows}.")
+    for setting in DURABLE:
+        if left.durability[setting] != "on":
+            raise Trouble(f"{name} is served by a database whose {setting} is {left.durability[setting]}.")

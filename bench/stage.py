@@ -69,7 +69,7 @@ def stage(supervisor: Supervisor, wanted: Collection[str], names: Collection[str
         settings = _settings(servers)
         tenants = {name: uuid4() for name in wanted}
         _start_stub(supervisor, settings, Path(logs))
-        _prepare(supervisor, settings, tenants, Path(logs))
+        _prepare(supervisor, settings, tenants, preparations(names, settings, tenants, Path(logs)))
         served = {name: _serve(supervisor, name, settings, tenants, Path(logs)) for name in names}
         if "product" in served:
             for name, tenant in tenants.items():
@@ -102,12 +102,21 @@ def _start_stub(supervisor: Supervisor, settings: Mapping[str, str], logs: Path)
     supervisor.wait_until(child, lambda: _answers(int(settings["STUB_PORT"]), "/counts"))
 
 
-def _prepare(supervisor: Supervisor, settings: Mapping[str, str], tenants: Mapping[str, UUID], logs: Path) -> None:
+def preparations(
+    names: Collection[str], settings: Mapping[str, str], tenants: Mapping[str, UUID], logs: Path
+) -> list[Program]:
+    """What fills the databases of these contenders. The hub's is always there: its settings are those of all."""
     programs = [Program("set_up", [sys.executable, str(ROOT / "manage.py"), "set_up"], settings, logs / "set_up.log")]
-    if "chain" in tenants:
+    if "control" in names:
         words = [sys.executable, "-m", "bench.control.preparing", settings["STUB_URL"]]
         words += [f"{name}={tenant}" for name, tenant in tenants.items()]
         programs.append(Program("control", words, contenders.environment("control", settings), logs / "control.log"))
+    return programs
+
+
+def _prepare(
+    supervisor: Supervisor, settings: Mapping[str, str], tenants: Mapping[str, UUID], programs: Collection[Program]
+) -> None:
     for program in programs:
         if status := supervisor.run(program):
             raise Trouble(f"{program.name} ended with status {status}:\n{program.log_tail()}")
@@ -121,9 +130,13 @@ def _serve(
     child = supervisor.start(contenders.program(name, settings, port, logs / f"{name}.log"))
     # Any answer will do: the control and the bare view have one path, and no page that says that they are ready.
     supervisor.wait_until(child, lambda: _answers(port, "/readyz"))
-    databases = {"product": settings["DATABASE_OWNER_URL"], "control": settings["CONTROL_DATABASE_URL"]}
+    # Of the hub's rows its own role is shown one tenant's at a time.
+    databases = {
+        "product": (settings["DATABASE_OWNER_URL"], settings["DATABASE_URL"]),
+        "control": (settings["CONTROL_DATABASE_URL"], settings["CONTROL_DATABASE_URL"]),
+    }
     targets = contenders.targets(name, settings, port, tenants)
-    return Contender(name, child, port, targets, databases.get(name))
+    return Contender(name, child, port, targets, *databases.get(name, (None, None)))
 
 
 def _answers(port: int, path: str) -> bool:

@@ -25,8 +25,8 @@ class CredentialRow(serializers.ModelSerializer):
     """A credential as it may be shown. Nothing here is the secret, or lets it be guessed."""
 
     verified = VerifiedField(read_only=True)
-    expires_at = Moment(read_only=True)
-    failing_since = Moment(read_only=True)
+    expires_at = Moment(read_only=True, allow_null=True)
+    failing_since = Moment(read_only=True, allow_null=True)
     created_at = Moment(read_only=True)
 
     class Meta:

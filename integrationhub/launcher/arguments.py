@@ -128,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_bench(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--seconds", type=positive, default=5.0, help="how long each run lasts (default: 5)")
-    bench.add_argument("--rounds", type=rounds, default=5, help="how often all of it is repeated (default: 5)")
+    bench.add_argument("--rounds", type=rounds, default=6, help="how often all is repeated; even is fair (default: 6)")
     bench.add_argument("--clients", type=numbers, default=[1, 16, 64], help="connections at once (default: 1,16,64)")
     bench.add_argument(
         "--only", type=kinds_of_work, default=list(WORK), help="one: a provider that delivers; chain: the second does"

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from integrationhub.execution.routing import WHY_SKIPPED
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+APPS = ("integrationhub", "providers", "credentials", "marketplace")
 READ_HERE = ("integrationhub/settings.py", "integrationhub/gunicorn_conf.py")
 
 
@@ -43,6 +46,19 @@ def test_links_lead_somewhere(document: Path) -> None:
 def test_python_in_documents_compiles(document: Path) -> None:
     for block in re.findall(r"```python\n(.*?)```", document.read_text(), re.S):
         compile(block, str(document), "exec")
+
+
+def test_operators_find_every_reason_for_which_a_provider_was_not_tried() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| (.+) \|$", (ROOT / "docs/operating.md").read_text(), re.M)
+    assert {word: meaning for word, meaning in rows if word in WHY_SKIPPED} == WHY_SKIPPED
+
+
+def test_words_that_operators_are_to_watch_for_are_logged() -> None:
+    sources = "".join(path.read_text() for app in APPS for path in (ROOT / app).rglob("*.py"))
+    [words] = re.findall(r"\*\*Words worth an alert\*\*: (.+?)\n- ", (ROOT / "docs/operating.md").read_text(), re.S)
+    watched = re.findall(r"`(.+?)`", words)
+    assert len(watched) > 5
+    assert [word for word in watched if f'"{word}"' not in sources] == []
 
 
 def test_paths_that_documents_name_exist() -> None:

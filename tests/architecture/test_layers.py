@@ -46,6 +46,8 @@ def test_the_tree_keeps_every_contract(copy: Path) -> None:
         ("Only the URL conf reaches a view", "marketplace/installing.py", "import marketplace.views"),
         ("Only the outbound client", "providers/adapters/sandbox_primary.py", "import requests"),
         ("Only the outbound client", "integrationhub/core/signing_keys.py", "import socket"),
+        ("Only the outbound client", "integrationhub/core/signing_keys.py", "import ssl"),
+        ("Only the outbound client", "providers/adapters/sandbox_primary.py", "import smtplib"),
         ("Nobody imports tasks", "integrationhub/execution/executor.py", "import integrationhub.execution.tasks"),
         (
             "The launcher starts the hub from outside",
@@ -67,7 +69,7 @@ def opens_connections(source: str) -> bool:
     names = {
         f"{getattr(node, 'module', None) or ''}.{alias.name}".strip(".") for node in imports for alias in node.names
     }
-    return any(name.startswith(("urllib.request", "http.client")) for name in names)
+    return any(name.startswith(("urllib.request", "http.client", "django.core.mail")) for name in names)
 
 
 def test_only_the_launcher_and_the_outbound_client_open_connections_by_themselves() -> None:
@@ -77,7 +79,13 @@ def test_only_the_launcher_and_the_outbound_client_open_connections_by_themselve
 
 
 @pytest.mark.parametrize(
-    "line", ["from urllib import request", "import urllib.request", "from http.client import HTTPSConnection"]
+    "line",
+    [
+        "from urllib import request",
+        "import urllib.request",
+        "from http.client import HTTPSConnection",
+        "from django.core.mail import send_mail",
+    ],
 )
 def test_a_module_that_opens_connections_is_noticed(line: str) -> None:
     assert opens_connections(line)

@@ -27,7 +27,7 @@ def test_a_goal_is_judged_by_the_median_of_the_rounds() -> None:
     table = report.goals_table(report.judged(measured, [{"product": 2.6, "setup": 1.0}]))
     assert "against the bare view | >= 0.5 | 0.50 (0.10-0.90) | PASS |" in table
     assert "against the control | >= 3.0 | 2.90 | MISS |" in table
-    assert "against `django.setup()` | <= 2.5 | 2.60 | MISS |" in table
+    assert "against `django.setup()` with the hub's own apps | <= 2.5 | 2.60 | MISS |" in table
 
 
 def test_a_goal_that_was_not_measured_is_not_judged() -> None:

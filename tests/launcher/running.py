@@ -103,11 +103,15 @@ def state_directory() -> Iterator[Path]:
 
 def tagged_processes(state: Path) -> list[tuple[int, str]]:
     """The processes whose environment names this state directory, as (pid, command line)."""
-    tag = f"HUB_STATE={state}".encode()
+    return processes_with(f"HUB_STATE={state}")
+
+
+def processes_with(variable: str) -> list[tuple[int, str]]:
+    """The processes whose environment holds this `NAME=value`, as (pid, command line)."""
     found = []
     for directory in Path("/proc").glob("[0-9]*"):
         try:
-            if tag in (directory / "environ").read_bytes().split(b"\0"):
+            if variable.encode() in (directory / "environ").read_bytes().split(b"\0"):
                 words = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 found.append((int(directory.name), f"{directory.name} {words}"))
         except OSError:  # It ended while we looked.

@@ -12,6 +12,7 @@ from django.test import Client
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from integrationhub.core.catalogue import ENTRIES, INVALID_REQUEST
+from integrationhub.execution.routing import WHY_SKIPPED
 from tests.core.envelopes import assert_envelope
 
 # One worker process makes the documents, and keeps them.
@@ -160,3 +161,25 @@ def test_every_operation_has_a_summary_and_a_tag_that_is_described(version: str)
         assert op.get("summary"), f"{method} {path}"
         assert set(op["tags"]) <= described, f"{method} {path}"
         assert "validate, one call" not in op["description"], "a base class's docstring is for its heirs"
+
+
+def schema(name: str, field: str) -> dict[str, Any]:
+    return document("v1")["components"]["schemas"][name]["properties"][field]
+
+
+@pytest.mark.parametrize("field", ["failing_since", "expires_at"])
+def test_what_a_credential_may_lack_is_shown_as_nullable(field: str) -> None:
+    assert schema("CredentialRow", field)["type"] == ["string", "null"]
+
+
+def test_every_reason_for_passing_a_provider_over_is_listed_and_explained() -> None:
+    reason = schema("SkippedShape", "reason")
+    assert reason["enum"] == list(WHY_SKIPPED)
+    for word, meaning in WHY_SKIPPED.items():
+        assert f"`{word}`: {meaning}" in reason["description"]
+
+
+def test_the_reasons_of_executions_that_nobody_ran_are_explained() -> None:
+    described = schema("ExecutionShape", "status")["description"]
+    assert "`never_started`" in described
+    assert "`outcome_unknown`" in described
