@@ -148,13 +148,18 @@ def _go_down(run: Run, step: Step, *, opened: bool) -> None:
     verdict = _attempt(run, step, opened=opened)
     while not isinstance(verdict, Receipt):
         following = _following(run, verdict)
-        if following is None and isinstance(verdict, Retry) and _waited(run, step, verdict):
+        is_repeat = following is None and isinstance(verdict, Retry) and _waited(run, step, verdict)
+        if following is None and not is_repeat:
+            break
+        step = following or step
+        try:
             verdict = _attempt(run, step, opened=False)
+        except ledger.LeaseLost:
+            # Taken for dead while the last call was out: nothing more is sent, and what came of the calls is told.
+            run.attempts.pop()
             break
-        if following is None:
+        if is_repeat:
             break
-        step = following
-        verdict = _attempt(run, step, opened=False)
     if isinstance(verdict, Receipt):
         _succeed(run, verdict)
     else:

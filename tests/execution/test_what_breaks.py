@@ -8,7 +8,6 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.db import connections
 from django.db.models.functions import Now
 
@@ -28,7 +27,7 @@ NUMBER = "+14155552671"
 @pytest.fixture
 def lock() -> Iterator[Callable[[str], None]]:
     """Locks a table, as a careless migration would, until the test ends."""
-    with psycopg.connect(**provisioning._parameters(settings.DATABASES["owner"])) as connection:
+    with psycopg.connect(**provisioning._parameters("owner")) as connection:
         yield lambda table: connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE") and None
 
 
@@ -172,6 +171,25 @@ def test_a_worker_that_stalled_beyond_its_lease_sends_nothing(live: Api, tenant:
     with tenant_scope(tenant):
         assert Attempt.objects.count() == 1
     assert only(tenant).status == "succeeded"
+
+
+def test_a_run_that_was_taken_for_dead_tells_what_it_knows_and_sends_nothing_more(
+    needs_key: Api, live: Api, tenant: UUID, server: ProviderServer
+) -> None:
+    bind(needs_key)
+    server.status = 503
+
+    def sweep() -> None:
+        lapse(tenant)
+        assert settling.settle() == 1
+        connections.close_all()  # The server's thread has connections of its own.
+
+    server.while_acting = sweep
+    body = live.post("/execute", sms(NUMBER)).json()
+    assert body["code"] == "ERR_INTEGRATION_HUB_SVC_ALL_PROVIDERS_FAILED"
+    assert [error["reason"] for error in body["details"]["errors"]] == ["upstream_503"]
+    assert len(server.received) == 1
+    assert only(tenant).status == "failed"
 
 
 def test_a_worker_whose_lease_lapsed_but_whom_nobody_followed_sends_nothing_either(
