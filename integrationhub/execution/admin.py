@@ -58,7 +58,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
         "subject",
         "intent",
         "mode",
-        "shown_status",
+        "status",
         "attempts",
         "skipped",
         "error_code",

@@ -1,10 +1,10 @@
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 from django.http import HttpRequest
 from unfold.decorators import action, display
 
 from integrationhub.core.operators import ReadOnlyAdmin
+from integrationhub.outbox import redriving
 from integrationhub.outbox.models import Event, OutboxMessage, State
 
 
@@ -12,7 +12,7 @@ from integrationhub.outbox.models import Event, OutboxMessage, State
 class OutboxMessageAdmin(ReadOnlyAdmin):
     """What waits for the broker, and what is dead because it cannot be published. Empty when all is well."""
 
-    list_display = ("id", "task", "queue", "shown_state", "due_at", "failures", "faults", "last_error", "created_at")
+    list_display = ("shown_task", "shown_state", "last_error", "failures", "faults", "due_at")
     list_filter = ("state", "queue", "task")
     actions = ("redrive",)
 
@@ -20,16 +20,20 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     def shown_state(self, message: OutboxMessage) -> str:
         return message.state
 
+    @admin.display(description="task", ordering="task")
+    def shown_task(self, message: OutboxMessage) -> str:
+        return message.task.rpartition(".")[2]
+
     def has_redrive_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("outbox.change_outboxmessage")
 
     @action(description="Redrive: publish dead ones again", permissions=["redrive"])
     def redrive(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
-        dead = list(queryset.filter(state=State.DEAD))
-        queryset.filter(state=State.DEAD).update(state=State.WAITING, faults=0, due_at=Now())
-        for message in dead:
-            self.log_change(request, message, "Redriven.")
-        self.message_user(request, f"{len(dead)} dead messages wait for the relay again.")
+        chosen = {message.id: message for message in queryset}
+        redriven = redriving.redrive(chosen)
+        for message_id in redriven:
+            self.log_change(request, chosen[message_id], "Redriven.")
+        self.message_user(request, f"{len(redriven)} dead messages wait for the relay again.")
 
 
 @admin.register(Event)
