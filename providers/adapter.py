@@ -44,7 +44,7 @@ class Adapter:
 
     A subclass sets `key` and `intents` and writes `execute`; the rest has defaults. Schemas are JSON Schema objects;
     a property with `"x-secret": true` is write-only wherever it is shown. `credential_schema = None` says that the
-    provider needs no credential. `base_url` is where `ask` sends to, `hosts` all hosts that the adapter reaches.
+    provider needs no credential. `base_url` is where `ask` sends to, unless an operator has given another address.
     `status_classes` holds the HTTP statuses that this provider documents with another class than the usual one
     (`answers.class_of`), such as a 404 for an unknown account.
     """
@@ -57,7 +57,6 @@ class Adapter:
     credential_schema: ClassVar[JSONObject | None] = None
     docs_url: ClassVar[str] = ""
     base_url: ClassVar[str] = ""
-    hosts: ClassVar[frozenset[str]] = frozenset()
     status_classes: ClassVar[Mapping[int, type[ProviderError]]] = {}
     is_sandbox: ClassVar[bool] = False
 

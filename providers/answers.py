@@ -1,15 +1,15 @@
 """What a provider's answer means where its adapter knows no better, and how its words may be quoted."""
 
-from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
 
-from integrationhub.core.logs import HIDDEN, redact
+from integrationhub.core.logs import redact
 from integrationhub.core.outbound import Answer, AnswerLost
+from providers import hiding
 from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
 from providers.retry_after import LONGEST_SECONDS, seconds_to_wait
 
 LONGEST_QUOTE = 500
+LONGEST_READ = 8192
 _CLASSES: dict[int, type[ProviderError]] = {429: Retry, 503: Retry, 401: Next, 402: Next, 403: Next, 408: Ambiguous}
 _SAYINGS: dict[type[ProviderError], str] = {
     Retry: "is busy and did not act",
@@ -64,25 +64,8 @@ def failure_of(
 def quoted(said: Any, secrets: Any) -> str:
     """A provider's words on one line, at most 500 characters, without any of the secrets that this call was made with.
 
-    Some providers repeat the key that they refuse.
+    Some providers repeat the key that they refuse. Words may be as long as an answer; only their beginning is read.
     """
-    text = said if isinstance(said, str) else ""
-    for secret in sorted(_spellings(secrets), key=len, reverse=True):
-        text = text.replace(secret, HIDDEN)
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in redact(text)).split())
+    text = redact(hiding.without(said, secrets, LONGEST_READ)) if isinstance(said, str) else ""
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
-
-
-def _spellings(secrets: Any) -> set[str]:
-    return {form for value in _texts(secrets) for form in (value, quote(value, safe=""), quote_plus(value))}
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text inside the secrets, at any depth."""
-    if isinstance(value, str):
-        yield from [value] if value else []
-    elif isinstance(value, Mapping):
-        yield from _texts(list(value.values()))
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)

@@ -1,13 +1,12 @@
 from typing import Any, Self
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
 from integrationhub.core import tenant_version
 from integrationhub.core.ids import new_id
-from providers import registry
+from providers import base_urls, registry
 from providers.adapter import Adapter
 from providers.intents import CATEGORIES
 
@@ -65,7 +64,7 @@ class Provider(models.Model):
             models.CheckConstraint(
                 name="provider_base_url_is_a_web_address",
                 condition=Q(base_url="") | Q(base_url__regex="^https?://[^/]"),
-                violation_error_message="An https:// address, or nothing.",
+                violation_error_message=base_urls.NO_ADDRESS,
             ),
             models.CheckConstraint(name="provider_category_is_known", condition=Q(category__in=sorted(CATEGORIES))),
             models.CheckConstraint(name="provider_status_is_known", condition=Q(status__in=Status.values)),
@@ -82,8 +81,8 @@ class Provider(models.Model):
         """What the admin's form is refused for beyond the fields themselves."""
         if self.status == Status.ACTIVE and self.adapter is None:
             raise ValidationError({"status": "This provider has no adapter yet, so it can only be planned."})
-        if self.base_url.startswith("http:") and not settings.OUTBOUND_ALLOWED_NETWORKS:
-            raise ValidationError({"base_url": "An https:// address, or nothing."})
+        if self.base_url and (fault := base_urls.fault(self.base_url)):
+            raise ValidationError({"base_url": fault})
 
     @property
     def adapter(self) -> type[Adapter] | None:

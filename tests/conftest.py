@@ -16,10 +16,17 @@ from django.test import Client
 
 from integrationhub.core import provisioning
 from integrationhub.execution import circuits
+from tests import loopback
 from tests.make import Api
 
 # What belongs to no test: the schema's own records.
 KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def network() -> Iterator[None]:
+    with loopback.only():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,7 +54,7 @@ def django_db_setup() -> None:
 
 def _drop_database() -> None:
     owner = settings.DATABASES["owner"]
-    parameters = provisioning._parameters(owner, "postgres")
+    parameters = provisioning._parameters("owner", dbname="postgres")
     with psycopg.connect(**parameters, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{owner["NAME"]}" WITH (FORCE)')
         for alias in ("default", "system"):

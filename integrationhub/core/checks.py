@@ -13,7 +13,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from jwt import PyJWTError
 
-from integrationhub.core import encryption_keys
+from integrationhub.core import encryption_keys, provisioning
 from integrationhub.core.outbound.addresses import networks
 from integrationhub.core.signing_keys import ALGORITHMS, keys
 
@@ -146,19 +146,41 @@ _CHECKS: tuple[Callable[[], Iterator[str]], ...] = (
 )
 
 
+ROLE = """
+SELECT quote_ident(rolname), rolsuper OR rolbypassrls, current_setting('statement_timeout'),
+       current_setting('lock_timeout')
+FROM pg_roles WHERE rolname = current_user
+"""
+
+
 def role_faults() -> Iterator[str]:
-    """Whether row-level security binds the application's role. A database that is away is only logged."""
-    try:
-        with connections["default"].cursor() as cursor:
-            cursor.execute("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
-            is_superuser, bypasses = cursor.fetchone()
-    except DatabaseError as error:
-        logger.warning("database_role_not_checked", extra={"reason": type(error).__name__})
-        return
-    finally:
-        connections["default"].close()
-    if is_superuser or bypasses:
-        yield (
-            "DATABASE_URL connects as a role that is a superuser or has BYPASSRLS, which no tenant wall binds: use a "
-            "role made by `manage.py prepare_database`, or ALTER ROLE ... NOSUPERUSER NOBYPASSRLS."
-        )
+    """Whether row-level security binds the application's role, and time-outs end what it and the system's role do.
+
+    A database that is away is only logged.
+    """
+    for alias, setting in (("default", "DATABASE_URL"), ("system", "DATABASE_SYSTEM_URL")):
+        try:
+            with connections[alias].cursor() as cursor:
+                cursor.execute(ROLE)
+                name, passes_walls, statement_timeout, lock_timeout = cursor.fetchone()
+        except DatabaseError as error:
+            logger.warning("database_role_not_checked", extra={"reason": type(error).__name__})
+            return
+        finally:
+            connections[alias].close()
+        if alias == "default" and passes_walls:
+            yield (
+                "DATABASE_URL connects as a role that is a superuser or has BYPASSRLS, which no tenant wall binds: use "
+                "a role made by `manage.py prepare_database`, or ALTER ROLE ... NOSUPERUSER NOBYPASSRLS."
+            )
+        if statement_timeout == "0":
+            yield _without_end(setting, name, "statement_timeout", provisioning.STATEMENT_TIMEOUTS[alias])
+        if lock_timeout == "0":
+            yield _without_end(setting, name, "lock_timeout", provisioning.LOCK_TIMEOUT)
+
+
+def _without_end(setting: str, role: str, limit: str, value: str) -> str:
+    return (
+        f"{setting} connects as a role without {limit}, so that one statement may hold a thread for ever: run "
+        f"`ALTER ROLE {role} SET {limit} = '{value}'`."
+    )

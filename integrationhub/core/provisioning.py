@@ -13,6 +13,8 @@ from integrationhub.core.database import SYSTEM_APPS
 
 # Any number will do; it only keeps two installers of one server from making the same role at the same moment.
 INSTALLER_LOCK = 5_408_011
+STATEMENT_TIMEOUTS = {"default": "5s", "system": "30s"}
+LOCK_TIMEOUT = "2s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,42 +32,37 @@ def provision() -> None:
     `psycopg.Error` with PostgreSQL's own words when the owner cannot connect or lacks a right.
     """
     owner = connections["owner"].settings_dict
-    app, system = _role("default", bypasses=False, timeout="5s"), _role("system", bypasses=True, timeout="30s")
-    _make_database(owner)
-    with psycopg.connect(**_parameters(owner), autocommit=True) as connection:
+    app, system = _role("default", bypasses=False), _role("system", bypasses=True)
+    _make_database(owner["NAME"])
+    with psycopg.connect(**_parameters("owner"), autocommit=True) as connection:
         if connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (True,):
             for role in (app, system):
                 _make_role(connection, role)
     call_command("migrate", database="owner", verbosity=0, interactive=False)
-    with psycopg.connect(**_parameters(owner), autocommit=True) as connection:
+    with psycopg.connect(**_parameters("owner"), autocommit=True) as connection:
         _grant(connection, owner["NAME"], app.name, system.name)
 
 
-def _parameters(database: dict[str, Any], name: str | None = None) -> dict[str, Any]:
-    return {
-        "host": database["HOST"],
-        "port": database["PORT"] or 5432,
-        "user": database["USER"],
-        "password": database["PASSWORD"],
-        "dbname": name or database["NAME"],
-        "connect_timeout": 5,
-    }
+def _parameters(alias: str, **over: str) -> dict[str, Any]:
+    """All that a role's URL says of its connection, TLS and keepalives among it, in psycopg's words."""
+    parameters: dict[str, Any] = connections[alias].get_connection_params()
+    return parameters | over
 
 
-def _role(alias: str, *, bypasses: bool, timeout: str) -> Role:
+def _role(alias: str, *, bypasses: bool) -> Role:
     database = connections[alias].settings_dict
-    return Role(database["USER"], database["PASSWORD"], bypasses, timeout)
+    return Role(database["USER"], database["PASSWORD"], bypasses, STATEMENT_TIMEOUTS[alias])
 
 
-def _make_database(owner: dict[str, Any]) -> None:
+def _make_database(name: str) -> None:
     try:
-        psycopg.connect(**_parameters(owner)).close()
+        psycopg.connect(**_parameters("owner")).close()
     except psycopg.OperationalError as error:
         if "does not exist" not in str(error):
             raise
-        with psycopg.connect(**_parameters(owner, "postgres"), autocommit=True) as connection:
+        with psycopg.connect(**_parameters("owner", dbname="postgres"), autocommit=True) as connection:
             connection.execute(
-                sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(sql.Identifier(owner["NAME"]))
+                sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(sql.Identifier(name))
             )
 
 
@@ -83,7 +80,7 @@ def _make_role(connection: psycopg.Connection, role: Role) -> None:
         )
         for setting, value in (
             ("statement_timeout", role.statement_timeout),
-            ("lock_timeout", "2s"),
+            ("lock_timeout", LOCK_TIMEOUT),
             ("idle_in_transaction_session_timeout", "10s"),
             ("timezone", "UTC"),
             # What is prepared finds its rows by key: one plan serves all values, and is made once for a connection.

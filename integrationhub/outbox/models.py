@@ -1,8 +1,12 @@
+from datetime import timedelta
+
 from django.db import models
 from django.db.models.functions import Now
 
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import TenantOwned
+
+EVENTS_KEPT = timedelta(days=90)
 
 
 class State(models.TextChoices):
@@ -43,7 +47,7 @@ class Event(TenantOwned):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     kind = models.CharField(max_length=80, help_text='"<thing>.<what became of it>", as in "credential.failing".')
     data = models.JSONField(default=dict, help_text="Ids and words: never a secret.")
-    created_at = models.DateTimeField(db_default=Now())
+    created_at = models.DateTimeField(db_default=Now(), help_text="Ninety days later the event is deleted.")
 
     class Meta:
         indexes = [models.Index(fields=["tenant_id", "id"], name="event_of_tenant")]

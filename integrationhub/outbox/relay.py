@@ -15,6 +15,7 @@ import psycopg
 import structlog
 from django.conf import settings
 from django.db import OperationalError, connections
+from django.utils.module_loading import import_string
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
@@ -135,16 +136,20 @@ def _words(error: Exception) -> str:
 
 
 def run(stop: threading.Event) -> None:
-    """Relay until `stop` is set: at once when a commit rings, else every few seconds. A lost database is waited for."""
+    """Relay until `stop` is set: at once when a commit rings, else every few seconds. A lost database is waited for.
+
+    What `settings.SETTLER` names is called after each round; how often it settles is its own affair.
+    """
     pause = 0.2
     while not stop.is_set():
         try:
             with _listening() as bell:
                 pause = 0.2
                 while not stop.is_set():
-                    while relay_batch() == BATCH and not stop.is_set():
-                        pass
-                    next(iter(bell.notifies(timeout=IDLE_SECONDS, stop_after=1)), None)
+                    claimed = relay_batch()
+                    _settle()
+                    if claimed < BATCH:
+                        next(iter(bell.notifies(timeout=IDLE_SECONDS, stop_after=1)), None)
         except (psycopg.OperationalError, OperationalError) as error:
             log.warning("The relay lost its database and tries again.", error=type(error).__name__, pause_seconds=pause)
             connections["system"].close()
@@ -152,16 +157,19 @@ def run(stop: threading.Event) -> None:
             pause = min(5.0, pause * 2)
 
 
+def _settle() -> None:
+    """Let what was left behind be settled here too: workers do it while the broker is there, and only then."""
+    try:
+        import_string(settings.SETTLER)()
+    except Exception:
+        # The boundary between two duties: a fault in settling must keep no message waiting.
+        log.exception("What was left behind could not be settled.")
+    finally:
+        connections["default"].close()  # No request ends here, which is when Django looks whether it still lives.
+
+
 def _listening() -> psycopg.Connection:
-    database = settings.DATABASES["system"]
-    connection = psycopg.connect(
-        host=database["HOST"],
-        port=database["PORT"] or 5432,
-        user=database["USER"],
-        password=database["PASSWORD"],
-        dbname=database["NAME"],
-        connect_timeout=5,
-        autocommit=True,
-    )
+    # All that the URL says of its connection; a pool would lend one that others have listened on.
+    connection = psycopg.connect(**connections["system"].get_connection_params(), autocommit=True)
     connection.execute(f"LISTEN {CHANNEL}")
     return connection

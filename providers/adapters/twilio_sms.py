@@ -12,7 +12,7 @@ from integrationhub.core import catalogue
 from integrationhub.core.outbound import Answer
 from providers import answers, senders
 from providers.adapter import Adapter, Call, Receipt
-from providers.errors import Next, ProviderError, Retry, Stop
+from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
 from providers.retry_after import LONGEST_SECONDS
 
 # https://www.twilio.com/docs/api/errors/90007
@@ -35,6 +35,8 @@ _CODES: dict[int, dict[str, Any]] = {
     21614: {"kind": Stop},  # The recipient cannot receive SMS.
 }
 
+_ENDS_OF_FAILURE = ("failed", "undelivered", "canceled")
+
 
 class TwilioSms(Adapter):
     key = "twilio_sms"
@@ -42,7 +44,6 @@ class TwilioSms(Adapter):
     summary = "Text messages through Twilio."
     docs_url = "https://www.twilio.com/docs/messaging/api/message-resource"
     base_url = "https://api.twilio.com"
-    hosts = frozenset({"api.twilio.com"})
     intents = frozenset({"message.send.sms"})
     config_schema = {
         "type": "object",
@@ -95,7 +96,10 @@ class TwilioSms(Adapter):
             },
         },
         "required": ["account_sid"],
-        "oneOf": [{"required": ["auth_token"]}, {"required": ["api_key_sid", "api_key_secret"]}],
+        "oneOf": [
+            {"required": ["auth_token"], "properties": {"api_key_sid": False, "api_key_secret": False}},
+            {"required": ["api_key_sid", "api_key_secret"], "properties": {"auth_token": False}},
+        ],
         "additionalProperties": False,
     }
 
@@ -108,9 +112,21 @@ class TwilioSms(Adapter):
 
         https://www.twilio.com/docs/iam/api/account#fetch-an-account-resource, https://www.twilio.com/docs/iam/api-keys
         """
-        path, member = ("/Messages.json?PageSize=1", "messages") if "api_key_sid" in call.secrets else (".json", "sid")
-        answer = self.ask(call, "GET", _path(call, path), auth=_login(call))
-        if answer.status != HTTPStatus.OK or member not in answers.document(answer):
+        if "auth_token" in call.secrets:
+            return self._check_account(call)
+        answer = self.ask(call, "GET", _path(call, "/Messages.json?PageSize=1"), auth=_login(call))
+        if answer.status != HTTPStatus.OK or not isinstance(answers.document(answer).get("messages"), list):
+            raise self._failure(call, answer)
+        return True
+
+    def _check_account(self, call: Call) -> bool:
+        answer = self.ask(call, "GET", _path(call, ".json"), auth=_login(call))
+        said = answers.document(answer)
+        if answer.status != HTTPStatus.OK or str(said.get("sid")).lower() != call.secrets["account_sid"].lower():
+            raise self._failure(call, answer)
+        if (status := said.get("status")) in ("suspended", "closed"):
+            raise self.failure(call, answer, kind=Next, reason=f"account_{status}", credential_refused=True)
+        if status != "active":
             raise self._failure(call, answer)
         return True
 
@@ -124,18 +140,15 @@ class TwilioSms(Adapter):
         answer = self.ask(call, "POST", _path(call, "/Messages.json"), data=form, auth=_login(call))
         said = answers.document(answer)
         if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED) and _is_text(said.get("sid")):
+            if fault := _fault(said):
+                raise self.failure(call, answer, said.get("error_message"), **fault)
             return Receipt(said["sid"], _result(said))
         raise self._failure(call, answer)
 
     def _failure(self, call: Call, answer: Answer) -> ProviderError:
         """A code counts in a refusal only: beside a 5xx it says nothing about whether Twilio acted."""
         said = answers.document(answer)
-        code = said.get("code")
-        known: dict[str, Any] = {}
-        if 400 <= answer.status < 500 and type(code) is int:
-            known = {"reason": f"twilio_{code}"}
-            if code in _CODES:
-                known |= {"credential_refused": False, **_CODES[code]}
+        known = _known(said.get("code")) if 400 <= answer.status < 500 else {}
         return self.failure(call, answer, said.get("message"), **known)
 
 
@@ -152,9 +165,31 @@ def _path(call: Call, rest: str) -> str:
 
 
 def _login(call: Call) -> tuple[str, str]:
-    if "api_key_sid" in call.secrets:
-        return call.secrets["api_key_sid"], call.secrets["api_key_secret"]
-    return call.secrets["account_sid"], call.secrets["auth_token"]
+    if "auth_token" in call.secrets:
+        return call.secrets["account_sid"], call.secrets["auth_token"]
+    return call.secrets["api_key_sid"], call.secrets["api_key_secret"]
+
+
+def _known(code: Any) -> dict[str, Any]:
+    """What a code of Twilio's tells of a failure; nothing where it is none."""
+    if type(code) is not int:
+        return {}
+    reason = {"reason": f"twilio_{code}"}
+    return {**reason, "credential_refused": False, **_CODES[code]} if code in _CODES else reason
+
+
+def _fault(said: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a message that was created and has failed already; empty for one that is on its way.
+
+    `failed` says that Twilio could not send it, and its code why. The other ends, and a code beside another status, do
+    not tell how far it came: https://www.twilio.com/docs/messaging/api/message-resource#message-status-values
+    """
+    status, code = said.get("status"), said.get("error_code")
+    if status not in _ENDS_OF_FAILURE and code is None:
+        return {}
+    reason = f"message_{status}" if status in _ENDS_OF_FAILURE else ""
+    known = {"reason": reason, **_known(code)}
+    return {"kind": Next, **known} if status == "failed" else {"kind": Ambiguous, "reason": known["reason"]}
 
 
 def _is_text(value: Any) -> bool:
@@ -165,4 +200,5 @@ def _result(said: dict[str, Any]) -> dict[str, Any]:
     """A messaging service says 0 segments at first, since it has chosen no sender yet: that is not known, then."""
     segments = str(said.get("num_segments") or "")
     is_known = re.fullmatch("[1-9][0-9]{0,3}", segments)
-    return {"status": said.get("status"), "segments": int(segments) if is_known else None}
+    status = said.get("status")
+    return {"status": status if _is_text(status) else None, "segments": int(segments) if is_known else None}

@@ -38,7 +38,6 @@ class VonageSms(Adapter):
     summary = "Text messages through Vonage."
     docs_url = "https://developer.vonage.com/en/api/sms"
     base_url = "https://rest.nexmo.com"
-    hosts = frozenset({"rest.nexmo.com"})
     intents = frozenset({"message.send.sms"})
     config_schema = {
         "type": "object",

@@ -7,12 +7,14 @@ import sys
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 
 from credentials.vault import Context, vault
-from integrationhub.core import signing_keys
-from integrationhub.core.checks import refuse_unsafe
+from integrationhub.core import provisioning, signing_keys
+from integrationhub.core.checks import refuse_unsafe, role_faults
 
 KEY = base64.b64encode(b"k" * 32).decode()
 
@@ -85,6 +87,32 @@ def test_all_faults_are_named_at_once(settings: Any) -> None:
 def test_debug_lets_everything_pass(settings: Any) -> None:
     settings.DEBUG, settings.SECRET_KEY = True, ""
     refuse_unsafe()
+
+
+@pytest.mark.parametrize(("alias", "url_name"), [("default", "DATABASE_URL"), ("system", "DATABASE_SYSTEM_URL")])
+@pytest.mark.parametrize("limit", ["statement_timeout", "lock_timeout"])
+def test_a_role_without_a_time_out_is_refused_with_what_mends_it(alias: str, url_name: str, limit: str) -> None:
+    role = connections[alias].settings_dict["USER"]
+    assert list(role_faults()) == []
+    with connections["owner"].cursor() as owner:
+        owner.execute(f'ALTER ROLE "{role}" RESET {limit}')
+        connections[alias].close_pool()
+        try:
+            (fault,) = role_faults()
+            assert fault.startswith(f"{url_name} ")
+            owner.execute(fault.partition("`")[2].partition("`")[0])
+            connections[alias].close_pool()
+            assert list(role_faults()) == []
+        finally:
+            provisioning.provision()
+            connections[alias].close_pool()
+
+
+def test_preparing_the_database_keeps_to_what_its_url_demands(monkeypatch: pytest.MonkeyPatch) -> None:
+    demands = {"sslmode": "verify-full", "sslrootcert": "/nonexistent/root.crt"}
+    monkeypatch.setitem(connections["owner"].settings_dict, "OPTIONS", demands)
+    with pytest.raises(psycopg.OperationalError, match=r"root\.crt|SSL"):
+        provisioning.provision()
 
 
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -91,14 +91,28 @@ def test_request_is_sent_as_it_was_asked_for(client: Client, request_: dict[str,
         {"headers": {"content-length": "5"}},
         {"headers": {"Transfer-Encoding": "chunked"}},
         {"json": float("nan")},
-        {"json": object()},
+        {"json": object},
+        {"data": {"a": "\ud800"}},
+        {"data": "\ud800"},
+        {"data": object},
+        {"files": {"f": ("n.txt", "\ud800", "text/plain")}},
+        {"params": {"a": "\ud800"}},
+        {"auth": ("user", "\ud800")},
     ],
-    ids=str,
+    ids=ascii,
 )
 def test_request_that_cannot_be_said_is_not_sent(client: Client, request_: dict[str, Any]) -> None:
     with RawServer(ok(b"{}")) as server, pytest.raises(NotSent, match="invalid_request"):
         client.request("POST", server.url, deadline=Deadline.after(1), **request_)
     assert server.connections == 0
+
+
+def test_json_that_is_nested_too_deep_is_not_sent(client: Client) -> None:
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(NotSent, match="invalid_request"):
+        client.request("POST", "http://127.0.0.1:1", deadline=Deadline.after(1), json=nested)
 
 
 def test_method_that_is_none_is_not_sent(client: Client) -> None:
@@ -242,7 +256,18 @@ def test_server_that_speaks_no_tls_was_never_sent_anything(client: Client) -> No
         assert failure(client, server.url.replace("http", "https"), NotSent) in ("tls", "connect_timeout")
 
 
-@pytest.mark.parametrize("url", ["http://", "nonsense", "ftp://127.0.0.1/x", "http://[::1", "http://127.0.0.1:99999/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://",
+        "nonsense",
+        "http://127.0.0.1/\ud800",
+        "http://127.0.0.1/?\ud800",
+        "ftp://127.0.0.1/x",
+        "http://[::1",
+        "http://127.0.0.1:99999/",
+    ],
+)
 def test_url_that_is_none_is_never_sent(client: Client, url: str) -> None:
     assert failure(client, url, NotSent) == "invalid_url"
 

@@ -61,6 +61,21 @@ def test_slow_name_takes_no_longer_than_was_given(names: NameServer) -> None:
     assert time.monotonic() - started < 0.3
 
 
+def test_process_that_can_start_no_thread_looks_nothing_up_and_may_ask_again(
+    names: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = Resolver(names.look_up)
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", start)
+        with pytest.raises(NotSent, match="dns"):
+            Client(resolve=resolve).request("GET", "https://one.example/", deadline=Deadline.after(1))
+    assert resolve("one.example", 1) == ["1.1.1.1", "8.8.8.8"]
+
+
 def test_many_who_ask_for_one_slow_name_share_a_thread_and_others_are_served(names: NameServer) -> None:
     resolve = Resolver(names.look_up)
     for _ in range(20):

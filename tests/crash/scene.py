@@ -17,7 +17,13 @@ from tests.launcher.running import RunningHub, eventually, state_directory
 from tests.providers.carriers import Asked, CarrierServer, Told, TwilioServer, VonageServer
 
 CHANCE = SystemRandom()
-SETTINGS = {"OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8", "WORKER_CONCURRENCY": "4"}
+WEB_WORKERS, WEB_THREADS, POOL_PROCESSES = 2, 8, 4
+SETTINGS = {
+    "OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8",
+    "WEB_WORKERS": str(WEB_WORKERS),
+    "WEB_THREADS": str(WEB_THREADS),
+    "WORKER_CONCURRENCY": str(POOL_PROCESSES),
+}
 UNSETTLED = "SELECT count(*) FROM execution_execution WHERE status IN ('queued', 'running')"
 
 
@@ -38,9 +44,8 @@ class Scene:
         return int(self.hub.up()["pids"][name])
 
     def start_again(self) -> None:
-        """Kill the supervisor, wait until all is dead, and start a new hub on what is left."""
-        os.kill(self.hub.process.pid, signal.SIGKILL)
-        self.hub.process.wait()
+        """Start a new hub on what the old one left, whose supervisor has ended or was killed."""
+        self.hub.process.wait(timeout=20)
         eventually(lambda: self.hub.leftovers() == [], seconds=10, what="the end of every child")
         self.hub.stop()
         self.hub = RunningHub(self.state, **SETTINGS)
@@ -165,6 +170,11 @@ class Tally:
             assert status in ("succeeded", "unknown"), f"{text}: {status}"
             assert status == "unknown" or self.accepted[text] == 1, f"{text}: {status}"
             assert final.status != 200 or self.accepted[text] == 1, f"{text} was answered by 200"
+
+    @property
+    def unknown(self) -> int:
+        """Of how many texts nobody knows what became of them."""
+        return sum(self.status[final.execution_id] == "unknown" for final in self.crowd.answers.values())
 
     def told(self, seconds: float) -> str:
         ends = Counter(self.status[final.execution_id] for final in self.crowd.answers.values())

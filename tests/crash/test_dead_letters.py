@@ -142,6 +142,17 @@ def test_a_queued_run_waits_the_longer_for_its_next_message_the_longer_it_waits(
     assert waits == [10, 60, 300]
 
 
+def test_a_dead_message_keeps_no_run_from_being_posted_again(api: Api, tenant: UUID) -> None:
+    assert api.post("/marketplace/integrations/sandbox_primary/install", {}).status_code == 201
+    api.post("/execute", sms(), headers=LATER)
+    with tenant_scope(tenant):
+        OutboxMessage.objects.update(state="dead")
+        Execution.objects.update(lease_until=Now() - timedelta(seconds=1))
+    assert settling.settle() == 1
+    with tenant_scope(tenant):
+        assert sorted(OutboxMessage.objects.values_list("state", flat=True)) == ["dead", "waiting"]
+
+
 def test_a_worker_settles_what_others_left_behind_between_its_runs(api: Api, tenant: UUID) -> None:
     assert api.post("/marketplace/integrations/sandbox_primary/install", {}).status_code == 201
     left, own = (UUID(api.post("/execute", sms(), headers=LATER).json()["execution_id"]) for _ in range(2))

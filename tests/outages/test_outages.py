@@ -20,6 +20,8 @@ EXECUTION_FAILED = "ERR_INTEGRATION_HUB_SVC_EXECUTION_FAILED"
 BACK_WITHIN_SECONDS = 5.0
 ENDED_WITHIN_SECONDS = 60.0
 STATUSES = "SELECT id::text, status FROM execution_execution"
+REASONS = "SELECT id::text, error_code, error_message FROM execution_execution WHERE status = 'failed'"
+UNKNOWN = "SELECT count(*) FROM execution_execution WHERE status = 'unknown'"
 CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
 
 
@@ -47,6 +49,7 @@ def assert_promises_are_kept(scene: Scene, said: list[Said]) -> str:
     eventually(scene.is_settled, seconds=ENDED_WITHIN_SECONDS, what="the end of all executions")
     seconds = time.monotonic() - began
     statuses = dict(scene.rows(STATUSES))
+    reasons = {failed: told for failed, *told in scene.rows(REASONS)}
     accepted = scene.twilio.accepted + scene.vonage.accepted
     for each in said:
         assert accepted[each.text] <= 1, f"{each.text} was sent twice"
@@ -57,8 +60,15 @@ def assert_promises_are_kept(scene: Scene, said: list[Said]) -> str:
             final = statuses[each.body["execution_id"]]
             assert final in ("succeeded", "failed", "unknown")
             assert final == "unknown" or accepted[each.text] == (final == "succeeded")
+            assert final != "failed" or all(reasons[each.body["execution_id"]]), "It failed, and nobody says why."
     ends = Counter(statuses[each.body["execution_id"]] for each in said if each.is_promise)
     return f"{dict(Counter(each.status for each in said))} -> {dict(ends)}, all ended {seconds:.1f} s after the load"
+
+
+def assert_nothing_failed(scene: Scene, said: list[Said]) -> None:
+    """What was promised was delivered."""
+    statuses = dict(scene.rows(STATUSES))
+    assert {statuses[each.body["execution_id"]] for each in said if each.is_promise} == {"succeeded"}
 
 
 def assert_said_properly(failed: list[Said]) -> None:
@@ -80,6 +90,7 @@ def test_a_killed_redis_fails_no_execution(scene: Scene) -> None:
     shared = [each for each in load.said if each.began > returned + BACK_WITHIN_SECONDS]
     assert {each.headers["X-RateLimit-Limit"] for each in shared} == {"6000"}
     print("redis killed:", assert_promises_are_kept(scene, load.said))
+    assert_nothing_failed(scene, load.said)
 
 
 def test_a_killed_database_loses_no_promise_and_is_used_again_at_once(scene: Scene) -> None:
@@ -147,3 +158,35 @@ def test_fifty_at_once_with_one_key_act_once_over_two_processes(scene: Scene) ->
     assert len({each.body["execution_id"] for each in said if each.status == 200}) == 1
     assert scene.twilio.accepted["race 1"] + scene.vonage.accepted["race 1"] == 1
     assert execute(up, "race 1", key="one key").headers["Idempotent-Replayed"] == "true"
+
+
+def assert_only_refused(scene: Scene, load: Load, unknown_before: int) -> None:
+    """Who failed met a closed door: no answer of a server, nothing was sent, and nothing is unknown."""
+    failed = load.failed()
+    accepted = scene.twilio.accepted + scene.vonage.accepted
+    assert [each for each in failed if each.status != 0 or accepted[each.text]] == []
+    assert_promises_are_kept(scene, load.said)
+    assert_nothing_failed(scene, load.said)
+    assert scene.rows(UNKNOWN) == [(unknown_before,)]
+
+
+def test_a_web_server_that_is_told_to_end_does_what_it_has_taken(scene: Scene) -> None:
+    unknown = scene.rows(UNKNOWN)[0][0]
+    with Load(scene.hub, "deployed") as load:
+        time.sleep(1.5)
+        before = scene.pid("web")
+        os.kill(before, signal.SIGTERM)
+        eventually(lambda: scene.pid("web") != before, seconds=15, what="another web server")
+        returned = time.monotonic()
+        eventually(lambda: any(said.began > returned and said.is_promise for said in load.said), seconds=15, what="use")
+    assert_only_refused(scene, load, unknown)
+
+
+def test_a_hub_that_is_told_to_end_does_what_it_has_taken_and_the_next_one_the_rest(scene: Scene) -> None:
+    unknown = scene.rows(UNKNOWN)[0][0]
+    with Load(scene.hub, "ended") as load:
+        time.sleep(1.5)
+        scene.hub.process.send_signal(signal.SIGTERM)
+        time.sleep(1.0)
+    scene.start_again()
+    assert_only_refused(scene, load, unknown)

@@ -1,12 +1,15 @@
 """Events: what happened stands with the change it tells of, or not at all."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from django.db import DatabaseError, transaction
+from django.db.models.functions import Now
 from django.test import Client
 
 from integrationhub.core.tenancy import tenant_scope
+from integrationhub.execution import schedules, tasks
 from integrationhub.outbox.events import publish
 from integrationhub.outbox.models import Event
 
@@ -38,3 +41,13 @@ def test_an_operator_sees_events_and_can_change_none(tenant: UUID, operator: Cli
     assert "thing.changed" in page
     assert "t-1" in page
     assert operator.post(f"/admin/outbox/event/{event.id}/change/", {"kind": "thing.lied"}).status_code == 403
+
+
+def test_an_event_is_forgotten_after_ninety_days(tenant: UUID) -> None:
+    for days in (89, 91):
+        with tenant_scope(tenant):
+            publish(tenant_id=tenant, kind="thing.changed", days=days)
+            Event.objects.filter(data__days=days).update(created_at=Now() - timedelta(days=days))
+    tasks.forget_old_events()
+    assert [event.data for event in Event.objects.using("system").all()] == [{"days": 89}]
+    assert tasks.forget_old_events.name in [schedule.task for schedule in schedules.SCHEDULES]

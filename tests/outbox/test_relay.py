@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from celery import Celery
 from django.conf import settings
@@ -21,8 +22,11 @@ from django.test import Client
 from redis import Redis
 
 from integrationhub.core.tenancy import tenant_scope
-from integrationhub.outbox import posting, relay
+from integrationhub.execution import settling
+from integrationhub.execution.models import Execution
+from integrationhub.outbox import posting, redriving, relay
 from integrationhub.outbox.models import OutboxMessage
+from tests.make import Api, keyed, sms
 
 MESSAGES = "/admin/outbox/outboxmessage/"
 
@@ -184,6 +188,16 @@ def test_an_operator_sees_the_dead_and_why_and_redrives_them(tenant: UUID, queue
     assert relay.relay_batch() == len(queue) == 1
 
 
+def test_only_the_dead_are_redriven(tenant: UUID) -> None:
+    for _ in range(2):
+        post(tenant)
+    dead, alive = (message.id for message in waiting())
+    OutboxMessage.objects.using("system").update(due_at=datetime.now(UTC) + timedelta(hours=1))
+    OutboxMessage.objects.using("system").filter(pk=dead).update(state="dead", faults=5)
+    assert redriving.redrive([dead, alive]) == {dead}
+    assert [message.id for message in waiting() if message.due_at < datetime.now(UTC)] == [dead]
+
+
 def test_who_may_only_look_redrives_nothing(tenant: UUID) -> None:
     post_unpublishable(tenant)
     OutboxMessage.objects.using("system").update(state="dead")
@@ -231,7 +245,9 @@ def test_two_relays_share_the_work_without_doing_it_twice(tenant: UUID, queue: Q
     assert len(queue) == 30
 
 
-def test_a_commit_rings_and_is_relayed_at_once(tenant: UUID, queue: Queue) -> None:
+@contextmanager
+def relaying() -> Iterator[None]:
+    """The relay at its work, as its process does it."""
     stop = threading.Event()
 
     def work() -> None:
@@ -243,13 +259,65 @@ def test_a_commit_rings_and_is_relayed_at_once(tenant: UUID, queue: Queue) -> No
     thread = threading.Thread(target=work)
     thread.start()
     try:
+        yield
+    finally:
+        stop.set()
+        with connections["system"].cursor() as cursor:
+            cursor.execute(f"NOTIFY {relay.CHANNEL}")
+        thread.join(timeout=8)
+    assert not thread.is_alive()
+
+
+def test_a_commit_rings_and_is_relayed_at_once(tenant: UUID, queue: Queue) -> None:
+    with relaying():
         time.sleep(0.5)
         begun = time.monotonic()
         post(tenant)
         assert until(lambda: len(queue) == 1)
         assert time.monotonic() - begun < 2, "The relay's own round is longer than that."
-    finally:
-        stop.set()
-        post(tenant)
-        thread.join(timeout=8)
-    assert not thread.is_alive()
+
+
+def a_run_whose_process_died(api: Api, **key: Any) -> UUID:
+    """Between the durable statement and the provider's answer, and its lease has passed."""
+    assert api.post("/marketplace/integrations/sandbox_primary/install", {}).status_code == 201
+    execution_id = api.post("/execute", sms(), **key).json()["execution_id"]
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("UPDATE execution_attempt SET outcome = 'started', latency_ms = NULL")
+        cursor.execute(
+            "UPDATE execution_execution SET status = 'running', provider_key = '', finished_at = NULL,"
+            " lease_until = now() - interval '1 second'"
+        )
+        cursor.execute("UPDATE idempotency_storedanswer SET answer = NULL")
+    settling._settled_lately.clear()
+    return UUID(execution_id)
+
+
+def test_the_relay_settles_what_a_killed_process_left_behind_while_the_broker_is_away(
+    api: Api, tenant: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = a_run_whose_process_died(api, **(key := keyed()))
+    assert api.post("/execute", sms(), **key).status_code == 409
+    post(tenant)
+    with broker_away(monkeypatch), relaying():
+        assert until(lambda: Execution.objects.using("system").get(pk=left).status == "unknown")
+    assert len(waiting()) == 1
+    assert api.post("/execute", sms(), **key).json()["details"]["reason"] == "outcome_unknown"
+
+
+def no_settler() -> None:
+    raise ValueError("settling is broken")
+
+
+def test_a_fault_in_settling_keeps_no_message_waiting(tenant: UUID, queue: Queue, settings: Any) -> None:
+    settings.SETTLER = f"{__name__}.no_settler"
+    with relaying():
+        for number in range(2):
+            post(tenant, number=number)
+            assert until(lambda number=number: len(queue) == number + 1)
+
+
+def test_the_relay_keeps_to_what_its_url_demands_of_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    demands = {"sslmode": "verify-full", "sslrootcert": "/nonexistent/root.crt"}
+    monkeypatch.setitem(connections["system"].settings_dict, "OPTIONS", demands)
+    with pytest.raises(psycopg.OperationalError, match=r"root\.crt|SSL"):
+        relay._listening()

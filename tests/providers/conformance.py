@@ -3,12 +3,14 @@
 An adapter is tested with the `examples` of its schemas: as a credential and as a configuration, they are to be valid.
 """
 
+import base64
 import socket
 import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 from uuid import uuid4
 
@@ -112,7 +114,19 @@ def failure(adapter: type[Adapter], asked: Call) -> ProviderError:
     assert error.reason == error.reason.lower()
     told = "".join([str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)])
     assert [value for value in asked.secrets.values() if value in told] == [], "the error tells a secret"
+    assert [login for login in logins(asked.secrets) if _shares(login, told)] == [], "the error tells a login"
     return error
+
+
+def logins(secrets: Mapping[str, str]) -> list[str]:
+    """What Basic authentication makes of the secrets: each as a password, and any two as user and password."""
+    pairs = [("api", value) for value in secrets.values()] + list(permutations(secrets.values(), 2))
+    return [base64.b64encode(":".join(pair).encode()).decode() for pair in pairs]
+
+
+def _shares(login: str, told: str) -> bool:
+    """Whether more of a login is told than the letters around its secrets: nine in a row."""
+    return any(login[at : at + 9] in told for at in range(len(login) - 8))
 
 
 def failure_at(adapter: type[Adapter], intent: str, answer: bytes | None, seconds: float = 5.0) -> ProviderError:

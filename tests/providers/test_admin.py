@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.core.exceptions import ValidationError
 from django.test import Client
 
 from integrationhub.core.admin_site import UNFOLD
@@ -62,6 +63,51 @@ def test_an_address_that_is_not_https_is_refused(
     assert "An https:// address, or nothing." in answer.content.decode()
     sandbox.refresh_from_db()
     assert sandbox.base_url == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "fault"),
+    [
+        ("https://user:pass@sandbox.example", "without a user name"),
+        ("https://sandbox.example/a b", "without white space"),
+        ("https://sandbox.example\\@other.example", "without white space"),
+        ("https://sandbox.example/?key=1", "without a query"),
+        ("https://sandbox.example/#top", "without a query"),
+        ("https://sandbox.example?", "without a query"),
+        ("https://sandbox.example:22", "Port 443 or 8443"),
+        ("https://sandbox.example:99999", "An https:// address"),
+        ("https://[::1", "An https:// address"),
+        ("https://sand_box.exa mple", "without white space"),
+        ("https://" + "a" * 70 + ".example", "An https:// address"),
+        ("https://127.0.0.1", "not on the public internet"),
+        ("https://[fd00::1]:8443", "not on the public internet"),
+        ("https://169.254.169.254/latest", "not on the public internet"),
+    ],
+)
+def test_an_address_that_the_hub_would_not_call_is_refused_by_what_is_wrong(
+    operator: Client, sandbox: Provider, settings: Any, address: str, fault: str
+) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = []
+    answer = operator.post(f"{LIST}{sandbox.pk}/change/", form_of(sandbox, base_url=address))
+    assert fault in answer.content.decode()
+    sandbox.refresh_from_db()
+    assert sandbox.base_url == ""
+
+
+def test_an_address_with_a_line_end_is_none(sandbox: Provider) -> None:
+    sandbox.base_url = "https://sandbox.example\n"
+    with pytest.raises(ValidationError, match="without white space"):
+        sandbox.full_clean()
+
+
+@pytest.mark.parametrize(
+    "address", ["https://sandbox.example:8443/proxy/", "https://8.8.8.8", "https://bücher.example"]
+)
+def test_an_address_of_a_host_and_a_path_is_taken(
+    operator: Client, sandbox: Provider, settings: Any, address: str
+) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = []
+    assert operator.post(f"{LIST}{sandbox.pk}/change/", form_of(sandbox, base_url=address)).status_code == 302
 
 
 def test_a_plain_address_is_taken_where_a_network_is_opened(operator: Client, sandbox: Provider) -> None:

@@ -1,7 +1,13 @@
+import base64
+import re
+import time
+from collections.abc import Callable
+from urllib.parse import quote
+
 import pytest
 
 from integrationhub.core.outbound import Answer
-from providers.answers import class_of, document, failure_of, quoted
+from providers.answers import LONGEST_READ, class_of, document, failure_of, quoted
 from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
 
 SECRETS = {"auth_token": "s3cret/with+signs", "account": {"keys": ["nested-secret-value"], "port": 5}, "empty": ""}
@@ -63,6 +69,40 @@ def test_a_quotation_holds_no_secret(said: str) -> None:
     told = quoted(said, SECRETS)
     assert "[hidden]" in told
     assert [secret for secret in ("s3cret", "nested-secret", "QUMxMjM6") if secret in told] == []
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "api:", "AC1:"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_quotation_holds_no_secret_in_base64(before: str, encode: Callable[[bytes], bytes]) -> None:
+    login = encode(f"{before}s3cret/with+signs".encode()).decode()
+    for spelling in (login, login.rstrip("="), quote(login)):
+        told = quoted(f"cannot parse header {spelling} of yours", SECRETS)
+        assert re.fullmatch(r"cannot parse header \S{0,8}\[hidden\]\S{0,8} of yours", told)
+
+
+def test_a_quotation_holds_no_login_made_of_two_secrets() -> None:
+    login = base64.b64encode(b"nested-secret-value:s3cret/with+signs").decode()
+    assert re.fullmatch(r"\[hidden\]\S{0,3}\[hidden\]\S{0,3}", quoted(login, SECRETS))
+
+
+def test_a_text_of_a_megabyte_is_quoted_as_quickly_as_a_short_one() -> None:
+    started = time.monotonic()
+    assert len(quoted("s3cret/with+sign " * 60_000, SECRETS)) == 500
+    assert time.monotonic() - started < 0.1
+
+
+@pytest.mark.parametrize("kept", range(1, 17))
+def test_a_secret_where_a_long_text_is_cut_leaves_no_beginning_of_it(kept: int) -> None:
+    """White space takes no room in the quotation, so that what is last before the cut is in it."""
+    assert quoted(" " * (LONGEST_READ - kept) + "s3cret/with+signs", SECRETS) == "[hidden]"
+
+
+def test_secrets_that_overlap_are_both_hidden() -> None:
+    assert quoted("one-two-three", {"a": "one-two", "b": "two-three"}) == "[hidden]"
+
+
+def test_a_secret_that_is_no_text_of_unicode_spoils_no_quotation() -> None:
+    assert quoted("bad", {"token": "half a pair: \ud800"}) == "bad"
 
 
 def test_a_quotation_is_one_short_line() -> None:

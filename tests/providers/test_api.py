@@ -3,6 +3,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connections
 from django.db.models import Value
 from django.db.models.functions import Concat
 
@@ -187,8 +188,14 @@ def test_a_key_that_exists_is_refused(platform: Api) -> None:
 
 
 def test_of_many_at_once_one_gets_the_key(platform: Api) -> None:
+    def post(_: int) -> int:
+        try:
+            return Api(platform.tenant).post("/providers", NEW).status_code
+        finally:
+            connections.close_all()
+
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: Api(platform.tenant).post("/providers", NEW).status_code, range(8)))
+        answers = list(pool.map(post, range(8)))
     assert sorted(answers) == [201] + [400] * 7
 
 

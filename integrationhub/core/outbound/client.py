@@ -81,15 +81,20 @@ class Client:
         with `data` in multipart form; `auth` is user and password, sent as Basic.
         """
         where = messages.target(url)
-        content_type, body = messages.body(json, data, files) or ("", None)
-        asked = messages.headers(where, {**_own_headers(), **(headers or {})}, content_type, auth)
         if not messages.METHOD.fullmatch(method):
             raise NotSent("invalid_request")
+        try:
+            path = messages.path(where, params)
+            content_type, body = messages.body(json, data, files) or ("", None)
+            asked = messages.headers(where, {**_own_headers(), **(headers or {})}, content_type, auth)
+        except (ValueError, TypeError, RecursionError):
+            # The error of half a surrogate pair holds the whole text, which may be a secret.
+            raise NotSent("invalid_request") from None
         if deadline.remaining() <= 0:
             raise NotSent("deadline_exceeded")
         with exchanging(deadline) as exchange:
             try:
-                with self._send(where, method, messages.path(where, params), body, asked) as response:
+                with self._send(where, method, path, body, asked) as response:
                     return Answer(response.status, response.headers, _body(response, exchange, max_bytes))
             except (HTTPError, HTTPException, OSError, ValueError) as error:
                 raise exchange.failure() from error

@@ -56,7 +56,7 @@ class Dialler:
     def dial(self, origin: Origin, deadline: Deadline) -> BoundedSocket:
         """A connection that is ready for the request. Raises NotSent, whatever went wrong."""
         found = self._look_up(origin.host, min(RESOLVE_SECONDS, deadline.remaining()))
-        if self._is_guarded and not _may_be_dialled(origin, found):
+        if self._is_guarded and not may_be_dialled(origin, found):
             logger.warning("outbound_address_refused", extra={"host": origin.host, "port": origin.port})
             raise NotSent("refused")
         # One limit for all addresses and the handshake; a Deadline, since a handshake can be dripped.
@@ -99,7 +99,7 @@ class Dialler:
             raise NotSent("connect_timeout" if isinstance(error, TimeoutError) else "tls") from error
 
 
-def _may_be_dialled(origin: Origin, found: list[str]) -> bool:
+def may_be_dialled(origin: Origin, found: list[str]) -> bool:
     """Whether every address may be, at this port: one bad answer refuses the name."""
     opened = addresses.networks(tuple(settings.OUTBOUND_ALLOWED_NETWORKS))
     for address in map(addresses.parse, found):

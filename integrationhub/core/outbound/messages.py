@@ -41,21 +41,24 @@ def target(url: str) -> Target:
         # IDNA maps full-width digits and ideographic dots, so that what is dialled is what is judged.
         host = (parts.hostname or "").encode("idna").decode("ascii").lower()
         port = parts.port if parts.port is not None else _PORTS.get(parts.scheme, 0)
-    except ValueError as error:
-        raise NotSent("invalid_url") from error
+        path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
+        path += f"?{_quoted_query(parts.query)}" if parts.query else ""
+    except ValueError:
+        # What it says may hold the whole URL, and some providers want a secret in theirs.
+        raise NotSent("invalid_url") from None
     if _NEVER_IN_URL.search(url) or parts.scheme not in _PORTS or "@" in parts.netloc or not port:
         raise NotSent("invalid_url")
     if not _HOST.fullmatch(host):
         raise NotSent("invalid_url")
     shown = f"[{host}]" if ":" in host else host.rstrip(".")
-    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (f"?{_quoted_query(parts.query)}" if parts.query else "")
     return Target(Origin(parts.scheme, host, port), shown if port == _PORTS[parts.scheme] else f"{shown}:{port}", path)
 
 
 def headers(
     where: Target, asked: Mapping[str, str], content_type: str = "", auth: tuple[str, str] | None = None
 ) -> dict[str, str]:
-    """What is asked for, which wins over the body's own type. Raises NotSent (`invalid_request`)."""
+    """What is asked for, which wins over the body's own type. Raises NotSent (`invalid_request`), or ValueError for a
+    login that is no Unicode."""
     lines = {"host": ("Host", where.host_header)}
     if auth:
         lines["authorization"] = ("Authorization", f"Basic {base64.b64encode(':'.join(auth).encode()).decode()}")
@@ -69,7 +72,7 @@ def headers(
 
 
 def path(where: Target, params: Mapping[str, Any] | None) -> str:
-    """The path with its query, and `params` behind that."""
+    """The path with its query, and `params` behind that. Raises ValueError for what is no Unicode."""
     if not params:
         return where.path
     return f"{where.path}{'&' if '?' in where.path else '?'}{urlencode(params, doseq=True)}"
@@ -77,12 +80,9 @@ def path(where: Target, params: Mapping[str, Any] | None) -> str:
 
 def body(json: Any, data: Any, files: Any) -> tuple[str, bytes] | None:
     """Content type and bytes of JSON, a form (a mapping), bytes or text, or files and a form together in
-    multipart form. Raises NotSent (`invalid_request`) for what JSON cannot say."""
+    multipart form. Raises ValueError, TypeError or RecursionError for what JSON or UTF-8 cannot say."""
     if json is not None:
-        try:
-            return "application/json", _encode(json).encode()
-        except (ValueError, TypeError) as error:
-            raise NotSent("invalid_request") from error
+        return "application/json", _encode(json).encode()
     if files:
         content, content_type = encode_multipart_formdata([*_fields(data or {}), *_fields(files)])
         return content_type, content

@@ -35,7 +35,7 @@ class Resolver:
             if len(self._pending) >= self._most:
                 raise TimeoutError("Every look-up hangs.")
             answer: Future[list[str]] = Future()
-            threading.Thread(target=self._look_up, args=(host, answer), name="resolve", daemon=True).start()
+            _start(self._look_up, host, answer)
             self._pending[host] = answer
             return answer
 
@@ -54,3 +54,11 @@ class Resolver:
             answer.set_exception(failed)
         else:
             answer.set_result(found)
+
+
+def _start(look_up: Callable[..., None], *args: Any) -> None:
+    """In a thread. Raises OSError when the process may have no more of them."""
+    try:
+        threading.Thread(target=look_up, args=args, name="resolve", daemon=True).start()
+    except RuntimeError as error:
+        raise OSError("No thread can be started.") from error

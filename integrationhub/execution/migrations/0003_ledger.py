@@ -13,6 +13,8 @@ RETURNS TABLE (told text, units_used bigint, begun_at timestamptz) LANGUAGE plpg
 DECLARE
     order_ record;
 BEGIN
+    -- First, so that who waits for a locked table holds no row that others wait for.
+    LOCK TABLE ONLY execution_execution IN ROW EXCLUSIVE MODE;
     PERFORM set_config('app.tenant_id', p_tenant::text, true);
     SELECT * INTO order_ FROM jsonb_to_record(p) AS o (
         id uuid, request_id text, subject text, category text, intent text, mode text, status text, options jsonb,

@@ -71,6 +71,27 @@ def test_a_login_that_cannot_be_one_is_not_asked_about(api: Api, twilio: TwilioS
     assert twilio.hits == 0
 
 
+@pytest.mark.parametrize(
+    ("secrets", "reason"),
+    [
+        ({"api_key_sid": "SK" + "1" * 32}, "too_many_alternatives"),
+        ({"api_key_secret": "a-secret-of-some-length"}, "too_many_alternatives"),
+        ({"api_key_sid": "SK" + "1" * 32, "api_key_secret": "a-secret-of-some-length"}, "too_many_alternatives"),
+        ({"auth_token": None, "api_key_sid": "SK" + "1" * 32}, "required"),
+        ({"auth_token": None, "api_key_secret": "a-secret-of-some-length"}, "required"),
+    ],
+)
+def test_a_login_is_either_a_token_or_a_whole_api_key(
+    api: Api, twilio: TwilioServer, secrets: dict[str, str | None], reason: str
+) -> None:
+    reach(twilio)
+    given = {name: value for name, value in {**twilio.credentials, **secrets}.items() if value}
+    answer = api.post("/credentials/bind", {"provider_key": twilio.key, "credentials": given})
+    fault = {"field": "credentials", "expected": "exactly one of auth_token, api_key_sid and api_key_secret"}
+    assert (answer.status_code, answer.json()["details"]["fields"]) == (400, [{**fault, "reason": reason}])
+    assert twilio.hits == 0
+
+
 def test_the_first_carrier_takes_the_message(installed: Api, twilio: TwilioServer, vonage: VonageServer) -> None:
     body = installed.post("/execute", MESSAGE).json()
     assert (body["status"], body["provider_key"], body["mode"]) == ("succeeded", "twilio_sms", "live")

@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -97,6 +98,13 @@ def test_an_api_key_stands_in_for_the_token(twilio: TwilioServer) -> None:
     assert twilio.account_sid in twilio.asked[0].path
 
 
+def test_a_login_of_which_half_an_api_key_was_kept_too_sends_by_its_token(twilio: TwilioServer) -> None:
+    secrets = {**twilio.credentials, "api_key_sid": KEY["api_key_sid"]}
+    assert send(twilio, secrets=secrets).reference.startswith("SM")
+    assert check(twilio, secrets=secrets) is True
+    assert twilio.asked[1].path.endswith(f"{twilio.account_sid}.json")
+
+
 @pytest.mark.parametrize(
     ("case", "kind", "reason"),
     [
@@ -173,6 +181,35 @@ def test_an_acceptance_without_an_id_is_ambiguous(twilio: TwilioServer, sid: obj
     assert caught.value.reason == "unreadable_answer"
 
 
+@pytest.mark.parametrize(
+    ("said", "kind", "reason"),
+    [
+        ({"status": "failed", "error_code": 21610}, Stop, "twilio_21610"),
+        ({"status": "failed", "error_code": 21611}, Next, "twilio_21611"),
+        ({"status": "failed", "error_code": 39999}, Next, "twilio_39999"),
+        ({"status": "failed", "error_code": None}, Next, "message_failed"),
+        ({"status": "undelivered", "error_code": 30007}, Ambiguous, "twilio_30007"),
+        ({"status": "undelivered"}, Ambiguous, "message_undelivered"),
+        ({"status": "canceled"}, Ambiguous, "message_canceled"),
+        ({"status": "queued", "error_code": 21610}, Ambiguous, "twilio_21610"),
+        ({"status": "queued", "error_code": "30007"}, Ambiguous, "unreadable_answer"),
+    ],
+)
+def test_a_message_that_is_created_and_has_failed_is_no_acceptance(
+    twilio: TwilioServer, said: dict[str, Any], kind: type[ProviderError], reason: str
+) -> None:
+    twilio.answer = lambda _: Told(201, {"sid": "SM1", "num_segments": "1", "error_message": "No luck", **said})
+    with pytest.raises(ProviderError, match="No luck") as caught:
+        send(twilio)
+    assert (type(caught.value), caught.value.reason, caught.value.credential_refused) == (kind, reason, False)
+
+
+@pytest.mark.parametrize("status", [None, 5, {"no": "text"}, ["failed"]])
+def test_a_status_that_is_no_text_is_left_out(twilio: TwilioServer, status: object) -> None:
+    twilio.answer = lambda _: Told(201, {"sid": "SM1", "num_segments": "1", "status": status})
+    assert send(twilio).result == {"status": None, "segments": 1}
+
+
 @pytest.mark.parametrize("code", ["21610", None, 21610.0, True, [21610], {}])
 def test_a_code_that_is_no_number_leaves_the_status_to_speak(twilio: TwilioServer, code: object) -> None:
     twilio.answer = lambda _: Told(400, {"code": code, "message": {"no": "text"}})
@@ -189,6 +226,33 @@ def test_a_credential_is_checked_at_the_account(twilio: TwilioServer) -> None:
     assert (caught.value.reason, caught.value.credential_refused) == ("twilio_20003", True)
     assert twilio.accepted.total() == 0
     assert twilio.faults == []
+
+
+@pytest.mark.parametrize("status", ["suspended", "closed"])
+def test_an_account_that_is_not_active_is_no_login(twilio: TwilioServer, status: str) -> None:
+    twilio.answer = lambda _: Told(200, {"sid": twilio.account_sid, "status": status})
+    with pytest.raises(Next) as caught:
+        check(twilio)
+    assert (caught.value.reason, caught.value.credential_refused) == (f"account_{status}", True)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"sid": "AC" + "2" * 32, "status": "active"}, {"status": "active"}, {"sid": TwilioServer.account_sid},
+     {"sid": TwilioServer.account_sid, "status": ["active"]}],
+)  # fmt: skip
+def test_an_account_that_was_not_asked_for_proves_no_login(twilio: TwilioServer, said: dict[str, Any]) -> None:
+    twilio.answer = lambda _: Told(200, said)
+    with pytest.raises(Ambiguous) as caught:
+        check(twilio)
+    assert caught.value.reason == "unreadable_answer"
+
+
+@pytest.mark.parametrize("messages", [None, {}, "none"])
+def test_messages_that_are_no_list_prove_no_api_key(twilio: TwilioServer, messages: object) -> None:
+    twilio.answer = lambda _: Told(200, {"messages": messages})
+    with pytest.raises(Ambiguous):
+        check(twilio, secrets=KEY)
 
 
 def test_an_api_key_is_checked_where_a_standard_one_may_read(twilio: TwilioServer) -> None:
