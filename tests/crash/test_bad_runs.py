@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db.models.functions import Now
 from redis import Redis
 
-from integrationhub.execution import settling
+from integrationhub.celery import app
+from integrationhub.execution import settling, tasks
 from integrationhub.execution.models import Execution
 from integrationhub.outbox import relay
 from tests.launcher.running import eventually
@@ -24,7 +25,15 @@ WORKER = [sys.executable, "-m", "celery", "--app", "tests.crash.poisoned_worker"
 
 
 @pytest.fixture
-def worker(api: Api) -> Iterator[subprocess.Popen[bytes]]:
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message carries the limits that its sender knows of the task, and they come before the worker's own."""
+    task = app.tasks[tasks.run_execution.name]
+    monkeypatch.setattr(task, "soft_time_limit", 1)
+    monkeypatch.setattr(task, "time_limit", 3)
+
+
+@pytest.fixture
+def worker(api: Api, short_limits: None) -> Iterator[subprocess.Popen[bytes]]:
     """A real worker with one process, of a tenant that has a provider."""
     assert api.post("/marketplace/integrations/sandbox_primary/install", {}).status_code == 201
     with Redis.from_url(settings.CELERY_BROKER_URL) as broker:
