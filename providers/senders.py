@@ -1,8 +1,13 @@
 """Who a text message is from: the payload's sender before the installation's."""
 
 from integrationhub.core.errors import InvalidRequest
-from providers.adapter import Call
+from providers.adapter import Call, JSONObject
 from providers.errors import Next
+
+
+def member(*, description: str, example: str) -> JSONObject:
+    """The schema of `from` in an installation's configuration."""
+    return {"type": "string", "minLength": 3, "maxLength": 20, "description": description, "examples": [example]}
 
 
 def chosen(call: Call) -> str:

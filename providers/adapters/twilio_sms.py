@@ -48,13 +48,10 @@ class TwilioSms(Adapter):
     config_schema = {
         "type": "object",
         "properties": {
-            "from": {
-                "type": "string",
-                "minLength": 3,
-                "maxLength": 20,
-                "description": "the sender: a number of the account in E.164, a short code or a sender name",
-                "examples": ["+15005550006"],
-            },
+            "from": senders.member(
+                description="the sender: a number of the account in E.164, a short code or a sender name",
+                example="+15005550006",
+            ),
             "messaging_service_sid": {
                 "type": "string",
                 "pattern": "^MG[0-9a-fA-F]{32}$",

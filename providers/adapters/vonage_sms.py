@@ -42,13 +42,9 @@ class VonageSms(Adapter):
     config_schema = {
         "type": "object",
         "properties": {
-            "from": {
-                "type": "string",
-                "minLength": 3,
-                "maxLength": 20,
-                "description": "the sender: a number of the account in E.164, or a sender name",
-                "examples": ["IntegrHub"],
-            },
+            "from": senders.member(
+                description="the sender: a number of the account in E.164, or a sender name", example="IntegrHub"
+            ),
         },
         "additionalProperties": False,
     }

@@ -2,8 +2,12 @@
 
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
+
+from integrationhub.core import valkey_client
 
 
 class Proxy:
@@ -54,3 +58,16 @@ class Proxy:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+@contextmanager
+def redis_behind_a_proxy(settings: Any) -> Iterator[Proxy]:
+    """The run's own Redis, reached through a proxy that a test may hang, refuse or cut off."""
+    real = urlsplit(settings.REDIS_URL)
+    login = real.netloc.rpartition("@")[0]
+    with Proxy((real.hostname or "", real.port or 6379)) as proxy:
+        host = f"127.0.0.1:{proxy.port}"
+        settings.REDIS_URL = real._replace(netloc=f"{login}@{host}" if login else host).geturl()
+        valkey_client.forget()
+        yield proxy
+    valkey_client.forget()

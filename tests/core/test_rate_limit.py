@@ -14,7 +14,7 @@ from redis import Redis
 from integrationhub.core import catalogue, throttling, valkey_client
 from integrationhub.core.sliding_window import LocalWindows
 from tests.core.envelopes import assert_envelope
-from tests.core.proxies import Proxy
+from tests.core.proxies import Proxy, redis_behind_a_proxy
 from tests.make import Api
 
 
@@ -35,9 +35,7 @@ def through(settings: Any, port: int) -> None:
 
 @pytest.fixture
 def proxy(settings: Any) -> Iterator[Proxy]:
-    real = urlsplit(configured.REDIS_URL)
-    with Proxy((real.hostname or "", real.port or 6379)) as made:
-        through(settings, made.port)
+    with redis_behind_a_proxy(settings) as made:
         yield made
 
 

@@ -6,14 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from django.conf import settings as configured
 
 from integrationhub.core import valkey_client
 from integrationhub.core.valkey_client import Presence, Script, run
-from tests.core.proxies import Proxy
+from tests.core.proxies import Proxy, redis_behind_a_proxy
 
 ECHO = Script("return ARGV[1]")
 FAULTY = Script("return redis.call('NO SUCH COMMAND')")
@@ -22,14 +20,8 @@ THREADS = 16
 
 @pytest.fixture(autouse=True)
 def redis(settings: Any) -> Iterator[Proxy]:
-    real = urlsplit(configured.REDIS_URL)
-    login = real.netloc.rpartition("@")[0]
-    with Proxy((real.hostname or "", real.port or 6379)) as proxy:
-        host = f"127.0.0.1:{proxy.port}"
-        settings.REDIS_URL = real._replace(netloc=f"{login}@{host}" if login else host).geturl()
-        valkey_client.forget()
+    with redis_behind_a_proxy(settings) as proxy:
         yield proxy
-    valkey_client.forget()
 
 
 def short_pause(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.2) -> None:

@@ -5,16 +5,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from django.conf import settings as configured
 from django.db import connections
 
-from integrationhub.core import throttling, valkey_client
+from integrationhub.core import throttling
 from marketplace import quotas
 from marketplace.models import Tier
-from tests.core.proxies import Proxy
+from tests.core.proxies import Proxy, redis_behind_a_proxy
 from tests.execution.conftest import ProviderServer
 from tests.make import Api, sms
 
@@ -29,14 +27,8 @@ def redis(settings: Any, monkeypatch: pytest.MonkeyPatch, live: Api) -> Iterator
     Tier.objects.filter(key="free").update(requests_per_minute=LIMIT, monthly_quota=None)
     quotas._limits.clear()
     settings.WEB_WORKERS = 2
-    real = urlsplit(configured.REDIS_URL)
-    login = real.netloc.rpartition("@")[0]
-    with Proxy((real.hostname or "", real.port or 6379)) as proxy:
-        host = f"127.0.0.1:{proxy.port}"
-        settings.REDIS_URL = real._replace(netloc=f"{login}@{host}" if login else host).geturl()
-        valkey_client.forget()
+    with redis_behind_a_proxy(settings) as proxy:
         yield proxy
-    valkey_client.forget()
 
 
 def execute(live: Api) -> tuple[Any, float]:

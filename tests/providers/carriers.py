@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -55,7 +56,7 @@ class Misasked(Exception):
     """The request is not what the provider documents."""
 
 
-class CarrierServer:
+class CarrierServer(ABC):
     """What both have in common. Use it as a context manager; `base_url` is what a provider's row is to hold.
 
     `answer` is asked first about every request that fits, and may return what to say, or None for an acceptance:
@@ -104,17 +105,17 @@ class CarrierServer:
                 self.accepted[told.text] += 1
         return told
 
+    @abstractmethod
     def examine(self, asked: Asked) -> None:
         """Raises Misasked where the request is not what the provider documents."""
-        raise NotImplementedError
 
+    @abstractmethod
     def acceptance(self, asked: Asked) -> Told:
         """The answer to a request that fits."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refusal(self, fault: str) -> Told:
         """The answer to one that does not."""
-        raise NotImplementedError
 
 
 class TwilioServer(CarrierServer):
