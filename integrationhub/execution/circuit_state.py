@@ -217,7 +217,7 @@ class _Circuit:
 
 
 class LocalCircuits:
-    """What the three scripts do, in the memory of one process: by the same rules, with the same answers."""
+    """What the scripts above do, in the memory of one process: by the same rules, with the same answers."""
 
     def __init__(self, most_keys: int = 10_000) -> None:
         self._most_keys = most_keys

@@ -105,8 +105,11 @@ def prepare(order: Order) -> Run:
 
 
 def execute(order: Order, key: answers.Key | None = None) -> Run:
-    """Run an order now. Raises what `prepare` and `first_step` raise, QuotaExceeded, and after the first attempt what
-    `drive` does."""
+    """Run an order now.
+
+    Raises what `prepare` and `first_step` raise, QuotaExceeded, ledger.KeyTaken, and after the first attempt what
+    `drive` does.
+    """
     run = prepare(order)
     step = first_step(run)
     first = run.next_attempt(step)
@@ -128,13 +131,14 @@ def first_step(run: Run) -> Step:
 def drive(run: Run, step: Step, *, opened: bool) -> None:
     """Go down the chain from `step`. `opened`: the first attempt is committed already.
 
-    Raises `errors.Concluded` for a failure that is recorded. Whatever else breaks once an attempt stands leaves an
-    outcome that nobody knows: ExecutionFailed says so, and the row is settled when its lease has passed.
+    Raises `errors.Concluded` for a failure that is recorded, and `ledger.LeaseLost` where nothing was begun. Whatever
+    else breaks once an attempt stands leaves an outcome that nobody knows: ExecutionFailed says so, and the row is
+    settled when its lease has passed.
     """
     structlog.contextvars.bind_contextvars(execution_id=str(run.execution.id))
     try:
         _go_down(run, step, opened=opened)
-    except errors.Concluded:
+    except (errors.Concluded, ledger.LeaseLost):
         raise
     except Exception as fault:
         log.exception("An execution could not be recorded to its end.")

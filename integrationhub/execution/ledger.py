@@ -1,6 +1,6 @@
 """The durable statements: what is committed before a provider is called, and what after.
 
-Each is one statement and one short transaction, a function of the database (its migration has the SQL): key, quota,
+What is committed around a call is one statement, a function of the database (its migration has the SQL): key, quota,
 execution and attempt stand together before the call, or nothing does and nothing is sent.
 """
 
@@ -98,7 +98,7 @@ def take(tenant_id: UUID, execution_id: UUID, lease_seconds: float) -> Execution
 
 
 def put_back(execution: Execution, seconds: float) -> None:
-    """The run that this worker took is taken again in so many seconds at the earliest."""
+    """The run that this worker took waits in the queue again, and is rung for in so many seconds."""
     run_in_scope(
         execution.tenant_id, PUT_BACK, execution_id=execution.id, takes=execution.takes, seconds=float(seconds)
     )

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from django.db.models.functions import Now
 
 from credentials.vault import Context, vault
 from integrationhub.core.errors import HubError
@@ -31,7 +32,7 @@ def enqueue(order: Order, *, executions_at: str, key: answers.Key | None = None)
     """Queue an order; returns the 202 as it goes out (and as the key repeats it), and the units used this month.
 
     `executions_at` is the path under which executions are looked up. Raises what `executor.prepare` raises, and
-    QuotaExceeded; then nothing is stored.
+    QuotaExceeded or ledger.KeyTaken; then nothing is stored.
     """
     execution = executor.prepare(order).execution
     execution.status = Status.QUEUED
@@ -64,6 +65,8 @@ def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
             return
         try:
             executor.drive(run, step, opened=False)
+        except ledger.LeaseLost:
+            log.info("A worker came too late to begin; nothing was sent.")
         except (errors.Concluded, errors.ExecutionFailed) as failure:
             log.info("A queued execution failed.", code=failure.entry.code)
         else:
@@ -72,9 +75,30 @@ def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
 
 def _wait(execution: Execution, refusal: errors.AllProvidersFailed) -> None:
     if datetime.now(UTC) - execution.created_at > LONGEST_WAIT:
-        not_started(execution, refusal)
+        # An operator who mends what kept its providers away can have it sent after all.
+        bury(execution, refusal)
     else:
         ledger.put_back(execution, refusal.retry_after or SHORTEST_WAIT_SECONDS)
+
+
+def bury(execution: Execution, failure: HubError) -> None:
+    """Dead-letter it: failed for its caller, its unit given back, its payload kept for an operator's redrive."""
+    errors.record(execution, failure)
+    with tenant_scope(execution.tenant_id):
+        mine = Execution.objects.for_tenant(execution.tenant_id).filter(
+            pk=execution.id, status=Status.RUNNING, takes=execution.takes
+        )
+        is_buried = mine.update(
+            status=Status.FAILED,
+            error_code=execution.error_code,
+            error_message=execution.error_message,
+            error_details=execution.error_details,
+            dead_at=Now(),
+            finished_at=Now(),
+            lease_until=None,
+        )
+        if is_buried and execution.quota_period:
+            quotas.release(execution.tenant_id, execution.quota_period)
 
 
 def not_started(execution: Execution, refusal: HubError) -> None:

@@ -14,12 +14,11 @@ from django.db.models.functions import Now
 from integrationhub.core import catalogue
 from integrationhub.core.memory import ShortMemory
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
-from integrationhub.execution import errors, ledger
+from integrationhub.execution import errors, ledger, queueing
 from integrationhub.execution.models import Attempt, Execution, Outcome, Status
 from integrationhub.idempotency.answers import LIFETIME
 from integrationhub.idempotency.models import StoredAnswer
 from integrationhub.outbox.models import OutboxMessage, State
-from marketplace import quotas
 
 log = structlog.get_logger(__name__)
 
@@ -92,15 +91,8 @@ def _queue_again(execution: Execution) -> None:
 
 
 def _bury(execution: Execution) -> None:
-    """Dead-letter it: failed for its caller, its unit given back, its payload kept for an operator's redrive."""
     message = "Every worker that took this execution ended before it could begin. Nothing was sent."
-    errors.record(execution, errors.ExecutionFailed(message, reason="never_started", retryable=True))
-    execution.status = Status.FAILED
-    execution.dead_at = execution.finished_at = Now()
-    execution.lease_until = None
-    execution.save()
-    if execution.quota_period:
-        quotas.release(execution.tenant_id, execution.quota_period)
+    queueing.bury(execution, errors.ExecutionFailed(message, reason="never_started", retryable=True))
     log.error("An execution ended every worker that took it; it is dead.", execution_id=str(execution.id))
 
 

@@ -140,3 +140,7 @@ def test_it_does_not_wait_for_ever(live: Api, tenant: UUID, server: ProviderServ
     queueing.run_queued(tenant, execution_id)
     body = live.get(f"/executions/{execution_id}").json()
     assert (body["status"], body["error"]["code"]) == ("failed", "ERR_INTEGRATION_HUB_SVC_ALL_PROVIDERS_FAILED")
+    with tenant_scope(tenant):
+        dead = Execution.objects.get(pk=execution_id)
+    assert dead.dead_at, "an operator may still have it sent"
+    assert dead.sealed_payload

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from credentials.models import Credential
 from integrationhub.core import provisioning
 from integrationhub.core.tenancy import tenant_scope
-from integrationhub.execution import errors, executor, ledger, queueing, settling
+from integrationhub.execution import executor, ledger, queueing, settling
 from integrationhub.execution.models import Attempt, Execution
 from integrationhub.outbox.models import Event, OutboxMessage
 from marketplace import quotas
@@ -165,7 +165,7 @@ def test_a_worker_that_stalled_beyond_its_lease_sends_nothing(live: Api, tenant:
     lapse(tenant)
     assert settling.settle() == 1
     queueing.run_queued(tenant, execution_id)
-    with pytest.raises(errors.ExecutionFailed):
+    with pytest.raises(ledger.LeaseLost):
         executor.drive(sleeper, executor.first_step(sleeper), opened=False)
     assert len(server.received) == 1
     with tenant_scope(tenant):
@@ -199,7 +199,7 @@ def test_a_worker_whose_lease_lapsed_but_whom_nobody_followed_sends_nothing_eith
     sleeper = stalled(tenant, execution_id)
     lapse(tenant)
     settling.settle()
-    with pytest.raises(errors.ExecutionFailed):
+    with pytest.raises(ledger.LeaseLost):
         executor.drive(sleeper, executor.first_step(sleeper), opened=False)
     assert server.received == []
     assert only(tenant).status == "queued"
