@@ -93,10 +93,14 @@ class Subscription(TenantOwned):
 
 
 class Usage(TenantOwned):
-    """Executions counted for a tenant in one month; `period` is the month's first day (UTC)."""
+    """A part of the executions counted for a tenant in one month; `period` is the month's first day (UTC).
 
-    pk = models.CompositePrimaryKey("tenant_id", "period")
+    All parts together are the count; which of them an execution is counted in means nothing.
+    """
+
+    pk = models.CompositePrimaryKey("tenant_id", "period", "part")
     period = models.DateField()
+    part = models.PositiveSmallIntegerField(default=0, db_default=0)
     used = models.BigIntegerField(default=0)
 
     class Meta:

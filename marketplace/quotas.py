@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Sum
 
 from integrationhub.core.memory import ShortMemory
 from integrationhub.core.representation import moment
@@ -108,8 +108,8 @@ def usage(tenant_id: UUID) -> MonthlyUsage:
     """What the tenant has used of this month's quota."""
     limits, period = limits_of(tenant_id), period_of(datetime.now(UTC))
     with tenant_scope(tenant_id):
-        counted = Usage.objects.for_tenant(tenant_id).filter(period=period).values_list("used", flat=True).first()
-    used, quota = counted or 0, limits.monthly_quota
+        counted = Usage.objects.for_tenant(tenant_id).filter(period=period).aggregate(used=Sum("used"))
+    used, quota = int(counted["used"] or 0), limits.monthly_quota
     remaining = None if quota is None else max(0, quota - used)
     return MonthlyUsage(limits.tier, quota, used, remaining, period, resets_at(period))
 
@@ -117,4 +117,6 @@ def usage(tenant_id: UUID) -> MonthlyUsage:
 def release(tenant_id: UUID, period: date) -> None:
     """Give one unit back, for an execution that was counted and never started."""
     with tenant_scope(tenant_id):
-        Usage.objects.for_tenant(tenant_id).filter(period=period, used__gt=0).update(used=F("used") - 1)
+        counted = Usage.objects.for_tenant(tenant_id).filter(period=period, used__gt=0)
+        if fullest := counted.order_by("-used").select_for_update().first():
+            counted.filter(part=fullest.part).update(used=F("used") - 1)

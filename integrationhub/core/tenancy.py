@@ -1,6 +1,5 @@
 """Two walls between tenants: a word in the query (`for_tenant`), and row-level security (`tenant_scope`)."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
@@ -8,6 +7,8 @@ from uuid import UUID
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
+
+from integrationhub.core.postgresql import calls
 
 
 @contextmanager
@@ -46,15 +47,12 @@ def run_in_scope(tenant_id: UUID, *statements: str, **parameters: Any) -> list[l
         return [cursor.fetchall() if cursor.description else [] for cursor in cursors[1:]]
 
 
-def call_in_scope(tenant_id: UUID, call: str, order: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """The rows of a call of one of our database functions: one statement, one round trip, one transaction.
-
-    `call` has two places, for the tenant and for `order` as JSON; the function begins by opening the tenant's scope.
-    """
+def call_in_scope(tenant_id: UUID, function: str, order: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows of one of our database functions, which takes the tenant and `order` as JSON, and begins by opening
+    the tenant's scope: one statement, one round trip, one transaction."""
     _is_inside_scope_of(tenant_id)
     with _lent() as server:
-        cursor = psycopg.Cursor(server)
-        return cursor.execute(call, (tenant_id, json.dumps(order, default=str)), prepare=True).fetchall()
+        return calls.call(server, function, tenant_id, order)
 
 
 def let_go_of_connection() -> None:

@@ -33,9 +33,9 @@ PAUSES = (0.2, 0.5, 1.0, 2.0)
 INSIST_SECONDS = 4.0
 TOO_SLOW = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled)
 
-OPEN = "SELECT * FROM hub_open_execution(%s, %s)"
-BEGIN_ATTEMPT = "SELECT hub_begin_attempt(%s, %s)"
-CONCLUDE = "SELECT hub_conclude_execution(%s, %s)"
+OPEN = "hub_open_execution"
+BEGIN_ATTEMPT = "hub_begin_attempt"
+CONCLUDE = "hub_conclude_execution"
 # A queued run that no provider may be called for now waits in the queue; it was not taken.
 PUT_BACK = """
 UPDATE execution_execution
@@ -148,7 +148,7 @@ def conclude(execution: Execution, last: Attempt | None) -> bool:
     return bool(is_ended)
 
 
-def _insisted(tenant_id: UUID, call: str, told: dict[str, Any]) -> list[tuple[Any, ...]]:
+def _insisted(tenant_id: UUID, function: str, told: dict[str, Any]) -> list[tuple[Any, ...]]:
     """A call that may be made twice, since the second time changes nothing; made again when the connection broke.
 
     A server that is there and too slow has had its time: whoever waits is not kept waiting behind it.
@@ -156,7 +156,7 @@ def _insisted(tenant_id: UUID, call: str, told: dict[str, Any]) -> list[tuple[An
     began = time.monotonic()
     for pause in PAUSES:
         try:
-            return call_in_scope(tenant_id, call, told)
+            return call_in_scope(tenant_id, function, told)
         except OperationalError as error:
             if (
                 isinstance(error.__cause__, TOO_SLOW)
@@ -166,7 +166,7 @@ def _insisted(tenant_id: UUID, call: str, told: dict[str, Any]) -> list[tuple[An
                 raise
             connection.close()
             time.sleep(pause)
-    return call_in_scope(tenant_id, call, told)
+    return call_in_scope(tenant_id, function, told)
 
 
 def _open(

@@ -24,7 +24,7 @@ ABANDONED_AFTER = timedelta(seconds=60)
 LONGEST_KEY = 255
 LONGEST_PATH = 300
 
-CLAIM = "SELECT hub_claim_key(%s, %s)"
+CLAIM = "hub_claim_key"
 FIND = """
 SELECT fingerprint, execution_id, answer FROM idempotency_storedanswer
 WHERE tenant_id = %(tenant_id)s AND path = %(path)s AND key = %(key)s

@@ -1,9 +1,11 @@
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
+from django.db.models import Sum
 from pytest_django import DjangoAssertNumQueries
 
 from integrationhub.core.tenancy import tenant_scope
@@ -11,6 +13,7 @@ from marketplace import quotas
 from marketplace.models import Subscription, Tier, Usage
 
 MONTH = date(2026, 11, 1)
+PARTS = 16
 
 
 def reserve(tenant: UUID, quota: int | None, period: date = MONTH) -> int | None:
@@ -28,9 +31,30 @@ def reserve_in_a_thread(tenant: UUID, quota: int | None) -> int | None:
         connection.close()
 
 
+def reserve_beside(tenant: UUID, part: int) -> int | None:
+    """A unit taken over a connection that counts in another part than this one."""
+    for _ in range(PARTS + 1):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            if cursor.fetchone()[0] % PARTS != part:
+                return reserve_in_a_thread(tenant, None)
+        connection.close()
+    raise AssertionError("Every connection counts in the same part.")
+
+
 def used(tenant: UUID) -> int:
     with tenant_scope(tenant):
-        return Usage.objects.for_tenant(tenant).get(period=MONTH).used
+        return int(Usage.objects.for_tenant(tenant).filter(period=MONTH).aggregate(all=Sum("used"))["all"])
+
+
+def fill(tenant: UUID, quota: int, free: Mapping[int, int]) -> None:
+    """Every part has counted its share of the quota, but for so many units in these."""
+    shares = {part: quota * (part + 1) // PARTS - quota * part // PARTS for part in range(PARTS)}
+    with tenant_scope(tenant):
+        Usage.objects.bulk_create(
+            Usage(tenant_id=tenant, period=MONTH, part=part, used=share - free.get(part, 0))
+            for part, share in shares.items()
+        )
 
 
 def test_units_are_counted_up_to_the_quota_and_not_beyond() -> None:
@@ -60,6 +84,39 @@ def test_of_twenty_that_race_for_the_last_unit_one_gets_it(tenant: UUID, already
         got = list(pool.map(lambda _: reserve_in_a_thread(tenant, already_used + 1), range(20)))
     assert [unit for unit in got if unit] == [already_used + 1]
     assert used(tenant) == already_used + 1
+
+
+@pytest.mark.parametrize("part", [0, 7, 15])
+def test_the_last_unit_is_found_in_whatever_part_of_the_count_it_is(tenant: UUID, part: int) -> None:
+    fill(tenant, 1000, {part: 1})
+    with ThreadPoolExecutor(20) as pool:
+        got = list(pool.map(lambda _: reserve_in_a_thread(tenant, 1000), range(20)))
+    assert [unit for unit in got if unit] == [1000]
+    assert used(tenant) == 1000
+
+
+@pytest.mark.parametrize("quota", [1, 5, 16, 23])
+def test_of_forty_that_race_for_a_whole_quota_just_so_many_pass(tenant: UUID, quota: int) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        got = list(pool.map(lambda _: reserve_in_a_thread(tenant, quota), range(40)))
+    assert (len([unit for unit in got if unit]), used(tenant)) == (quota, quota)
+
+
+def test_of_twenty_that_race_after_the_quota_was_lowered_just_the_rest_pass(tenant: UUID) -> None:
+    fill(tenant, 1000, {part: 62 for part in range(8)})
+    left = 3
+    lowered = used(tenant) + left
+    with ThreadPoolExecutor(20) as pool:
+        got = list(pool.map(lambda _: reserve_in_a_thread(tenant, lowered), range(20)))
+    assert (len([unit for unit in got if unit]), used(tenant)) == (left, lowered)
+
+
+def test_executions_of_a_tenant_do_not_wait_for_one_another(tenant: UUID) -> None:
+    with ThreadPoolExecutor(1) as pool, tenant_scope(tenant), connection.cursor() as cursor:
+        cursor.execute("SELECT hub_reserve_unit(%s, %s, NULL), pg_backend_pid()", [tenant, MONTH])
+        mine = cursor.fetchone()[1] % PARTS
+        others = pool.submit(reserve_beside, tenant, mine).result(timeout=5)
+    assert others == 1
 
 
 def test_a_released_unit_can_be_taken_again(tenant: UUID) -> None:
