@@ -93,7 +93,9 @@ class Dialler:
         try:
             # The time-out of a handshake bounds the whole of it, not each read.
             sock.settimeout(max(0.001, deadline.remaining()))
-            return cast(BoundedSocket, context.wrap_socket(sock, server_hostname=host))
+            secured = context.wrap_socket(sock, server_hostname=host)
+            secured.setblocking(False)
+            return cast(BoundedSocket, secured)
         except (OSError, ValueError) as error:
             sock.close()
             raise NotSent("connect_timeout" if isinstance(error, TimeoutError) else "tls") from error

@@ -5,11 +5,13 @@ may still take: whatever library speaks through them is bounded as a whole. Outs
 """
 
 import io
+import math
+import select
 import socket
 import ssl
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -70,48 +72,74 @@ def exchanging(deadline: Deadline) -> Iterator[Exchange]:
 
 class BoundedSocket(socket.socket):
     """A TCP connection with no other time limit than that of the exchange it serves, in whatever `http.client` uses:
-    sending, and `recv_into` by way of `makefile`."""
+    sending, and `recv_into` by way of `makefile`.
+
+    It never blocks by itself: it tries, and waits by `poll` for as long as the exchange may. Python's own time limit
+    would be set anew for each step, and each costs a call of the system that lets other threads run in between.
+    """
 
     # Something went wrong, or bytes came that belong to no request of ours: not to be used for another exchange.
     is_spent = False
     is_reading = True
     used_at = 0.0
+    # What is to be sent, until the answer is to be read or a piece is full: head and body leave together.
+    _held = b""
 
     @classmethod
     def taking_over(cls, sock: socket.socket) -> "BoundedSocket":
         """The same connection; `sock` is none any more."""
-        return cls(sock.family, sock.type, sock.proto, fileno=sock.detach())
+        bounded = cls(sock.family, sock.type, sock.proto, fileno=sock.detach())
+        bounded.setblocking(False)
+        return bounded
 
     def send(self, data: Any, flags: int = 0) -> int:
-        exchange = current()
-        try:
-            self.settimeout(exchange.seconds())
-            count = super().send(data, flags)
-        except OSError as error:
-            self.is_spent = True
-            exchange.note_error(error)
-            raise
-        exchange.is_sent = True
+        count: int = self._step(super().send, select.POLLOUT, data, flags)
+        current().is_sent = True
         return count
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        rest = memoryview(data)
+        self._held += data
+        if len(self._held) >= _SEND_BYTES:
+            self._send_held()
+
+    def _send_held(self) -> None:
+        rest, self._held = memoryview(self._held), b""
         while rest:
-            rest = rest[self.send(rest[:_SEND_BYTES], flags) :]
+            rest = rest[self.send(rest[:_SEND_BYTES]) :]
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         if not self.is_reading:
             return 0
+        count: int = self._step(super().recv_into, select.POLLIN, buffer, nbytes or 0, flags)
+        current().note_received(count)
+        return count
+
+    def _step(self, act: Callable[..., int], event: int, *args: Any) -> int:
+        """Do it within the time of the exchange. An answer is waited for first, since it is never there at once."""
         exchange = current()
+        waits_for = event if event == select.POLLIN and not self.unread() else None
         try:
-            self.settimeout(exchange.seconds())
-            count = super().recv_into(buffer, nbytes or 0, flags)
+            while True:
+                if waits_for is not None:
+                    self._wait(waits_for, exchange.seconds())
+                try:
+                    return act(*args)
+                except (BlockingIOError, ssl.SSLWantWriteError):
+                    waits_for = event
+                except ssl.SSLWantReadError:
+                    waits_for = select.POLLIN
+                exchange.seconds()
         except OSError as error:
             self.is_spent = True
             exchange.note_error(error)
             raise
-        exchange.note_received(count)
-        return count
+
+    def _wait(self, event: int, seconds: float) -> None:
+        """Raises TimeoutError."""
+        poll = select.poll()
+        poll.register(self.fileno(), event)
+        if not poll.poll(math.ceil(seconds * 1000)):
+            raise TimeoutError
 
     def unread(self) -> int:
         """Bytes that came and were decrypted, but not received."""
@@ -119,6 +147,9 @@ class BoundedSocket(socket.socket):
 
     def makefile(self, *args: Any, **kwargs: Any) -> Any:
         """What `http.client` reads one answer from."""
+        # Whatever became of this, the answer decides: a server may have sent one before it hung up.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._send_held()
         self.is_reading = True
         return _Reader(self, super().makefile("rb", buffering=0))
 

@@ -2,10 +2,17 @@
 
 import select
 import time
+from collections import deque
 from typing import Any
 
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
+
+
+class _Stack(deque[Any]):
+    """Lends what was given back last: a backend of the server that has just worked finds its caches warm."""
+
+    popleft = deque.pop
 
 
 class LivePool(ConnectionPool[Connection[Any]]):
@@ -14,6 +21,10 @@ class LivePool(ConnectionPool[Connection[Any]]):
     psycopg's own `check` asks the server on every borrowing, and pauses for a second or more after the second
     connection that failed: a server that was restarted would cost the first borrowers their whole time-out.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pool = _Stack()
 
     def getconn(self, timeout: float | None = None) -> Connection[Any]:
         """Raises PoolTimeout when there is none within `timeout` seconds (the pool's own where it is None)."""
