@@ -8,6 +8,12 @@ class CredentialBindFailed(HubError):
     entry = catalogue.CREDENTIAL_BIND_FAILED
 
 
+class InternalCredentialBindFailed(HubError):
+    """A sibling service's binding, refused for what CredentialBindFailed would say."""
+
+    entry = catalogue.INTERNAL_CREDENTIAL_BIND_FAILED
+
+
 class CredentialNotFound(HubError):
     entry = catalogue.CREDENTIAL_NOT_FOUND
 

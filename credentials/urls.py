@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from credentials import views
 
@@ -6,4 +6,5 @@ urlpatterns = [
     path("credentials", views.Credentials.as_view()),
     path("credentials/bind", views.Bind.as_view()),
     path("credentials/<str:credential_id>", views.OneCredential.as_view()),
+    path("internal/credentials/", include("credentials.internal.urls")),
 ]

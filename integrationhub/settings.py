@@ -91,6 +91,12 @@ JWT_JWKS_URL = env.str("JWT_JWKS_URL", "")
 JWT_ISSUER = env.str("JWT_ISSUER", "integration-hub")
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", "integration-hub")
 
+# Sibling services, whose certificates the API gateway verifies. Subjects hold commas, so ';' stands between identities.
+MTLS_TRUSTED_PROXY_CIDRS = env.list("MTLS_TRUSTED_PROXY_CIDRS", default=[])
+MTLS_GATEWAY_SECRETS = env.list("MTLS_GATEWAY_SECRETS", default=[])
+MTLS_ALLOWED_IDENTITIES = [each.strip() for each in env.str("MTLS_ALLOWED_IDENTITIES", "").split(";") if each.strip()]
+MTLS_HEADER_FORMAT = env.str("MTLS_HEADER_FORMAT", "nginx")
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -245,6 +251,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "providers", "description": "Who can be talked to, and which intents there are."},
         {"name": "marketplace", "description": "What can be installed, and what the tenant has installed."},
         {"name": "credentials", "description": "The tenant's secrets; they go in and never come out."},
+        {"name": "internal", "description": "For sibling services, over mTLS."},
         {"name": "errors", "description": "The catalogue of errors."},
     ],
 }

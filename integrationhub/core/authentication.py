@@ -57,6 +57,8 @@ _verified: ShortMemory[bytes, _Seen] = ShortMemory(seconds=60, capacity=10_000)
 class BearerAuthentication(BaseAuthentication):
     """`Authorization: Bearer <JWT>`: https://www.rfc-editor.org/rfc/rfc6750 and https://www.rfc-editor.org/rfc/rfc8725"""
 
+    openapi_scheme = "bearer"
+
     def authenticate(self, request: Request) -> tuple[Principal, None]:
         """Raises Unauthorized. The token itself is not kept on the request."""
         principal = verify(_token_of(request.META.get("HTTP_AUTHORIZATION", "")))

@@ -13,7 +13,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from jwt import PyJWTError
 
-from integrationhub.core import encryption_keys, provisioning
+from integrationhub.core import encryption_keys, gateway_trust, provisioning
 from integrationhub.core.outbound.addresses import networks
 from integrationhub.core.signing_keys import ALGORITHMS, keys
 
@@ -65,11 +65,23 @@ def setting_faults() -> Iterator[str]:
 def _secrets() -> Iterator[str]:
     names = ["SECRET_KEY"] + (["JWT_SECRET"] if settings.JWT_ALGORITHM == "HS256" else [])
     for name in names:
-        value = _secret(name)
-        if len(value.encode()) < LEAST_SECRET_BYTES:
-            yield f"{name} is shorter than {LEAST_SECRET_BYTES} bytes: {_make_one(name)}"
-        elif len(set(value)) < 8 or any(word in value.lower() for word in _PLACEHOLDERS):
-            yield f"{name} looks like a placeholder: {_make_one(name)}"
+        yield from _weakness(name, _secret(name), name)
+
+
+def _gateway() -> Iterator[str]:
+    yield from gateway_trust.faults()
+    for number, secret in enumerate(settings.MTLS_GATEWAY_SECRETS, 1):
+        entry = f"MTLS_GATEWAY_SECRETS, entry {number},"
+        if not (secret.isascii() and secret.isprintable()):
+            yield f"{entry} holds what no header holds: {_make_one('it')}"
+        yield from _weakness("MTLS_GATEWAY_SECRETS", secret, entry)
+
+
+def _weakness(name: str, value: str, called: str) -> Iterator[str]:
+    if len(value.encode()) < LEAST_SECRET_BYTES:
+        yield f"{called} is shorter than {LEAST_SECRET_BYTES} bytes: {_make_one(name)}"
+    elif len(set(value)) < 8 or any(word in value.lower() for word in _PLACEHOLDERS):
+        yield f"{called} looks like a placeholder: {_make_one(name)}"
 
 
 def _secret(name: str) -> str:
@@ -143,6 +155,7 @@ _CHECKS: tuple[Callable[[], Iterator[str]], ...] = (
     _token_keys,
     _platform_tenant,
     _opened_networks,
+    _gateway,
 )
 
 

@@ -65,6 +65,7 @@ DETAILS: dict[Entry, dict[str, Any]] = {
     catalogue.API_VERSION_SUNSET: {"supported_versions": _VERSIONS, "migration_guide": settings.MIGRATION_GUIDE_URL},
     catalogue.TENANT_REQUIRED: {"reason": "missing_tenant_header"},
     catalogue.RBAC_FORBIDDEN: {"reason": "role_too_low", "required_role": "organizer"},
+    catalogue.MTLS_REQUIRED: {"reason": "identity_not_allowed"},
     catalogue.META_UNAUTHORIZED: _meta(190),
     catalogue.META_INVALID_PARAM: _meta(100),
     catalogue.META_UNDELIVERABLE: _meta(131048),

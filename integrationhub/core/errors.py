@@ -6,6 +6,7 @@ HubError
 ├── TenantRequired            no `x-tenant-id`, or not a UUID
 ├── Forbidden                 the header names another tenant than the token
 ├── RbacForbidden             no role, or none that this endpoint allows
+├── MtlsRequired              no sibling service that a trusted gateway vouches for
 ├── RateLimitExceeded         per-minute window of the tenant's tier
 ├── ExecutionRateLimitExceeded
 ├── UnsupportedApiVersion, ApiVersionSunset
@@ -69,6 +70,14 @@ class Forbidden(HubError):
 
 class RbacForbidden(HubError):
     entry = catalogue.RBAC_FORBIDDEN
+
+
+class MtlsRequired(HubError):
+    entry = catalogue.MTLS_REQUIRED
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        # A 401 names a way to authenticate (RFC 9110, section 11.6.1); for TLS itself none is registered.
+        super().__init__(message, reason=reason, headers={"WWW-Authenticate": "MutualTLS"})
 
 
 class RateLimitExceeded(HubError):

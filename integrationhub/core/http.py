@@ -23,6 +23,13 @@ class Principal:
         return not self.roles.isdisjoint(ROLES[ROLES.index(lowest) :])
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A sibling service that its client certificate names. It acts for every tenant."""
+
+    identity: str
+
+
 class HubRequest(Request):
     """What a view is given: the caller is a `Principal`; the middleware has put version and request id on it."""
 
@@ -30,6 +37,12 @@ class HubRequest(Request):
     data: dict[str, Any]  # The one parser takes nothing but a JSON object.
     hub_version: str
     request_id: str
+
+
+class ServiceRequest(HubRequest):
+    """What the views of sibling services are given."""
+
+    user: Service  # type: ignore[assignment]
 
 
 def caller(request: Request) -> Principal:

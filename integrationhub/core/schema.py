@@ -18,8 +18,10 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
 from integrationhub.core import catalogue, error_examples, versioning
+from integrationhub.core.authentication import BearerAuthentication
 from integrationhub.core.catalogue import Entry
 from integrationhub.core.http import ROLES
+from integrationhub.core.mutual_tls import ClientCertificate
 from integrationhub.core.representation import JSON, PROBLEM
 
 Failures = dict[int, list[Entry]]
@@ -71,6 +73,10 @@ BEARER = {
     "bearerFormat": "JWT",
     "description": "A JWT with the claims sub, tenant_id, roles, iss, aud, iat and exp.",
 }
+MUTUAL_TLS = {
+    "type": "mutualTLS",
+    "description": "A client certificate that the API gateway verifies and this hub's allow-list names.",
+}
 
 
 class HubSchema(AutoSchema):
@@ -95,7 +101,7 @@ class HubSchema(AutoSchema):
         return [*headers, KEY] if self._is_keyed() else headers
 
     def get_auth(self) -> list[dict[str, Any]]:
-        return [{"bearer": []}] if self._needs_token() else [{}]
+        return [{scheme: []}] if (scheme := self._scheme()) else [{}]
 
     def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular's signature, like its own
         """The view's or the handler's own docstring, and who may ask. A base class's docstring is for its heirs."""
@@ -103,6 +109,8 @@ class HubSchema(AutoSchema):
         return "\n\n".join(text for text in (inspect.cleandoc(said), self._who()) if text)
 
     def _who(self) -> str:
+        if self._scheme() == ClientCertificate.openapi_scheme:
+            return "For sibling services, which act for every tenant: needs a client certificate, and no token."
         if not self._needs_token():
             return "Needs no token."
         if self.method in self.view.platform_only:
@@ -149,6 +157,8 @@ class HubSchema(AutoSchema):
             ]
             is_execution = getattr(self.view, "rate_limit", "requests") == "executions"
             entries.append(catalogue.EXECUTION_RATE_LIMIT_EXCEEDED if is_execution else catalogue.RATE_LIMIT_EXCEEDED)
+        if self._scheme() == ClientCertificate.openapi_scheme:
+            entries.append(catalogue.MTLS_REQUIRED)
         of_http = [400, 406]
         of_http += [413, 415] if self.method in ("POST", "PUT", "PATCH") else []
         of_http += [409, 422] if self._is_keyed() else []
@@ -185,8 +195,12 @@ class HubSchema(AutoSchema):
     def _headers(self) -> dict[str, Any]:
         return _references("x-request-id", *(_RATE_HEADERS if self.view.throttle_classes else ()))
 
+    def _scheme(self) -> str | None:
+        """Under which of the document's security schemes a caller proves who it is."""
+        return next((each.openapi_scheme for each in self.view.authentication_classes), None)
+
     def _needs_token(self) -> bool:
-        return bool(self.view.authentication_classes)
+        return self._scheme() == BearerAuthentication.openapi_scheme
 
     def _is_keyed(self) -> bool:
         return bool(getattr(getattr(self.view, self.method.lower()), "takes_idempotency_key", False))
@@ -234,7 +248,10 @@ def complete(result: dict[str, Any], generator: HubSchemaGenerator, **_: Any) ->
     if generator.api_version == "v2":
         components["schemas"] |= {"ProblemEnvelope": PROBLEM_ENVELOPE}
     components["headers"] = HEADERS
-    components["securitySchemes"] = {"bearer": BEARER}
+    components["securitySchemes"] = {
+        BearerAuthentication.openapi_scheme: BEARER,
+        ClientCertificate.openapi_scheme: MUTUAL_TLS,
+    }
     result["info"]["version"] = settings.SPECTACULAR_SETTINGS["VERSION"]
     result["servers"] = [{"url": settings.PUBLIC_BASE_URL}]
     return _without_enum_ids(result)

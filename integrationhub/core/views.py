@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -58,6 +59,10 @@ class HubView(APIView):
             )
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request, force=True)
         bodies.refuse_too_long(request._request, self.max_body_bytes)
+
+    def tenant_of(self, request: HubRequest) -> UUID | None:
+        """Whose Idempotency-Key it is. None where the request does not say: it is refused, and nothing is kept."""
+        return request.user.tenant_id
 
     def _handles(self, request: Request) -> bool:
         return hasattr(self, (request.method or "").lower())

@@ -33,7 +33,7 @@ def keyed_execution(handler: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(handler)
     def post(view: Any, request: HubRequest, **kwargs: Any) -> HttpResponseBase:
-        key = key_of(request)
+        key = key_of(request, request.user.tenant_id)
         if key is None:
             response: HttpResponseBase = handler(view, request, key=None, **kwargs)
             return response

@@ -19,13 +19,13 @@ REPLAYED = "Idempotent-Replayed"
 Handler = Callable[..., Any]
 
 
-def key_of(request: HubRequest) -> answers.Key | None:
-    """The request's key in its scope, or None when it has none. Raises InvalidRequest for a malformed key."""
+def key_of(request: HubRequest, tenant_id: UUID) -> answers.Key | None:
+    """The request's key in this tenant's scope, or None when it has none. Raises InvalidRequest for a malformed key."""
     value = request.headers.get("Idempotency-Key")
     if value is None:
         return None
     path = "/" + request.path.split("/", 3)[3]  # /integrationhub/<version>/<path>
-    return answers.Key.of(tenant_id=request.user.tenant_id, path=path, value=value, body=request.data)
+    return answers.Key.of(tenant_id=tenant_id, path=path, value=value, body=request.data)
 
 
 def replay(answer: answers.Answer) -> HttpResponse:
@@ -38,7 +38,8 @@ def keyed(handler: Handler) -> Handler:
 
     @wraps(handler)
     def post(view: Any, request: HubRequest, **kwargs: Any) -> Any:
-        key = key_of(request)
+        tenant_id = view.tenant_of(request)
+        key = key_of(request, tenant_id) if tenant_id else None
         if key is None:
             return handler(view, request, **kwargs)
         known = answers.find(key)

@@ -108,7 +108,6 @@ COUNTS = {
 
 # No code of the hub can meet these yet. What is added takes its codes out of this set, which never grows.
 NOT_YET_RAISED = {
-    "INTERNAL_CREDENTIAL_BIND_FAILED",
     "MISSING_TOKEN",
     "OAUTH_PROVIDER_REQUIRED",
     "OAUTH_CODE_REQUIRED",
@@ -131,7 +130,6 @@ NOT_YET_RAISED = {
     "IPFS_UNAVAILABLE",
     "CONNECTION_NOT_FOUND",
     "WEBHOOK_NOT_FOUND",
-    "MTLS_REQUIRED",
 }
 
 

@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from integrationhub.core import catalogue
+from integrationhub.core.authentication import BearerAuthentication
+from integrationhub.core.mutual_tls import ClientCertificate
 from integrationhub.core.views import HubView
+from tests.environment import PLATFORM_TENANT
 from tests.make import Api, another_tenant
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -25,7 +28,8 @@ def routes(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> Itera
 
 
 ROUTES = sorted(routes(get_resolver().url_patterns), key=lambda route: route[0])
-GUARDED = [(path, view) for path, view in ROUTES if view.authentication_classes]
+GUARDED = [(path, view) for path, view in ROUTES if view.authentication_classes == [BearerAuthentication]]
+INTERNAL = [(path, view) for path, view in ROUTES if view.authentication_classes == [ClientCertificate]]
 OPEN = {path for path, view in ROUTES if not view.authentication_classes}
 
 
@@ -40,6 +44,21 @@ def ids(route: tuple[str, type[HubView]]) -> str:
 
 def test_what_is_open_without_a_token_is_a_short_list() -> None:
     assert {"/errors", "/errors/<str:code>"} == OPEN
+    assert len(GUARDED) + len(INTERNAL) + len(OPEN) == len(ROUTES)
+
+
+def test_what_is_for_sibling_services_stands_apart() -> None:
+    assert [path for path, _ in INTERNAL] == [path for path, _ in ROUTES if path.startswith("/internal/")]
+    assert INTERNAL
+
+
+@pytest.mark.parametrize("route", INTERNAL, ids=ids)
+def test_without_a_gateway_every_method_is_refused_an_admin_of_the_platform_too(
+    route: tuple[str, type[HubView]],
+) -> None:
+    for method in METHODS:
+        answer = Api(UUID(PLATFORM_TENANT)).request(method, filled(route[0]), {})
+        assert (answer.status_code, answer.json()["code"]) == (401, catalogue.MTLS_REQUIRED.code), method
 
 
 @pytest.mark.parametrize("route", GUARDED, ids=ids)
@@ -66,7 +85,7 @@ def test_the_lowest_role_of_each_method_is_kept(route: tuple[str, type[HubView]]
             assert api.as_role(below).request(method, filled(path), {}).status_code == 403, method
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=ids)
+@pytest.mark.parametrize("route", [route for route in ROUTES if route not in INTERNAL], ids=ids)
 def test_a_method_that_is_not_there_is_405_in_the_envelope(route: tuple[str, type[HubView]], api: Api) -> None:
     path, view = route
     for method in METHODS:

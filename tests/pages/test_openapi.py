@@ -19,6 +19,7 @@ from tests.core.envelopes import assert_envelope
 pytestmark = pytest.mark.xdist_group("openapi")
 
 VERSIONS = ["v1", "v2"]
+VERSION_CODES = ("UNSUPPORTED_API_VERSION", "API_VERSION_SUNSET")
 UNAUTHORIZED = "ERR_INTEGRATION_HUB_SVC_UNAUTHORIZED"
 
 
@@ -127,6 +128,21 @@ def test_a_token_and_its_tenant_are_asked_for_where_they_are_needed() -> None:
         True
     ]
     assert "parameters" not in free
+
+
+def test_what_is_for_sibling_services_asks_for_a_certificate_and_nothing_else() -> None:
+    read = operation("get", "/internal/credentials/{tenant_id}/{provider_key}")
+    bind = operation("post", "/internal/credentials/bind")
+    assert document("v1")["components"]["securitySchemes"]["mutualTLS"]["type"] == "mutualTLS"
+    assert [op["security"] for op in (read, bind)] == [[{"mutualTLS": []}]] * 2
+    assert {parameter["name"] for parameter in read["parameters"]} == {"tenant_id", "provider_key"}
+    assert {parameter["name"] for parameter in bind["parameters"]} == {"Idempotency-Key"}
+    refused = {"ERR_MTLS_REQUIRED", "ERR_INTEGRATION_HUB_SVC_INVALID_REQUEST"}
+    failed = {"CREDENTIAL_NOT_FOUND", "CREDENTIAL_EXPIRED", "EXECUTION_FAILED"}
+    of_any = {"ERR_UNEXPECTED", *(f"ERR_INTEGRATION_HUB_SVC_{name}" for name in VERSION_CODES)}
+    assert codes(read) == {*refused, *of_any, *(f"ERR_INTEGRATION_HUB_SVC_{name}" for name in failed)}
+    assert codes(bind) == {*refused, *of_any, "ERR_INTEGRATION_HUB_SVC_INTERNAL_CREDENTIAL_BIND_FAILED"}
+    assert not any(name.startswith("RateLimit") for name in read["responses"]["200"]["headers"])
 
 
 def test_a_post_that_acts_takes_an_idempotency_key() -> None:
