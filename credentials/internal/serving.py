@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from credentials import asking, binding
 from credentials.asking import BIND_SCHEMA
 from credentials.errors import CredentialBindFailed, CredentialNotFound, InternalCredentialBindFailed
@@ -42,6 +44,7 @@ def bind(body: Mapping[str, Any]) -> Credential:
     try:
         if (tenant_id := tenant_of(body)) is None:
             raise _without_tenant(body, asked)
+        structlog.contextvars.bind_contextvars(tenant_id=str(tenant_id))
         return binding.bind_asked(tenant_id=tenant_id, body=asked)
     except CredentialBindFailed as error:
         raise InternalCredentialBindFailed(
@@ -59,6 +62,7 @@ def read(*, tenant_id: str, provider_key: str, service: Service) -> Opened:
     credential = binding.in_use(tenant_id=tenant).get(provider_key) if tenant else None
     if credential is None:
         raise _not_found(provider_key)
+    structlog.contextvars.bind_contextvars(tenant_id=str(tenant))
     secrets = binding.opened(credential)
     with tenant_scope(credential.tenant_id):
         bound = binding.bound(tenant_id=credential.tenant_id, provider_key=credential.provider_key)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import structlog
 from django.db import connections
 
 from credentials import binding
@@ -226,6 +227,13 @@ def test_a_service_uses_up_nobodys_rate_limit(gateway: Gateway, api: Api) -> Non
     answers = [gateway.bind(api.tenant), *(gateway.read(api.tenant) for _ in range(3))]
     assert not any(name.lower().startswith(("x-ratelimit", "ratelimit")) for each in answers for name in each.headers)
     assert int(api.get("/credentials")["X-RateLimit-Remaining"]) == before - 1
+
+
+def test_each_line_of_the_log_names_tenant_and_service(gateway: Gateway, tenant: UUID) -> None:
+    for answer in (gateway.bind(tenant), gateway.read(tenant)):
+        assert answer.status_code < 300
+        context = structlog.contextvars.get_contextvars()
+        assert (context["tenant_id"], context["service"]) == (str(tenant), BILLING_URI)
 
 
 def test_a_request_of_a_service_has_an_id_as_any_other(gateway: Gateway, tenant: UUID) -> None:

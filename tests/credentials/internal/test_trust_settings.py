@@ -58,7 +58,7 @@ def test_no_trust_at_all_is_taken_too(settings: Settings) -> None:
     refuse_unsafe()
 
 
-@pytest.mark.parametrize(("over", "said"), FAULTS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("over", "said"), FAULTS, ids=[said[:70] for _, said in FAULTS])
 def test_a_faulty_trust_is_refused_by_name_and_its_values_are_not_told(
     settings: Settings, over: dict[str, Any], said: str
 ) -> None:

@@ -26,6 +26,15 @@ from tests.credentials.internal.gateway import (
 )
 from tests.make import Api, token
 
+WRONG_SECRETS = {
+    "empty": "",
+    "cut short": SECRET[:-1],
+    "too long": SECRET + "x",
+    "in another case": SECRET.swapcase(),
+    "twice": f"{SECRET},{SECRET}",
+    "no ASCII": "ü" * 48,
+}
+
 
 @pytest.fixture(params=FORMATS)
 def in_format(request: pytest.FixtureRequest, settings: Settings) -> Callable[[Issued], Gateway]:
@@ -77,12 +86,12 @@ def test_an_ipv4_gateway_may_come_in_ipv6_clothes(gateway: Gateway, tenant: UUID
     assert gateway.bind(tenant).status_code == 201
 
 
-@pytest.mark.parametrize("secret", ["", SECRET[:-1], SECRET + "x", SECRET.swapcase(), f"{SECRET},{SECRET}", "ü" * 48])
+@pytest.mark.parametrize("name", WRONG_SECRETS)
 def test_only_who_knows_the_gateways_secret_is_believed(
-    in_format: Callable[[Issued], Gateway], billing: Issued, tenant: UUID, secret: str
+    in_format: Callable[[Issued], Gateway], billing: Issued, tenant: UUID, name: str
 ) -> None:
     gateway = in_format(billing)
-    gateway.headers["X-Gateway-Auth"] = secret
+    gateway.headers["X-Gateway-Auth"] = WRONG_SECRETS[name]
     assert refusal(gateway.bind(tenant)) == "gateway_not_authenticated"
     del gateway.headers["X-Gateway-Auth"]
     assert refusal(gateway.bind(tenant)) == "gateway_not_authenticated"
