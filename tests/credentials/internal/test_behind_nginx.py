@@ -33,6 +33,8 @@ def stage(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "MTLS_GATEWAY_SECRETS": SECRET,
         "MTLS_ALLOWED_IDENTITIES": f"{BILLING_URI};{BILLING_SUBJECT}",
         "MTLS_HEADER_FORMAT": "nginx",
+        # Whose X-Forwarded-* gunicorn believes; none of them changes where a connection came from.
+        "FORWARDED_ALLOW_IPS": "*",
     }
     with servers.hub(**trust) as hub_port, servers.nginx(directory, hub_port) as nginx_port:
         yield Stage(nginx_port, hub_port, certificate)
