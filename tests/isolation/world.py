@@ -1,0 +1,67 @@
+"""A tenant that owns one of everything, and what an observer can tell of it."""
+
+import json
+import re
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.apps import apps
+from django.db import connections
+
+from integrationhub.core.tenancy import TenantOwned
+from tests.make import Api, sms
+
+TABLES = sorted(model._meta.db_table for model in apps.get_models() if issubclass(model, TenantOwned))
+SECRETS = {"account_sid": "AC" + "1" * 32, "auth_token": "2" * 32}
+# What differs between any two answers.
+_VOLATILE = re.compile(r'"(requestId|timestamp)":"[^"]*"')
+
+
+class World:
+    """`ids` holds the id of what the tenant owns, by the name that routes give it."""
+
+    def __init__(self) -> None:
+        self.api = Api(uuid4())
+        self.tenant: UUID = self.api.tenant
+        installed = self._made("/marketplace/integrations/sandbox_primary/install", {"config": {}, "priority": 1})
+        bind = {"provider_key": "twilio_sms", "credentials": SECRETS, "verify": False}
+        credential = self._made("/credentials/bind", bind)
+        execution = self._made("/execute", sms(), headers={"Idempotency-Key": str(uuid4())})
+        route = {"providers": [{"provider_key": "sandbox_primary"}]}
+        assert self.api.put("/routing/message.send.sms", route).status_code == 200
+        self.ids = {
+            "installation_id": installed["id"],
+            "credential_id": credential["id"],
+            "execution_id": execution["execution_id"],
+        }
+
+    def _made(self, path: str, body: dict[str, Any], **kwargs: Any) -> Any:
+        answer = self.api.post(path, body, **kwargs)
+        assert answer.status_code in (200, 201), answer.content
+        return answer.json()
+
+    def rows(self) -> dict[str, list[str]]:
+        """Every row of the tenant, as it stands in the database."""
+        found = {}
+        with connections["system"].cursor() as cursor:
+            for table in TABLES:
+                cursor.execute(f"SELECT t::text FROM {table} t WHERE tenant_id = %s ORDER BY 1", [self.tenant])
+                found[table] = [row for (row,) in cursor.fetchall()]
+        return found
+
+    def marks(self) -> set[str]:
+        """What stands in an answer that tells of this tenant: its own id, and that of anything it has."""
+        uuids = re.findall(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", json.dumps(self.rows()))
+        with connections["system"].cursor() as cursor:
+            cursor.execute("SELECT id::text FROM marketplace_integration UNION SELECT id::text FROM providers_provider")
+            shared = {row for (row,) in cursor.fetchall()}
+        return set(uuids) - shared
+
+
+def told(answer: Any, id_: str) -> tuple[Any, ...]:
+    """Everything that an answer says, but for the id that was asked for and what differs between any two answers."""
+    headers = {
+        name: value for name, value in answer.items() if not name.lower().startswith(("x-request", "x-rate", "rate"))
+    }
+    said = _VOLATILE.sub("", answer.content.decode()).replace(id_, "ID")
+    return answer.status_code, {name: value.replace(id_, "ID") for name, value in headers.items()}, said
