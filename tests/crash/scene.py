@@ -1,5 +1,6 @@
 """A hub with two carriers, and what it wrote down afterwards."""
 
+import json
 import os
 import signal
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import Any
 
 import psycopg
 
+from integrationhub.launcher.postgres import OWNER
 from tests.crash.crowd import Crowd, call
 from tests.launcher.running import RunningHub, eventually, state_directory
 from tests.providers.carriers import Asked, CarrierServer, Told, TwilioServer, VonageServer
@@ -57,6 +59,12 @@ class Scene:
         with psycopg.connect(up["database_url"], connect_timeout=5) as connection:
             connection.execute("SELECT set_config('app.tenant_id', %s, false)", [up["tenant_id"]])
             return connection.execute(statement).fetchall()
+
+    def owner_url(self) -> str:
+        """The role that sees every tenant's rows."""
+        secrets = json.loads((self.state / "secrets.json").read_text())
+        place = self.hub.up()["database_url"].rpartition("@")[2]
+        return f"postgres://{OWNER}:{secrets['owner_password']}@{place}"
 
     def is_settled(self) -> bool:
         try:
