@@ -65,7 +65,8 @@ def echo(status: int) -> Callable[[Asked], Told]:
 def flight() -> Iterator[Flight]:
     with a_scene() as scene:
         account, good, bad = "AC" + token_hex(16), token_hex(16), token_hex(16)
-        flight = Flight(scene, {"account_sid": account, "auth_token": good, "refused_token": bad})
+        flight = Flight(scene, {"auth_token": good, "refused_token": bad, "api_secret": scene.vonage.api_secret})
+        flight.secrets["account_sid"] = account
         scene.twilio.account_sid, scene.twilio.auth_token = account, good
         with channels.overheard(scene.hub.up()["redis_url"]) as flight.commands:
             _fly(flight, account, good, bad)
@@ -108,7 +109,7 @@ def _crash(flight: Flight) -> None:
 
 def test_the_search_finds_a_secret_where_it_is_known_to_be(flight: Flight) -> None:
     """In what the provider was sent: as Basic authorization, and so in base64."""
-    sent = "\n".join(str(asked) for asked in flight.scene.twilio.asked)
+    sent = "\n".join(str(asked) for asked in [*flight.scene.twilio.asked, *flight.scene.vonage.asked])
     assert set(found(flight.secrets, sent)) == set(flight.secrets)
 
 
