@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "integrationhub.core",
     "integrationhub.outbox",
     "integrationhub.idempotency",
+    "integrationhub.audit",
     "providers",
     "credentials",
     "marketplace",

@@ -1,6 +1,6 @@
 """Which of the three database roles serves which model, and what the database refused."""
 
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from django.db import IntegrityError
@@ -8,6 +8,8 @@ from django.db.models import Model
 
 # Tables of Django and celery-beat that only operators and schedules touch: the tenants' role has no right to them.
 SYSTEM_APPS = frozenset({"admin", "auth", "contenttypes", "sessions", "django_celery_beat"})
+# What both roles may do with the rows of a table whose model declares no fewer `rights`.
+USUAL_RIGHTS: LiteralString = "SELECT, INSERT, UPDATE, DELETE"
 
 
 class RoleRouter:

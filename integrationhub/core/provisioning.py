@@ -1,7 +1,7 @@
 """A database made ready for the hub: itself, the two roles beside the owner, the schema, and who may touch what."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from django.apps import apps
@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
 
-from integrationhub.core.database import SYSTEM_APPS
+from integrationhub.core.database import SYSTEM_APPS, USUAL_RIGHTS
 
 # Any number will do; it only keeps two installers of one server from making the same role at the same moment.
 INSTALLER_LOCK = 5_408_011
@@ -92,7 +92,8 @@ def _make_role(connection: psycopg.Connection, role: Role) -> None:
 def _grant(connection: psycopg.Connection, database: str, app: str, system: str) -> None:
     """Rows for both roles, definitions for neither; Django's and the schedules' own tables for the system role alone.
 
-    Partitions get no grants: they are reached through their parent, whose policy then holds.
+    A tenant's table gives no more than its model's `rights`. Partitions get no grants: they are reached through their
+    parent, whose policy then holds.
     """
     tables = connection.execute(
         """SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
@@ -115,13 +116,21 @@ def _grant(connection: psycopg.Connection, database: str, app: str, system: str)
             connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(identifier))
             connection.execute(sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}").format(identifier))
             connection.execute(sql.SQL("GRANT SELECT ON django_migrations TO {}").format(identifier))
-            connection.execute(
-                sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {}").format(
-                    sql.SQL(", ").join(map(sql.Identifier, allowed)), identifier
-                )
-            )
+            for rights, granted in _by_rights(allowed).items():
+                listed = sql.SQL(", ").join(map(sql.Identifier, granted))
+                connection.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(listed, identifier))
+                connection.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), listed, identifier))
         connection.execute(
             sql.SQL("GRANT EXECUTE ON FUNCTION hub_make_partitions(regclass, integer) TO {}").format(
                 sql.Identifier(system)
             )
         )
+
+
+def _by_rights(tables: list[str]) -> dict[LiteralString, list[str]]:
+    """The tables under what is granted on them."""
+    declared = {model._meta.db_table: getattr(model, "rights", USUAL_RIGHTS) for model in apps.get_models()}
+    grouped: dict[LiteralString, list[str]] = {}
+    for table in tables:
+        grouped.setdefault(declared.get(table, USUAL_RIGHTS), []).append(table)
+    return grouped

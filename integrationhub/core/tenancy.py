@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, ClassVar, LiteralString, Self
 from uuid import UUID
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 
+from integrationhub.core.database import USUAL_RIGHTS
 from integrationhub.core.postgresql import calls
 
 
@@ -100,7 +101,12 @@ class TenantQuerySet(models.QuerySet):
 
 
 class TenantOwned(models.Model):
-    """A row that belongs to one tenant. Its migration ends with `row_security.TenantTable(name)`."""
+    """A row that belongs to one tenant. Its migration ends with `row_security.TenantTable(name)`.
+
+    `rights` is what the application's role and the system role are granted (`provisioning`).
+    """
+
+    rights: ClassVar[LiteralString] = USUAL_RIGHTS
 
     tenant_id = models.UUIDField(editable=False)
 
