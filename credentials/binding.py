@@ -14,6 +14,7 @@ from credentials import asking
 from credentials.errors import CredentialBindFailed, CredentialExpired, CredentialNotFound, VaultUnreadable
 from credentials.models import Credential
 from credentials.vault import Context, vault
+from integrationhub.audit import trail
 from integrationhub.core import tenant_version
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.ids import new_id, read_id
@@ -21,7 +22,7 @@ from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
 from integrationhub.outbox import events
 from providers import finding, registry
 from providers.adapter import Call
-from providers.errors import Next, ProviderError, Stop
+from providers.errors import Blocked, Next, ProviderError, Stop
 
 logger = logging.getLogger(__name__)
 
@@ -37,24 +38,24 @@ def bind(
     secrets: Mapping[str, Any],
     expires_at: datetime | None = None,
     verify: bool = True,
+    subject: str = trail.SYSTEM,
 ) -> Credential:
     """`bind_asked` for callers in code."""
     asked = {"provider_key": provider_key, "credentials": dict(secrets), "verify": verify}
-    return bind_asked(
-        tenant_id=tenant_id, body=asked if expires_at is None else {**asked, "expires_at": expires_at.isoformat()}
-    )
+    body = asked if expires_at is None else {**asked, "expires_at": expires_at.isoformat()}
+    return bind_asked(tenant_id=tenant_id, body=body, subject=subject)
 
 
-def bind_asked(*, tenant_id: UUID, body: Mapping[str, Any]) -> Credential:
+def bind_asked(*, tenant_id: UUID, body: Mapping[str, Any], subject: str) -> Credential:
     """Store what a provider needs, as the version in use; the one before is kept beside it, superseded.
 
-    `body` is `asking.BIND_SCHEMA`. The provider is asked first, where it can be and `verify` is true. Raises
-    CredentialBindFailed; then nothing was stored.
+    `body` is `asking.BIND_SCHEMA`, `subject` who asks. The provider is asked first, where it can be and `verify` is
+    true. Raises CredentialBindFailed; then nothing was stored.
     """
     asked = asking.read(body)
-    verified = _verified(tenant_id, asked) if asked.verify else Credential.Verified.UNCHECKED
+    verified = _verified(tenant_id, asked, subject) if asked.verify else Credential.Verified.UNCHECKED
     try:
-        credential = _store(tenant_id, asked, verified)
+        credential = _store(tenant_id, asked, verified, subject)
     except VaultUnreadable as error:
         raise CredentialBindFailed(
             "The vault cannot seal this tenant's secrets at present; nothing was stored.",
@@ -79,13 +80,14 @@ def bound(*, tenant_id: UUID, provider_key: str | None = None) -> TenantQuerySet
     return rows.filter(provider_key=provider_key) if provider_key else rows
 
 
-def revoke(*, tenant_id: UUID, credential_id: str) -> None:
-    """Wipe the secret for good and keep the record of it. Raises CredentialNotFound."""
+def revoke(*, tenant_id: UUID, credential_id: str, subject: str) -> None:
+    """Wipe the secret for good and keep the record of it. `subject` is who asks. Raises CredentialNotFound."""
     credential = get(tenant_id=tenant_id, credential_id=credential_id)
     credential.sealed, credential.key_id, credential.status = b"", "", Credential.Status.REVOKED
     with tenant_scope(tenant_id):
         credential.save(update_fields=["sealed", "key_id", "status", "updated_at"])
         tenant_version.changed(tenant_id)
+        _tell(credential, "credential.revoked", subject)
 
 
 def in_use(*, tenant_id: UUID) -> dict[str, Credential]:
@@ -143,13 +145,16 @@ def _in_use(tenant_id: UUID) -> TenantQuerySet:
     return Credential.objects.for_tenant(tenant_id).filter(status=Credential.Status.ACTIVE)
 
 
-def _verified(tenant_id: UUID, asked: asking.Asked) -> Credential.Verified:
+def _verified(tenant_id: UUID, asked: asking.Asked, subject: str) -> Credential.Verified:
     """Ask the provider. Its own words stay here: some repeat the secret that they refuse."""
     adapter, base_url = asked.adapter, finding.get(asked.adapter.key).base_url
     call = Call(tenant_id, "", {}, Deadline.after(CHECK_SECONDS), base_url=base_url, secrets=asked.secrets)
     try:
         was_asked = registry.instance(adapter.key).check(call)
     except ProviderError as error:
+        if isinstance(error, Blocked):
+            about = f"provider:{adapter.key}"
+            trail.note(tenant_id=tenant_id, action="outbound.blocked", actor=subject, about=about, asked_by="bind")
         refused = isinstance(error, Stop) or (isinstance(error, Next) and error.upstream_status is not None)
         said = "did not accept" if refused else "could not be asked about"
         raise CredentialBindFailed(
@@ -171,7 +176,7 @@ def _verified(tenant_id: UUID, asked: asking.Asked) -> Credential.Verified:
     return Credential.Verified.VERIFIED if was_asked else Credential.Verified.NOT_SUPPORTED
 
 
-def _store(tenant_id: UUID, asked: asking.Asked, verified: Credential.Verified) -> Credential:
+def _store(tenant_id: UUID, asked: asking.Asked, verified: Credential.Verified, subject: str) -> Credential:
     plaintext = json.dumps(asked.secrets, sort_keys=True, separators=(",", ":")).encode()
     credential_id, key = new_id(), asked.adapter.key
     with tenant_scope(tenant_id):
@@ -183,7 +188,7 @@ def _store(tenant_id: UUID, asked: asking.Asked, verified: Credential.Verified) 
         )
         sealed = vault().seal(plaintext, _context(tenant_id, credential_id))
         tenant_version.changed(tenant_id)
-        return Credential.objects.create(
+        credential = Credential.objects.create(
             id=credential_id,
             tenant_id=tenant_id,
             provider_key=key,
@@ -195,6 +200,21 @@ def _store(tenant_id: UUID, asked: asking.Asked, verified: Credential.Verified) 
             verified=verified,
             expires_at=asked.expires_at,
         )
+        _tell(credential, "credential.bound", subject, verified=verified, expires_at=asked.expires_at)
+    return credential
+
+
+def _tell(credential: Credential, action: str, subject: str, **details: Any) -> None:
+    """One entry in the trail, inside the scope of the change."""
+    trail.record(
+        tenant_id=credential.tenant_id,
+        action=action,
+        actor=subject,
+        about=f"credential:{credential.id}",
+        provider_key=credential.provider_key,
+        version=credential.version,
+        **details,
+    )
 
 
 def _wait_for_turn(tenant_id: UUID, provider_key: str) -> None:

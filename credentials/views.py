@@ -30,7 +30,9 @@ class Bind(HubView):
     )
     @keyed
     def post(self, request: HubRequest, version: str) -> Response:
-        credential = binding.bind_asked(tenant_id=request.user.tenant_id, body=request.data)
+        credential = binding.bind_asked(
+            tenant_id=request.user.tenant_id, body=request.data, subject=request.user.subject
+        )
         return Response(represent(credential), status=201)
 
 
@@ -58,5 +60,5 @@ class OneCredential(HubView):
 
     @extend_schema(summary="Revoke a credential and wipe its secret", responses={204: None})
     def delete(self, request: HubRequest, version: str, credential_id: str) -> Response:
-        binding.revoke(tenant_id=request.user.tenant_id, credential_id=credential_id)
+        binding.revoke(tenant_id=request.user.tenant_id, credential_id=credential_id, subject=request.user.subject)
         return Response(status=204)

@@ -215,6 +215,10 @@ OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])
 
 TENANT_LIMITS = "marketplace.quotas.limits_of"
 
+# --- The audit trail. Core tells these by dotted path of what was refused and what operators did ---
+
+REFUSAL_RECORDER = "integrationhub.audit.refusals.note"
+
 # --- Executions left behind. The relay calls this by dotted path, since it is below them ---
 
 SETTLER = "integrationhub.execution.settling.settle_when_due"

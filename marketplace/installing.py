@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from jsonschema import Draft202012Validator
 
+from integrationhub.audit import trail
 from integrationhub.core import tenant_version
 from integrationhub.core.database import violates
 from integrationhub.core.errors import InvalidRequest
@@ -83,9 +84,12 @@ def find_on_shelf(*, tenant_id: UUID, id_or_slug: str) -> Integration:
     return integration
 
 
-def install(*, tenant_id: UUID, id_or_slug: str, asked: Mapping[str, Any]) -> Installation:
-    """`asked` may hold `config` and `priority`. Raises IntegrationNotFound; AdapterNotFound while the provider is only
-    planned; InvalidRequest naming each field at fault, or (409) the installation that the tenant has already."""
+def install(*, tenant_id: UUID, id_or_slug: str, asked: Mapping[str, Any], subject: str) -> Installation:
+    """`asked` may hold `config` and `priority`; `subject` is who asks.
+
+    Raises IntegrationNotFound; AdapterNotFound while the provider is only planned; InvalidRequest naming each field at
+    fault, or (409) the installation that the tenant has already.
+    """
     integration = find_on_shelf(tenant_id=tenant_id, id_or_slug=id_or_slug)
     adapter = registry.get(integration.provider.provider_key)
     chosen = _checked({"config": {}, **asked}, adapter, is_change=False)
@@ -95,6 +99,7 @@ def install(*, tenant_id: UUID, id_or_slug: str, asked: Mapping[str, Any]) -> In
             with transaction.atomic():
                 installation.save(force_insert=True)
                 tenant_version.changed(tenant_id)
+                _tell(installation, "installation.created", subject, priority=installation.priority)
         except IntegrityError as error:
             if not violates(error, "installed_once"):
                 raise
@@ -118,7 +123,7 @@ def installed(*, tenant_id: UUID) -> TenantQuerySet:
     return rows.exclude(integration__provider__provider_key__in=registry.hidden_keys()).order_by(*TRIED_IN)
 
 
-def configure(*, tenant_id: UUID, installation_id: str, changes: Mapping[str, Any]) -> Installation:
+def configure(*, tenant_id: UUID, installation_id: str, changes: Mapping[str, Any], subject: str) -> Installation:
     """Change `enabled`, `priority` or `config` (as a whole). Raises IntegrationNotFound, InvalidRequest."""
     installation = get(tenant_id=tenant_id, installation_id=installation_id)
     adapter = registry.find(installation.integration.provider.provider_key)
@@ -128,15 +133,19 @@ def configure(*, tenant_id: UUID, installation_id: str, changes: Mapping[str, An
     with tenant_scope(tenant_id):
         installation.save(update_fields=[*changes, "updated_at"])
         tenant_version.changed(tenant_id)
+        # Of a configuration that it changed: it may hold anything.
+        said = {name: value for name, value in changes.items() if name != "config"}
+        _tell(installation, "installation.changed", subject, fields=sorted(changes), **said)
     return installation
 
 
-def uninstall(*, tenant_id: UUID, installation_id: str) -> None:
+def uninstall(*, tenant_id: UUID, installation_id: str, subject: str) -> None:
     """Raises IntegrationNotFound. Credentials stay bound: they belong to the provider."""
     installation = get(tenant_id=tenant_id, installation_id=installation_id)
     with tenant_scope(tenant_id):
-        installation.delete()
+        Installation.objects.for_tenant(tenant_id).filter(id=installation.id).delete()
         tenant_version.changed(tenant_id)
+        _tell(installation, "installation.removed", subject)
 
 
 def candidates(*, tenant_id: UUID) -> list[Candidate]:
@@ -156,6 +165,18 @@ def candidates(*, tenant_id: UUID) -> list[Candidate]:
             )
             for row in installed(tenant_id=tenant_id)
         ]
+
+
+def _tell(installation: Installation, action: str, subject: str, **details: Any) -> None:
+    """One entry in the trail, inside the scope of the change."""
+    trail.record(
+        tenant_id=installation.tenant_id,
+        action=action,
+        actor=subject,
+        about=f"installation:{installation.id}",
+        provider_key=installation.integration.provider.provider_key,
+        **details,
+    )
 
 
 def _checked(asked: Mapping[str, Any], adapter: type[Adapter] | None, *, is_change: bool) -> dict[str, Any]:

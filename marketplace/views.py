@@ -62,7 +62,10 @@ class Install(HubView):
     )
     @keyed
     def post(self, request: HubRequest, version: str, id_or_slug: str) -> Response:
-        made = installing.install(tenant_id=request.user.tenant_id, id_or_slug=id_or_slug, asked=request.data)
+        who = request.user
+        made = installing.install(
+            tenant_id=who.tenant_id, id_or_slug=id_or_slug, asked=request.data, subject=who.subject
+        )
         return Response(represent_installation(made), status=201)
 
 
@@ -100,12 +103,14 @@ class OneInstalled(HubView):
         responses={200: InstallationRow},
     )
     def patch(self, request: HubRequest, version: str, installation_id: str) -> Response:
+        who = request.user
         changed = installing.configure(
-            tenant_id=request.user.tenant_id, installation_id=installation_id, changes=request.data
+            tenant_id=who.tenant_id, installation_id=installation_id, changes=request.data, subject=who.subject
         )
         return Response(represent_installation(changed))
 
     @extend_schema(summary="Uninstall an integration", responses={204: None})
     def delete(self, request: HubRequest, version: str, installation_id: str) -> Response:
-        installing.uninstall(tenant_id=request.user.tenant_id, installation_id=installation_id)
+        who = request.user
+        installing.uninstall(tenant_id=who.tenant_id, installation_id=installation_id, subject=who.subject)
         return Response(status=204)

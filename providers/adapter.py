@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from integrationhub.core.deadline import Deadline
-from integrationhub.core.outbound import Answer, AnswerLost, Client, NotSent
+from integrationhub.core.outbound import AddressBlocked, Answer, AnswerLost, Client, NotSent
 from providers import answers
-from providers.errors import Ambiguous, Next, ProviderError
+from providers.errors import Ambiguous, Blocked, Next, ProviderError
 
 JSONObject = Mapping[str, Any]
 
@@ -88,7 +88,7 @@ class Adapter:
             return self.http.request(method, url, deadline=call.deadline, **request)
         except NotSent as error:
             words = f"{self.display_name} cannot be reached ({error.reason}); nothing was sent."
-            raise Next(words, reason=error.reason) from None
+            raise (Blocked if isinstance(error, AddressBlocked) else Next)(words, reason=error.reason) from None
         except AnswerLost as error:
             words = f"{self.display_name} was asked, and its answer was lost ({error.reason})."
             raise Ambiguous(words, reason=error.reason) from None

@@ -1,10 +1,12 @@
-"""Operators' changes to the catalogue of providers by the API. A row is shared by all tenants."""
+"""Changes to the catalogue of providers by the API. All tenants share a row: the platform's trail tells of it."""
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
+from integrationhub.audit import trail
 from integrationhub.core.database import violates
+from integrationhub.core.tenancy import tenant_scope
 from providers import registry, schema_faults
 from providers.errors import ProviderCreateFailed
 from providers.finding import get
@@ -34,38 +36,51 @@ CHANGE_SCHEMA: dict[str, Any] = {
 _CREATE, _CHANGE = schema_faults.compiled(CREATE_SCHEMA), schema_faults.compiled(CHANGE_SCHEMA)
 
 
-def create(row: Any) -> Provider:
-    """A new row of what a caller sent. Raises ProviderCreateFailed naming every field at fault, a taken key too."""
+def create(row: Any, *, subject: str) -> Provider:
+    """A new row of what a caller, `subject`, sent. Raises ProviderCreateFailed naming every field at fault, a taken key
+    too."""
     _refuse(schema_faults.faults(_CREATE, row))
     _refuse(_adapter_fault(row["provider_key"], row["status"]))
     try:
-        with transaction.atomic():
-            return Provider.objects.create(**row)
+        with tenant_scope(trail.platform()):
+            provider = Provider.objects.create(**row)
+            _tell(provider, "provider.created", subject, **row)
     except IntegrityError as error:
         if not violates(error, "providers_provider_provider_key_key"):
             raise
         # Asked of the unique constraint itself, since two requests may carry the same key at the same moment.
         taken = {"field": "provider_key", "reason": "already_exists", "expected": "a key that no provider has"}
         raise _failure([taken]) from error
+    return provider
 
 
-def change(provider_key: str, fields: Any) -> Provider:
+def change(provider_key: str, fields: Any, *, subject: str) -> Provider:
     """The row with other values. Raises ProviderNotFound, or ProviderCreateFailed naming every field at fault."""
     provider = get(provider_key)
     _refuse(schema_faults.faults(_CHANGE, fields))
     _refuse(_adapter_fault(provider_key, fields.get("status", "")))
     for name, value in fields.items():
         setattr(provider, name, value)
-    provider.save(update_fields=[*fields, "updated_at"])
+    with tenant_scope(trail.platform()):
+        provider.save(update_fields=[*fields, "updated_at"])
+        _tell(provider, "provider.changed", subject, **fields)
     return provider
 
 
-def retire(provider_key: str) -> Provider:
+def retire(provider_key: str, *, subject: str) -> Provider:
     """The row, retired: it stays, since installations and executions point to it. Raises ProviderNotFound."""
     provider = get(provider_key)
     provider.status = Status.RETIRED
-    provider.save(update_fields=["status", "updated_at"])
+    with tenant_scope(trail.platform()):
+        provider.save(update_fields=["status", "updated_at"])
+        _tell(provider, "provider.retired", subject)
     return provider
+
+
+def _tell(provider: Provider, action: str, subject: str, **details: Any) -> None:
+    """One entry in the trail, inside the scope of the change."""
+    about = f"provider:{provider.provider_key}"
+    trail.record(tenant_id=trail.platform(), action=action, actor=subject, about=about, **details)
 
 
 def _adapter_fault(provider_key: str, status: str) -> list[schema_faults.Fault]:

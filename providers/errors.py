@@ -3,6 +3,7 @@
 ProviderError                 an attempt failed; never raised itself
 ├── Retry                     429, 503: the provider says it did not act
 ├── Next                      refused, DNS, TLS, connect time-out, 401, 402, 403, out of balance
+│   └── Blocked               the address is not one that may be dialled
 ├── Ambiguous                 read time-out, connection lost after sending, other 5xx, an unreadable answer
 └── Stop                      recipient or content at fault; never try another carrier
 """
@@ -50,6 +51,11 @@ class Retry(ProviderError):
 
 class Next(ProviderError):
     outcome_class = "next"
+
+
+class Blocked(Next):
+    """`Adapter.ask` raises it, no adapter does. For the caller it is a refused connection, so that nobody learns from
+    it what is in our network; the audit trail tells of it."""
 
 
 class Ambiguous(ProviderError):

@@ -42,7 +42,7 @@ class Providers(HubView):
     )
     @keyed
     def post(self, request: HubRequest, version: str) -> Response:
-        return Response(represent(curating.create(request.data)), status=201)
+        return Response(represent(curating.create(request.data, subject=request.user.subject)), status=201)
 
 
 class OneProvider(HubView):
@@ -63,11 +63,11 @@ class OneProvider(HubView):
         responses={200: ProviderRow},
     )
     def patch(self, request: HubRequest, version: str, provider_key: str) -> Response:
-        return Response(represent(curating.change(provider_key, request.data)))
+        return Response(represent(curating.change(provider_key, request.data, subject=request.user.subject)))
 
     @extend_schema(summary="Retire a provider; its row stays", responses={200: ProviderRow})
     def delete(self, request: HubRequest, version: str, provider_key: str) -> Response:
-        return Response(represent(curating.retire(provider_key)))
+        return Response(represent(curating.retire(provider_key, subject=request.user.subject)))
 
 
 class ProviderAdapter(HubView):

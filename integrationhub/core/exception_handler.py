@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.utils.encoding import iri_to_uri
+from django.utils.module_loading import import_string
 from rest_framework import exceptions as rest_errors
 
 from integrationhub.core import serializer_faults
@@ -39,9 +40,12 @@ _RAISED = ("supported_versions", "migration_guide", "retry_after")
 
 
 def handle(exc: Exception, context: dict[str, Any]) -> HttpResponse:
-    """REST framework's `EXCEPTION_HANDLER`."""
+    """REST framework's `EXCEPTION_HANDLER`. Of a 401 or 403 it tells `settings.REFUSAL_RECORDER`."""
     unforeseen = getattr(context.get("view"), "unforeseen", Unexpected)
-    return respond(translate(exc, unforeseen), context["request"]._request)
+    error = translate(exc, unforeseen)
+    if error.status in (401, 403):
+        import_string(settings.REFUSAL_RECORDER)(error, context["request"])
+    return respond(error, context["request"]._request)
 
 
 def translate(exc: Exception, unforeseen: type[HubError] = Unexpected) -> HubError:

@@ -15,6 +15,7 @@ from django.db import DatabaseError
 from credentials import binding
 from credentials.errors import CredentialExpired, VaultUnreadable
 from credentials.models import Credential
+from integrationhub.audit import trail
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.errors import HubError
 from integrationhub.core.ids import new_id
@@ -27,7 +28,7 @@ from integrationhub.idempotency import answers
 from marketplace import quotas
 from providers import registry
 from providers.adapter import Call, JSONObject, Receipt
-from providers.errors import Ambiguous, Next, ProviderError, Retry
+from providers.errors import Ambiguous, Blocked, Next, ProviderError, Retry
 
 log = structlog.get_logger(__name__)
 
@@ -221,6 +222,8 @@ def _attempt(run: Run, step: Step, *, opened: bool) -> Receipt | HubError:
         news = circuits.record(run.order.tenant_id, step.provider_key, verdict, allowed_seconds=allowed)
         if news:
             run.notes.append(partial(circuits.tell, run.order.tenant_id, step.provider_key, news))
+    if isinstance(verdict, Blocked):
+        run.notes.append(partial(_tell_of_block, run, step))
     if isinstance(verdict, HubError):
         run.pauses.append(verdict.retry_after or DEFAULT_RETRY_AFTER_SECONDS)
     return verdict
@@ -271,6 +274,17 @@ def _note_credential(run: Run, credential: Credential, verdict: Receipt | HubErr
         run.notes.append(partial(binding.mark_failing, credential, reason=verdict.reason))
     elif isinstance(verdict, Receipt) and credential.failing_since:
         run.notes.append(partial(binding.mark_working, credential))
+
+
+def _tell_of_block(run: Run, step: Step) -> None:
+    trail.note(
+        tenant_id=run.order.tenant_id,
+        action="outbound.blocked",
+        actor=run.order.subject,
+        about=f"provider:{step.provider_key}",
+        execution_id=run.execution.id,
+        intent=run.order.intent.name,
+    )
 
 
 def _record(attempt: Attempt, verdict: Receipt | HubError) -> None:

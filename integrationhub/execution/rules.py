@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from integrationhub.audit import trail
 from integrationhub.core import tenant_version
 from integrationhub.core.errors import InvalidRequest
 from integrationhub.core.tenancy import tenant_scope
@@ -48,8 +49,8 @@ def get(*, tenant_id: UUID, intent: Intent) -> dict[str, Any]:
     return {"intent": intent.name, "providers": route.providers if route else []}
 
 
-def replace(*, tenant_id: UUID, intent: Intent, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Set the rule; an empty list removes it.
+def replace(*, tenant_id: UUID, intent: Intent, body: Mapping[str, Any], subject: str) -> dict[str, Any]:
+    """Set the rule; an empty list removes it. `subject` is who asks.
 
     Raises InvalidRequest naming every fault: of form, and each provider that is repeated, not installed, or does not
     serve the intent.
@@ -67,6 +68,8 @@ def replace(*, tenant_id: UUID, intent: Intent, body: Mapping[str, Any]) -> dict
         else:
             mine.filter(intent=intent.name).delete()
         tenant_version.changed(tenant_id)
+        about = f"route:{intent.name}"
+        trail.record(tenant_id=tenant_id, action="route.changed", actor=subject, about=about, providers=rows)
     return get(tenant_id=tenant_id, intent=intent)
 
 

@@ -169,8 +169,10 @@ class RouteView(HubView):
 
     @extend_schema(summary="Set the tenant's own order and weights", request=ROUTE_BODY, responses={200: RouteShape})
     def put(self, request: HubRequest, version: str, intent: str) -> Response:
-        tenant_id = request.user.tenant_id
-        return Response(rules.replace(tenant_id=tenant_id, intent=Intent.get(intent), body=request.data))
+        who = request.user
+        return Response(
+            rules.replace(tenant_id=who.tenant_id, intent=Intent.get(intent), body=request.data, subject=who.subject)
+        )
 
 
 class UsageView(HubView):

@@ -89,7 +89,7 @@ def test_a_time_to_come_is_kept_as_expiry(tenant: UUID) -> None:
 
 def test_revoking_wipes_the_secret_and_keeps_the_record(tenant: UUID) -> None:
     credential = bind(tenant)
-    binding.revoke(tenant_id=tenant, credential_id=str(credential.id))
+    binding.revoke(tenant_id=tenant, credential_id=str(credential.id), subject="tester")
     with connections["owner"].cursor() as cursor:
         cursor.execute("SELECT status, length(sealed) FROM credentials_credential WHERE id = %s", [credential.id])
         assert cursor.fetchone() == ("revoked", 0)
@@ -97,7 +97,7 @@ def test_revoking_wipes_the_secret_and_keeps_the_record(tenant: UUID) -> None:
 
 
 def test_binding_after_a_revocation_goes_on_counting(tenant: UUID) -> None:
-    binding.revoke(tenant_id=tenant, credential_id=str(bind(tenant).id))
+    binding.revoke(tenant_id=tenant, credential_id=str(bind(tenant).id), subject="tester")
     assert bind(tenant).version == 2
 
 

@@ -33,7 +33,10 @@ def test_what_the_demo_tenant_changed_stays(tenant: UUID) -> None:
     seeding.seed_demo(tenant)
     [first, _] = installing.candidates(tenant_id=tenant)
     installing.configure(
-        tenant_id=tenant, installation_id=str(first.installation_id), changes={"enabled": False, "priority": 9}
+        tenant_id=tenant,
+        installation_id=str(first.installation_id),
+        changes={"enabled": False, "priority": 9},
+        subject="tester",
     )
     seeding.seed_demo(tenant)
     assert [(each.priority, each.enabled) for each in installing.candidates(tenant_id=tenant)] == [

@@ -16,7 +16,7 @@ from django.conf import settings
 
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.outbound import addresses
-from integrationhub.core.outbound.errors import NotSent
+from integrationhub.core.outbound.errors import AddressBlocked, NotSent
 from integrationhub.core.outbound.exchange import BoundedSocket, BoundedTLSSocket
 from integrationhub.core.outbound.resolving import Resolver
 
@@ -58,7 +58,7 @@ class Dialler:
         found = self._look_up(origin.host, min(RESOLVE_SECONDS, deadline.remaining()))
         if self._is_guarded and not may_be_dialled(origin, found):
             logger.warning("outbound_address_refused", extra={"host": origin.host, "port": origin.port})
-            raise NotSent("refused")
+            raise AddressBlocked
         # One limit for all addresses and the handshake; a Deadline, since a handshake can be dripped.
         deadline = deadline.within(CONNECT_SECONDS)
         sock = self._connected([(address, origin.port) for address in found[:MOST_ADDRESSES]], deadline)

@@ -14,5 +14,12 @@ class NotSent(OutboundError):
     `connect_timeout`, `tls`, `not_connected`. An address that may not be dialled is `refused` too."""
 
 
+class AddressBlocked(NotSent):
+    """Not every address of the host may be dialled, or not at this port. The reason is `refused`."""
+
+    def __init__(self) -> None:
+        super().__init__("refused")
+
+
 class AnswerLost(OutboundError):
     """It may have: `read_timeout`, `connection_lost`, `answer_too_large`, `unreadable_answer`."""
