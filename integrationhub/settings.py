@@ -218,6 +218,7 @@ TENANT_LIMITS = "marketplace.quotas.limits_of"
 # --- The audit trail. Core tells these by dotted path of what was refused and what operators did ---
 
 REFUSAL_RECORDER = "integrationhub.audit.refusals.note"
+OPERATOR_RECORDER = "integrationhub.audit.operators.record"
 
 # --- Executions left behind. The relay calls this by dotted path, since it is below them ---
 

@@ -91,6 +91,7 @@ class ProviderAdmin(SystemModelAdmin):
         for provider in providers:
             provider.status = status
             provider.save(using=SYSTEM, update_fields=["status", "updated_at"])
+        for provider in providers:  # After all of them: what is recorded holds a lock, and nothing may wait under it.
             self.log_change(request, provider, f"Status set to {status.label}.")
         self.message_user(request, f"{len(providers)} set to {status.label}.")
 

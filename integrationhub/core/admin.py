@@ -8,7 +8,9 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django_celery_beat.admin import CrontabScheduleAdmin as StockCrontabAdmin
 from django_celery_beat.admin import PeriodicTaskAdmin as StockTaskAdmin
@@ -18,20 +20,26 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from integrationhub.core.operators import SYSTEM, Audited
+
 for model in (User, Group, ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
     admin.site.unregister(model)
 admin.site.index_title = _("Overview")
 
 
 @admin.register(User)
-class OperatorAdmin(UserAdmin, ModelAdmin):
+class OperatorAdmin(Audited, UserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        with transaction.atomic(using=SYSTEM):
+            return super().user_change_password(request, id, form_url)
+
 
 @admin.register(Group)
-class OperatorGroupAdmin(GroupAdmin, ModelAdmin):
+class OperatorGroupAdmin(Audited, GroupAdmin, ModelAdmin):
     pass
 
 
@@ -47,7 +55,7 @@ class ScheduleForm(PeriodicTaskForm):
 
 
 @admin.register(PeriodicTask)
-class ScheduleAdmin(StockTaskAdmin, ModelAdmin):
+class ScheduleAdmin(Audited, StockTaskAdmin, ModelAdmin):
     """When the hub does what on its own. There is no "run now": only the relay and beat publish to the broker."""
 
     form = ScheduleForm
@@ -58,9 +66,21 @@ class ScheduleAdmin(StockTaskAdmin, ModelAdmin):
     actions = ["enable_tasks", "disable_tasks"]
     date_hierarchy = None
 
+    @admin.action(description="Enable selected tasks")
+    def enable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        chosen = list(queryset)
+        super().enable_tasks(request, queryset)
+        self._record(request, "enabled", chosen)
+
+    @admin.action(description="Disable selected tasks")
+    def disable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        chosen = list(queryset)
+        super().disable_tasks(request, queryset)
+        self._record(request, "disabled", chosen)
+
 
 @admin.register(IntervalSchedule, ClockedSchedule)
-class TimingAdmin(ModelAdmin):
+class TimingAdmin(Audited):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return False  # Reached from a schedule's form, where it is chosen or added.
 

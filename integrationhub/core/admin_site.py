@@ -31,7 +31,13 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Tiers", "marketplace", "tier", "stacked_bar_chart"),
         ),
     ),
-    ("Security", (("Credentials", "credentials", "credential", "key"),)),
+    (
+        "Security",
+        (
+            ("Credentials", "credentials", "credential", "key"),
+            ("Audit entries", "audit", "entry", "history_edu"),
+        ),
+    ),
     (
         "System",
         (
@@ -85,6 +91,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": "/docs/api",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"form": "integrationhub.audit.signing_in.LoginForm"},
     "COLORS": {
         "base": {
             "50": "#f9fafb",

@@ -1,16 +1,56 @@
 """What the admin pages of all apps build on. Operators see every tenant, so they work as the `system` role."""
 
+from copy import copy
 from typing import Any
 
+from django.conf import settings
 from django.db import models, transaction
 from django.forms import Field, ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 from unfold.admin import ModelAdmin
 
 SYSTEM = "system"
 
 
-class SystemModelAdmin(ModelAdmin):
+class Audited(ModelAdmin):
+    """A page whose additions, changes and deletions stand with their entries in the audit trail, or not at all.
+
+    Where the actions of a page call what records for itself, `is_recorded` is False.
+    """
+
+    is_recorded = True
+
+    def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
+        logged = super().log_addition(request, obj, message)
+        self._record(request, "created", [obj])
+        return logged
+
+    def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
+        logged = super().log_change(request, obj, message)
+        self._record(request, "changed", [obj], change=logged.get_change_message())
+        return logged
+
+    def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
+        gone = [copy(obj)]  # Django takes the key from what it has deleted.
+        obj.delete(using=SYSTEM)
+        self._record(request, "deleted", gone)
+
+    def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet) -> None:
+        gone = list(queryset)
+        queryset.using(SYSTEM).delete()
+        self._record(request, "deleted", gone)
+
+    def response_action(self, *args: Any, **kwargs: Any) -> HttpResponse | None:
+        with transaction.atomic(using=SYSTEM):
+            return super().response_action(*args, **kwargs)
+
+    def _record(self, request: HttpRequest, became: str, rows: list[models.Model], **details: Any) -> None:
+        if self.is_recorded:
+            import_string(settings.OPERATOR_RECORDER)(request, became, rows, **details)
+
+
+class SystemModelAdmin(Audited):
     """An admin page that reads and writes through the `system` role, whole changes or none."""
 
     list_fullwidth = True
@@ -21,12 +61,6 @@ class SystemModelAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: ModelForm, change: bool) -> None:
         obj.save(using=SYSTEM)
-
-    def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
-        obj.delete(using=SYSTEM)
-
-    def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet) -> None:
-        queryset.using(SYSTEM).delete()
 
     def formfield_for_foreignkey(
         self, db_field: models.ForeignKey, request: HttpRequest, **kwargs: Any

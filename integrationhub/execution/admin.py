@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
+from integrationhub.audit import trail
 from integrationhub.core.operators import SYSTEM, ReadOnlyAdmin
 from integrationhub.execution.models import Attempt, Execution, Route
 from integrationhub.execution.redriving import redrive
@@ -44,6 +45,7 @@ class DeadFilter(admin.SimpleListFilter):
 class ExecutionAdmin(ReadOnlyAdmin):
     """What ran: every attempt, why each provider was next, and what it came to."""
 
+    is_recorded = False  # By `redrive` itself.
     list_display = ("shown_ids", "shown_intent", "shown_status", "shown_provider", "shown_duration", "created_at")
     list_filter = ("status", DeadFilter, "fallback_used", "mode", "intent", "provider_key")
     actions = ("redrive",)
@@ -88,7 +90,9 @@ class ExecutionAdmin(ReadOnlyAdmin):
     def redrive(self, request: HttpRequest, queryset: QuerySet[Execution]) -> None:
         for execution in queryset:
             try:
-                queued = redrive(tenant_id=execution.tenant_id, execution_id=execution.id)
+                queued = redrive(
+                    tenant_id=execution.tenant_id, execution_id=execution.id, actor=trail.operator(request.user)
+                )
             except QuotaExceeded as refusal:
                 self.message_user(request, f"{execution.id} stays dead: {refusal.message}", level="ERROR")
                 continue

@@ -5,13 +5,14 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
+from integrationhub.audit import trail
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import ledger
 from integrationhub.execution.models import Execution, Status
 from marketplace import quotas
 
 
-def redrive(*, tenant_id: UUID, execution_id: UUID) -> bool:
+def redrive(*, tenant_id: UUID, execution_id: UUID, actor: str) -> bool:
     """Queue it once more, its unit of the quota taken anew; False when it is not dead or its payload is forgotten.
 
     Its takes count on, so that a worker of an earlier life which wakes up holds none of this one's. Raises
@@ -32,4 +33,6 @@ def redrive(*, tenant_id: UUID, execution_id: UUID) -> bool:
         execution.lease_until = Now() + timedelta(seconds=ledger.QUEUE_LEASE_SECONDS)
         execution.save()
         ledger.post_run(execution)
+        about = f"execution:{execution_id}"
+        trail.record(tenant_id=tenant_id, action="execution.redriven", actor=actor, about=about)
         return True
