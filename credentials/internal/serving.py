@@ -1,6 +1,5 @@
 """What sibling services may do with the credentials of any tenant: bind one, and read the one in use."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +11,10 @@ from credentials import asking, binding
 from credentials.asking import BIND_SCHEMA
 from credentials.errors import CredentialBindFailed, CredentialNotFound, InternalCredentialBindFailed
 from credentials.models import Credential
+from integrationhub.audit import trail
 from integrationhub.core.http import Service
 from integrationhub.core.ids import read_id
 from integrationhub.core.tenancy import tenant_scope
-
-logger = logging.getLogger(__name__)
 
 _TENANT = {"type": "string", "format": "uuid", "description": "the tenant whose credential it is"}
 INTERNAL_BIND_SCHEMA: dict[str, Any] = {
@@ -38,14 +36,14 @@ def tenant_of(body: Mapping[str, Any]) -> UUID | None:
     return read_id(named) if isinstance(named, str) else None
 
 
-def bind(body: Mapping[str, Any]) -> Credential:
+def bind(body: Mapping[str, Any], service: Service) -> Credential:
     """`binding.bind_asked` for the tenant that the body names. Raises InternalCredentialBindFailed."""
     asked = {name: value for name, value in body.items() if name != "tenant_id"}
     try:
         if (tenant_id := tenant_of(body)) is None:
             raise _without_tenant(body, asked)
         structlog.contextvars.bind_contextvars(tenant_id=str(tenant_id))
-        return binding.bind_asked(tenant_id=tenant_id, body=asked)
+        return binding.bind_asked(tenant_id=tenant_id, body=asked, subject=_actor(service))
     except CredentialBindFailed as error:
         raise InternalCredentialBindFailed(
             error.message, retryable=error.is_retryable, retry_after=error.retry_after, **error.details
@@ -68,24 +66,20 @@ def read(*, tenant_id: str, provider_key: str, service: Service) -> Opened:
         bound = binding.bound(tenant_id=credential.tenant_id, provider_key=credential.provider_key)
         if not bound.filter(id=credential.id).exists():
             raise _not_found(provider_key)
-        _noted(credential, service)
+        trail.record(
+            tenant_id=credential.tenant_id,
+            action="credential.read",
+            actor=_actor(service),
+            about=f"credential:{credential.id}",
+            provider_key=credential.provider_key,
+            version=credential.version,
+        )
     return Opened(credential, secrets)
 
 
-def _noted(credential: Credential, service: Service) -> None:
-    """Called in the transaction that a read needs: what is written here is committed, or no secret leaves.
-
-    The one place for the row of the audit trail; so far it is a line of the log.
-    """
-    logger.info(
-        "credential_read",
-        extra={
-            "identity": service.identity[:500],
-            "tenant_id": str(credential.tenant_id),
-            "provider_key": credential.provider_key,
-            "version": credential.version,
-        },
-    )
+def _actor(service: Service) -> str:
+    """A service in the audit trail."""
+    return f"service:{service.identity}"
 
 
 def _not_found(provider_key: str) -> CredentialNotFound:

@@ -39,7 +39,7 @@ class InternalBind(InternalView):
     )
     @keyed
     def post(self, request: ServiceRequest, version: str) -> Response:
-        return Response(CredentialRow(serving.bind(request.data)).data, status=201)
+        return Response(CredentialRow(serving.bind(request.data, request.user)).data, status=201)
 
 
 class InternalCredential(InternalView):

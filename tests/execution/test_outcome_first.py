@@ -1,8 +1,6 @@
 """What came of a call is written down first; what else there is to write never stands in its way."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -17,22 +15,11 @@ from integrationhub.execution import circuit_state, circuits, ledger, queueing
 from integrationhub.execution.models import Attempt, Execution
 from marketplace import quotas
 from marketplace.models import Subscription, Tier
+from tests.database import refused_by_the_database
 from tests.execution.conftest import ProviderServer, bind
 from tests.make import LATER, Api, another_tenant, sms
 
 NUMBER = "+14155552671"
-
-
-@contextmanager
-def refused_by_the_database(right: str) -> Iterator[None]:
-    """The tenants' role may not do this for a while: `INSERT ON outbox_event`."""
-    role = settings.DATABASES["default"]["USER"]
-    with connections["owner"].cursor() as cursor:
-        cursor.execute(f'REVOKE {right} FROM "{role}"')
-        try:
-            yield
-        finally:
-            cursor.execute(f'GRANT {right} TO "{role}"')
 
 
 def test_a_delivery_is_told_although_the_credentials_state_cannot_be_written(

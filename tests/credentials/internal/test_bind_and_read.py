@@ -11,14 +11,15 @@ import structlog
 from django.db import connections
 
 from credentials import binding
-from credentials.internal import serving
 from credentials.models import Credential
 from integrationhub.core.logs import JSONLine
 from integrationhub.core.tenancy import tenant_scope
+from tests.audit.reading import said, trail_of
 from tests.core.envelopes import assert_envelope
 from tests.credentials.adapters import REFUSED, UNREACHABLE
 from tests.credentials.internal.authority import BILLING_URI
 from tests.credentials.internal.gateway import GOOD, TOKEN, Gateway
+from tests.database import refused_by_the_database
 from tests.make import Api, another_tenant
 
 BIND_FAILED = "ERR_INTEGRATION_HUB_SVC_INTERNAL_CREDENTIAL_BIND_FAILED"
@@ -116,51 +117,31 @@ def test_a_credential_revoked_while_it_was_opened_is_not_handed_out(
     assert (answer.json()["code"], TOKEN in answer.content.decode()) == (NOT_FOUND, False)
 
 
-def test_a_read_that_cannot_be_recorded_hands_out_nothing(
-    gateway: Gateway, tenant: UUID, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_read_that_cannot_be_recorded_hands_out_nothing(gateway: Gateway, tenant: UUID) -> None:
     gateway.bind(tenant)
-
-    def full(*_: Any) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr(serving, "_noted", full)
-    answer = gateway.read(tenant)
+    with refused_by_the_database("INSERT ON audit_entry"):
+        answer = gateway.read(tenant)
     assert (answer.status_code, TOKEN in answer.content.decode()) == (500, False)
 
 
-def test_what_records_a_read_is_committed_before_the_secret_leaves(
-    gateway: Gateway, tenant: UUID, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stand-in for the audit's row: written by `_noted`, in a transaction of the tenant, and there afterwards."""
-    gateway.bind(tenant)
-    noted = []
-
-    def write(credential: Credential, service: Any) -> None:
-        assert connections["default"].in_atomic_block
-        noted.append(service.identity)
-        Credential.objects.for_tenant(tenant).filter(id=credential.id).update(fingerprint="noted")
-
-    monkeypatch.setattr(serving, "_noted", write)
-    assert gateway.read(tenant).status_code == 200
-    with tenant_scope(tenant):
-        assert Credential.objects.for_tenant(tenant).get().fingerprint == "noted"
-    assert noted == [BILLING_URI]
+def test_a_bind_that_cannot_be_recorded_stores_nothing(gateway: Gateway, tenant: UUID) -> None:
+    with refused_by_the_database("INSERT ON audit_entry"):
+        assert gateway.bind(tenant).status_code == 500
+    assert stored() == 0
 
 
-def test_a_read_is_logged_with_who_made_it_and_without_the_secret(
+def test_bind_and_read_stand_in_the_trail_with_who_made_them_and_without_the_secret(
     gateway: Gateway, tenant: UUID, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        gateway.bind(tenant)
+        bound = gateway.bind(tenant).json()
         gateway.read(tenant)
-    lines = [JSONLine().format(record) for record in caplog.records]
-    [line] = [json.loads(line) for line in lines if '"credential_read"' in line]
-    told = {name: line[name] for name in ("identity", "tenant_id", "provider_key", "version")}
-    assert told == {"identity": BILLING_URI, "tenant_id": str(tenant), "provider_key": "parcel_sms", "version": 1}
-    assert not any(
-        TOKEN in line or TOKEN in repr(vars(record)) for line, record in zip(lines, caplog.records, strict=True)
-    )
+    service = f"service:{BILLING_URI}"
+    assert said(tenant) == [("credential.bound", service), ("credential.read", service)]
+    read = trail_of(tenant)[1]
+    assert (read.about, read.details) == (f"credential:{bound['id']}", {"provider_key": "parcel_sms", "version": 1})
+    lines = [JSONLine().format(record) + repr(vars(record)) for record in caplog.records]
+    assert not any(TOKEN in line for line in lines)
 
 
 @pytest.mark.parametrize(
