@@ -99,11 +99,16 @@ def _check_size(request: HttpRequest) -> None:
 
 
 def _check_encoding(request: HttpRequest) -> None:
-    query = request.META.get("QUERY_STRING", "").encode("latin-1", "replace")
+    if "\0" in request.path:
+        raise InvalidRequest("The path holds a NUL character.", reason="nul_character", part="path")
+    if query := request.META.get("QUERY_STRING", "").encode("latin-1", "replace"):
+        _check_query(request, query)
+
+
+def _check_query(request: HttpRequest, query: bytes) -> None:
     plain = unquote_to_bytes(query)
-    for name, has_nul in (("path", "\0" in request.path), ("query", b"\0" in plain)):
-        if has_nul:
-            raise InvalidRequest(f"The {name} holds a NUL character.", reason="nul_character", part=name)
+    if b"\0" in plain:
+        raise InvalidRequest("The query holds a NUL character.", reason="nul_character", part="query")
     # Bytes of the path that are no UTF-8 need no check: Django leaves them percent-encoded, and no path has such.
     try:
         plain.decode()

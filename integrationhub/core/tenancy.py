@@ -51,9 +51,16 @@ def run_in_scope(tenant_id: UUID, *statements: str, **parameters: Any) -> list[l
 def call_in_scope(tenant_id: UUID, function: str, order: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """The rows of one of our database functions, which takes the tenant and `order` as JSON, and begins by opening
     the tenant's scope: one statement, one round trip, one transaction."""
-    _is_inside_scope_of(tenant_id)
-    with _lent() as server:
-        return calls.call(server, function, tenant_id, order)
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    _is_inside_scope_of(tenant_id, database)
+    with database.wrap_database_errors:
+        if database.connection is not None:
+            return calls.call(database.connection, function, tenant_id, order)
+        server = _borrowed(database)
+        try:
+            return calls.call(server, function, tenant_id, order)
+        finally:
+            database.pool.putconn(server)
 
 
 def let_go_of_connection() -> None:
@@ -74,20 +81,26 @@ def _lent() -> Iterator[psycopg.Connection[Any]]:
         if database.connection is not None:
             yield database.connection
             return
-        database.pool.open()
-        server = database.pool.getconn()
+        server = _borrowed(database)
         try:
             yield server
         finally:
             database.pool.putconn(server)
 
 
+def _borrowed(database: Any) -> psycopg.Connection[Any]:
+    """A connection of the pool, which is opened at its first use."""
+    if database.pool.closed:
+        database.pool.open()
+    return database.pool.getconn()
+
+
 _SET_TENANT = "SELECT set_config('app.tenant_id', %(tenant_id)s::text, true)"
 
 
-def _is_inside_scope_of(tenant_id: UUID) -> bool:
+def _is_inside_scope_of(tenant_id: UUID, database: Any = None) -> bool:
     """Raises RuntimeError inside the scope of another tenant."""
-    database = connections[DEFAULT_DB_ALIAS]
+    database = database or connections[DEFAULT_DB_ALIAS]
     outer = getattr(database, "hub_tenant_id", None) if database.in_atomic_block else None
     if outer is not None and outer != tenant_id:
         raise RuntimeError("A tenant's scope was opened inside the scope of another tenant.")

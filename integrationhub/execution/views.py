@@ -8,6 +8,7 @@ from integrationhub.core import catalogue
 from integrationhub.core.exception_handler import DATABASE_AWAY
 from integrationhub.core.http import HubRequest
 from integrationhub.core.pagination import PageParameters, filters, page
+from integrationhub.core.representation import JSON, encode
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.core.views import HubView
 from integrationhub.execution import executor, listing, order, queueing, rules, spending
@@ -99,7 +100,7 @@ class ExecuteView(ExecutionDoor):
         responses={200: ExecutionShape, 202: ExecutionShape},
     )
     @keyed_execution
-    def post(self, request: HubRequest, version: str, key: answers.Key | None) -> Response | HttpResponse:
+    def post(self, request: HubRequest, version: str, key: answers.Key | None) -> HttpResponse:
         wanted = _order(request)
         if prefers_later(request):
             answer, used = queueing.enqueue(wanted, executions_at=f"/integrationhub/{version}/executions", key=key)
@@ -107,7 +108,7 @@ class ExecuteView(ExecutionDoor):
             return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
         run = executor.execute(wanted, key)
         self.units_used = run.units_used
-        return Response(represent(run.execution, run.attempts))
+        return HttpResponse(encode(represent(run.execution, run.attempts)), content_type=JSON)
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, Concluded):
