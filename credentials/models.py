@@ -26,9 +26,11 @@ class Credential(TenantOwned):
     """One version of what a tenant gave us for one provider. The secret itself is sealed; the rest may be shown."""
 
     class Status(models.TextChoices):
+        PENDING = "pending"  # On trial: its provider is being asked about it.
         ACTIVE = "active"
         SUPERSEDED = "superseded"
-        REVOKED = "revoked"
+        ROLLED_BACK = "rolled_back"  # Was in use until the version before it came back. Its secret is wiped.
+        REVOKED = "revoked"  # Its secret is wiped.
 
     class Verified(models.TextChoices):
         VERIFIED = "verified"
@@ -48,18 +50,33 @@ class Credential(TenantOwned):
     failing_since = models.DateTimeField(
         null=True, blank=True, help_text="The provider has refused it since then; empty while it is accepted."
     )
+    watched_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until then refusals in a row bring the version before back."
+    )
+    refusals = models.PositiveIntegerField(default=0, help_text="In a row, while it is watched.")
+    expiry_told = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Its owner was told so many days ahead that it expires; 0: that it has."
+    )
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        indexes = [models.Index(fields=["tenant_id", "-id"], name="credential_of_tenant")]
+        indexes = [
+            models.Index(fields=["tenant_id", "-id"], name="credential_of_tenant"),
+            models.Index(fields=["expires_at"], name="credential_expiry", condition=Q(status="active")),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["tenant_id", "provider_key", "version"], name="credential_version_once"),
             models.UniqueConstraint(
                 fields=["tenant_id", "provider_key"],
                 condition=Q(status="active"),
                 name="one_active_credential_per_provider",
+            ),
+            models.UniqueConstraint(
+                fields=["tenant_id", "provider_key"],
+                condition=Q(status="pending"),
+                name="one_pending_credential_per_provider",
             ),
         ]
 

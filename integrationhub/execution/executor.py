@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 from django.db import DatabaseError
 
-from credentials import binding
+from credentials import binding, refusals
 from credentials.errors import CredentialExpired, VaultUnreadable
 from credentials.models import Credential
 from integrationhub.core.deadline import Deadline
@@ -268,9 +268,9 @@ def _call(run: Run, step: Step, attempt: Attempt | None = None, secrets: JSONObj
 def _note_credential(run: Run, credential: Credential, verdict: Receipt | HubError) -> None:
     """A refused credential is shown to its owner even when a later provider saves the execution."""
     if isinstance(verdict, ProviderError) and verdict.credential_refused:
-        run.notes.append(partial(binding.mark_failing, credential, reason=verdict.reason))
+        run.notes.append(partial(refusals.mark_failing, credential, reason=verdict.reason))
     elif isinstance(verdict, Receipt) and credential.failing_since:
-        run.notes.append(partial(binding.mark_working, credential))
+        run.notes.append(partial(refusals.mark_working, credential))
 
 
 def _record(attempt: Attempt, verdict: Receipt | HubError) -> None:

@@ -3,7 +3,10 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
+import marketplace.seeding
 from providers import registry, seeding
+from tests.credentials.twilio import ManyTokensTwilio, bind, install
+from tests.make import Api
 
 
 @pytest.fixture(autouse=True)
@@ -13,6 +16,21 @@ def providers(settings: Settings) -> Iterator[None]:
     settings.ADAPTER_MODULES = [*usual, "tests.credentials.adapters"]
     registry.load()
     seeding.seed()
+    marketplace.seeding.seed()
     yield
     settings.ADAPTER_MODULES = usual
     registry.load()
+
+
+@pytest.fixture
+def twilio() -> Iterator[ManyTokensTwilio]:
+    with ManyTokensTwilio() as server:
+        yield server
+        assert server.faults == []
+
+
+@pytest.fixture
+def first(api: Api, twilio: ManyTokensTwilio) -> str:
+    """The id of the first version that the tenant has bound for Twilio, which is installed."""
+    install(api, twilio)
+    return bind(api)
