@@ -104,8 +104,8 @@ def put_in_use(credential: Credential, *, watched: bool, replaced: Mapping[str, 
     spent = rows.filter(status=Status.SUPERSEDED).order_by("-version").values_list("id", flat=True)[KEPT_BEFORE:]
     wipe(rows.filter(id__in=list(spent)))
     tenant_version.changed(tenant_id)
-    credential.refresh_from_db()
-    return credential
+    in_use_now: Credential = rows.get(id=credential.id)
+    return in_use_now
 
 
 def wipe(rows: TenantQuerySet) -> None:

@@ -12,7 +12,7 @@ import pytest
 from django.db import connections
 from django.db.models.functions import Now
 
-from credentials import tasks, vault
+from credentials import rotating, tasks, vault, versions
 from credentials.models import Credential
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import schedules
@@ -266,6 +266,23 @@ def test_the_schedule_wipes_what_was_left_on_trial_and_nothing_younger(
     tasks.wipe_abandoned_rotations()
     assert kept(api) == [(1, "active", True), (2, "revoked", False)]
     assert tasks.wipe_abandoned_rotations.name in [schedule.task for schedule in schedules.SCHEDULES]
+
+
+def test_the_schedule_does_not_wipe_a_version_that_is_being_put_in_use(
+    api: Api, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_in_use, sweeps = versions.put_in_use, []
+
+    def slowly(*args: Any, **kwargs: Any) -> Credential:
+        sweeps.append(in_a_thread(rotating.wipe_abandoned))
+        sleep(0.3)
+        return put_in_use(*args, **kwargs)
+
+    monkeypatch.setattr(rotating, "ABANDONED_AFTER", timedelta(0))
+    monkeypatch.setattr(versions, "put_in_use", slowly)
+    assert rotate(api, first).status_code == 201
+    assert [sweep.result() for sweep in sweeps] == [None]
+    assert kept(api) == [(1, "superseded", True), (2, "active", True)]
 
 
 def test_two_versions_before_the_one_in_use_keep_their_secret(api: Api, first: str) -> None:
