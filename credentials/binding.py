@@ -38,11 +38,10 @@ def bind_asked(*, tenant_id: UUID, body: Mapping[str, Any]) -> Credential:
     """
     asked = asking.read(body)
     credential = versions.sealed(tenant_id, asked, checking.confirmed(tenant_id, asked))
-    superseded = Credential.Status.SUPERSEDED
     with tenant_scope(tenant_id):
         versions.take_turn(tenant_id, credential.provider_key)
-        versions.add(credential, superseded)
-        return versions.put_in_use(credential, watched=True, replaced={"status": superseded})
+        versions.add(credential, Credential.Status.SUPERSEDED)
+        return versions.put_in_use(credential, watched=True)
 
 
 def get(*, tenant_id: UUID, credential_id: str) -> Credential:

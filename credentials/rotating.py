@@ -10,11 +10,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from credentials import asking, binding, checking, versions
 from credentials.asking import Asked
 from credentials.errors import CredentialBindFailed, CredentialNotFound, expired
 from credentials.models import Credential
-from credentials.versions import WIPED, Status, Verified
+from credentials.versions import Status, Verified
+from integrationhub.core.errors import HubError
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
 from integrationhub.outbox import events
 
@@ -22,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 # A rotation asks for eight seconds at most and writes within a few more: one this old died with its process.
 ABANDONED_AFTER = timedelta(seconds=60)
+BATCH = 500
 
 
 def rotate(*, tenant_id: UUID, credential_id: str, body: Mapping[str, Any]) -> Credential:
@@ -35,7 +39,7 @@ def rotate(*, tenant_id: UUID, credential_id: str, body: Mapping[str, Any]) -> C
     tried = _begin(tenant_id, asked)
     try:
         verified = checking.confirmed(tenant_id, asked)
-    except CredentialBindFailed:
+    except HubError:
         with tenant_scope(tenant_id):
             versions.wipe(_on_trial(tried))
         raise
@@ -70,12 +74,11 @@ def _promote(tried: Credential, verified: Verified) -> Credential | None:
     with tenant_scope(tried.tenant_id):
         versions.take_turn(tried.tenant_id, tried.provider_key)
         rows = versions.in_use(tried.tenant_id).filter(provider_key=tried.provider_key)
-        # Locked, since the schedule that wipes what was abandoned takes no turn.
-        on_trial = _on_trial(tried).select_for_update().first()
+        on_trial = _on_trial(tried).first()
         if on_trial is None or rows.filter(version__gt=tried.version).exists():
             versions.wipe(_on_trial(tried))
             return None
-        return versions.put_in_use(on_trial, watched=True, replaced={"status": Status.SUPERSEDED}, verified=verified)
+        return versions.put_in_use(on_trial, watched=True, verified=verified)
 
 
 def _on_trial(tried: Credential) -> TenantQuerySet:
@@ -127,10 +130,15 @@ def _bring_back(current: Credential, before: Credential, **said: Any) -> Credent
         version_in_use=before.version,
         **said,
     )
-    return versions.put_in_use(before, watched=False, replaced={"status": Status.ROLLED_BACK, **WIPED})
+    versions.wipe(versions.in_use(current.tenant_id).filter(id=current.id), Status.ROLLED_BACK)
+    return versions.put_in_use(before, watched=False)
 
 
 def wipe_abandoned() -> None:
     """Wipe the versions on trial whose process died, across tenants."""
-    pending = Credential.objects.using("system").filter(status=Status.PENDING)
-    versions.wipe(pending.filter(created_at__lt=datetime.now(UTC) - ABANDONED_AFTER))
+    abandoned = Q(status=Status.PENDING, created_at__lt=datetime.now(UTC) - ABANDONED_AFTER)
+    found = Credential.objects.using("system").filter(abandoned).values_list("tenant_id", "provider_key")
+    for tenant_id, provider_key in found[:BATCH]:
+        with tenant_scope(tenant_id):
+            versions.take_turn(tenant_id, provider_key)
+            versions.wipe(versions.of(tenant_id, provider_key).filter(abandoned))

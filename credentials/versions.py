@@ -29,7 +29,6 @@ KEPT_BEFORE = 2
 WATCHED_FOR = timedelta(minutes=15)
 # Four characters of a shorter secret would be too large a part of it.
 SHORTEST_SHOWN = 12
-WIPED: dict[str, Any] = {"sealed": b"", "key_id": ""}
 
 
 def of(tenant_id: UUID, provider_key: str) -> TenantQuerySet:
@@ -88,12 +87,12 @@ def add(credential: Credential, status: Credential.Status) -> None:
     credential.save(force_insert=True)
 
 
-def put_in_use(credential: Credential, *, watched: bool, replaced: Mapping[str, Any], **changes: Any) -> Credential:
-    """Write `changes` on it as the one in use, and `replaced` on the one that was. That one may come back by itself
-    while the new one is `watched`."""
+def put_in_use(credential: Credential, *, watched: bool, **changes: Any) -> Credential:
+    """Write `changes` on it as the one in use. The one that was is superseded; while the new one is `watched` it may
+    come back by itself."""
     tenant_id, now = credential.tenant_id, datetime.now(UTC)
     rows = of(tenant_id, credential.provider_key)
-    had_one = rows.filter(status=Status.ACTIVE).update(watched_until=None, updated_at=now, **replaced)
+    had_one = rows.filter(status=Status.ACTIVE).update(status=Status.SUPERSEDED, watched_until=None, updated_at=now)
     rows.filter(id=credential.id).update(
         status=Status.ACTIVE,
         watched_until=now + WATCHED_FOR if had_one and watched else None,
@@ -108,9 +107,9 @@ def put_in_use(credential: Credential, *, watched: bool, replaced: Mapping[str, 
     return in_use_now
 
 
-def wipe(rows: TenantQuerySet) -> None:
+def wipe(rows: TenantQuerySet, status: Credential.Status = Status.REVOKED) -> None:
     """Their secrets are gone for good; the records stay."""
-    rows.update(status=Status.REVOKED, updated_at=datetime.now(UTC), **WIPED)
+    rows.update(sealed=b"", key_id="", status=status, watched_until=None, updated_at=datetime.now(UTC))
 
 
 def place(credential: Credential) -> Context:
