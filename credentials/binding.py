@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from credentials import asking, checking, versions
-from credentials.errors import CredentialNotFound, expired
+from credentials.errors import CredentialNotFound
 from credentials.models import Credential
 from credentials.vault import vault
 from integrationhub.core import tenant_version
@@ -80,6 +80,6 @@ def opened(credential: Credential) -> dict[str, Any]:
     Raises CredentialExpired, or VaultUnreadable where the stored bytes do not open.
     """
     if credential.is_expired(datetime.now(UTC)):
-        raise expired(credential)
+        raise versions.expired(credential)
     secrets: dict[str, Any] = json.loads(vault().open(bytes(credential.sealed), versions.place(credential)))
     return secrets

@@ -1,6 +1,5 @@
 """What can go wrong with a tenant's secrets."""
 
-from credentials.models import Credential
 from integrationhub.core import catalogue
 from integrationhub.core.errors import HubError
 
@@ -24,10 +23,3 @@ class VaultUnreadable(HubError):
 
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message, retryable=False, reason=reason)
-
-
-def expired(credential: Credential) -> CredentialExpired:
-    return CredentialExpired(
-        f"The credential for {credential.provider_key} expired at {credential.expires_at:%Y-%m-%d %H:%M:%S} UTC.",
-        provider_key=credential.provider_key,
-    )

@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from credentials import asking, binding, checking, versions
 from credentials.asking import Asked
-from credentials.errors import CredentialBindFailed, CredentialNotFound, expired
+from credentials.errors import CredentialBindFailed, CredentialNotFound
 from credentials.models import Credential
 from credentials.versions import Status, Verified
 from integrationhub.core.errors import HubError
@@ -103,7 +103,7 @@ def roll_back(*, tenant_id: UUID, credential_id: str) -> Credential:
                 provider_key=provider_key,
             )
         if before.is_expired(datetime.now(UTC)):
-            raise expired(before)
+            raise versions.expired(before)
         return _bring_back(current, before, automatic=False)
 
 

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Max
 
 from credentials.asking import Asked
-from credentials.errors import CredentialBindFailed, VaultUnreadable
+from credentials.errors import CredentialBindFailed, CredentialExpired, VaultUnreadable
 from credentials.models import Credential
 from credentials.vault import Context, vault
 from integrationhub.core import tenant_version
@@ -110,6 +110,13 @@ def put_in_use(credential: Credential, *, watched: bool, **changes: Any) -> Cred
 def wipe(rows: TenantQuerySet, status: Credential.Status = Status.REVOKED) -> None:
     """Their secrets are gone for good; the records stay."""
     rows.update(sealed=b"", key_id="", status=status, watched_until=None, updated_at=datetime.now(UTC))
+
+
+def expired(credential: Credential) -> CredentialExpired:
+    return CredentialExpired(
+        f"The credential for {credential.provider_key} expired at {credential.expires_at:%Y-%m-%d %H:%M:%S} UTC.",
+        provider_key=credential.provider_key,
+    )
 
 
 def place(credential: Credential) -> Context:
