@@ -13,7 +13,7 @@ from django.db.models import Max
 from credentials import asking
 from credentials.errors import CredentialBindFailed, CredentialExpired, CredentialNotFound, VaultUnreadable
 from credentials.models import Credential
-from credentials.vault import Context, vault
+from credentials.vault import Context, fingerprint, vault
 from integrationhub.core import tenant_version
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.ids import new_id, read_id
@@ -67,10 +67,7 @@ def bind_asked(*, tenant_id: UUID, body: Mapping[str, Any]) -> Credential:
 def get(*, tenant_id: UUID, credential_id: str) -> Credential:
     """Raises CredentialNotFound, also for a revoked credential and for another tenant's."""
     with tenant_scope(tenant_id):
-        credential = bound(tenant_id=tenant_id).filter(id=read_id(credential_id)).first()
-    if credential is None:
-        raise CredentialNotFound(f"There is no credential {credential_id[:64]!r}.", id=credential_id[:64])
-    return credential
+        return _found(bound(tenant_id=tenant_id), credential_id)
 
 
 def bound(*, tenant_id: UUID, provider_key: str | None = None) -> TenantQuerySet:
@@ -81,9 +78,11 @@ def bound(*, tenant_id: UUID, provider_key: str | None = None) -> TenantQuerySet
 
 def revoke(*, tenant_id: UUID, credential_id: str) -> None:
     """Wipe the secret for good and keep the record of it. Raises CredentialNotFound."""
-    credential = get(tenant_id=tenant_id, credential_id=credential_id)
-    credential.sealed, credential.key_id, credential.status = b"", "", Credential.Status.REVOKED
     with tenant_scope(tenant_id):
+        # Locked, since a rotation of the keys may be about to keep the secret elsewhere.
+        credential = _found(bound(tenant_id=tenant_id).select_for_update(), credential_id)
+        vault().discard(bytes(credential.sealed), _context(tenant_id, credential.id))
+        credential.sealed, credential.key_id, credential.status = b"", "", Credential.Status.REVOKED
         credential.save(update_fields=["sealed", "key_id", "status", "updated_at"])
         tenant_version.changed(tenant_id)
 
@@ -94,10 +93,10 @@ def in_use(*, tenant_id: UUID) -> dict[str, Credential]:
         return {row.provider_key: row for row in _in_use(tenant_id)}
 
 
-def opened(credential: Credential) -> dict[str, Any]:
+def opened(credential: Credential, deadline: Deadline | None = None) -> dict[str, Any]:
     """Its secrets, for the call that is about to be made with them.
 
-    Raises CredentialExpired, or VaultUnreadable where the stored bytes do not open.
+    Raises CredentialExpired, or VaultUnreadable where the stored bytes do not open, or not by the deadline.
     """
     if credential.is_expired(datetime.now(UTC)):
         raise CredentialExpired(
@@ -105,7 +104,7 @@ def opened(credential: Credential) -> dict[str, Any]:
             provider_key=credential.provider_key,
         )
     sealed = bytes(credential.sealed)
-    secrets: dict[str, Any] = json.loads(vault().open(sealed, _context(credential.tenant_id, credential.id)))
+    secrets: dict[str, Any] = json.loads(vault().open(sealed, _context(credential.tenant_id, credential.id), deadline))
     return secrets
 
 
@@ -137,6 +136,13 @@ def _note(credential: Credential, before: dict[str, Any], after: dict[str, Any],
                 **data,
             )
             tenant_version.changed(tenant_id)
+
+
+def _found(rows: TenantQuerySet, credential_id: str) -> Credential:
+    credential: Credential | None = rows.filter(id=read_id(credential_id)).first()
+    if credential is None:
+        raise CredentialNotFound(f"There is no credential {credential_id[:64]!r}.", id=credential_id[:64])
+    return credential
 
 
 def _in_use(tenant_id: UUID) -> TenantQuerySet:
@@ -174,6 +180,8 @@ def _verified(tenant_id: UUID, asked: asking.Asked) -> Credential.Verified:
 def _store(tenant_id: UUID, asked: asking.Asked, verified: Credential.Verified) -> Credential:
     plaintext = json.dumps(asked.secrets, sort_keys=True, separators=(",", ":")).encode()
     credential_id, key = new_id(), asked.adapter.key
+    context = _context(tenant_id, credential_id)
+    kept = vault().keep(plaintext, context)
     with tenant_scope(tenant_id):
         _wait_for_turn(tenant_id, key)
         versions = Credential.objects.for_tenant(tenant_id).filter(provider_key=key)
@@ -181,16 +189,16 @@ def _store(tenant_id: UUID, asked: asking.Asked, verified: Credential.Verified) 
         _in_use(tenant_id).filter(provider_key=key).update(
             status=Credential.Status.SUPERSEDED, updated_at=datetime.now(UTC)
         )
-        sealed = vault().seal(plaintext, _context(tenant_id, credential_id))
+        vault().claim(kept, context)
         tenant_version.changed(tenant_id)
         return Credential.objects.create(
             id=credential_id,
             tenant_id=tenant_id,
             provider_key=key,
-            sealed=sealed,
-            key_id=vault().key_id(sealed),
+            sealed=kept,
+            key_id=vault().key_id(kept),
             last4=_last4(asked),
-            fingerprint=vault().fingerprint(plaintext, tenant_id),
+            fingerprint=fingerprint(plaintext, tenant_id),
             version=latest + 1,
             verified=verified,
             expires_at=asked.expires_at,

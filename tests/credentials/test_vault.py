@@ -12,8 +12,9 @@ from pytest_django import Settings
 
 from credentials import binding
 from credentials.errors import VaultUnreadable
+from credentials.local_vault import LocalVault
 from credentials.models import Credential, TenantKey
-from credentials.vault import Context, LocalVault, vault
+from credentials.vault import Context, fingerprint, vault
 from integrationhub.core.tenancy import tenant_scope
 
 SECRETS = {"account": "AC1", "auth_token": "a-long-auth-token-1234"}
@@ -165,14 +166,14 @@ def test_processes_that_meet_a_tenant_at_once_agree_on_its_key(tenant: UUID) -> 
 
 
 def test_fingerprints_tell_secrets_apart_and_tenants_too(tenant: UUID) -> None:
-    mine = vault().fingerprint(b"secret", tenant)
-    assert mine == vault().fingerprint(b"secret", tenant)
-    assert len({mine, vault().fingerprint(b"Secret", tenant), vault().fingerprint(b"secret", uuid4())}) == 3
+    mine = fingerprint(b"secret", tenant)
+    assert mine == fingerprint(b"secret", tenant)
+    assert len({mine, fingerprint(b"Secret", tenant), fingerprint(b"secret", uuid4())}) == 3
 
 
 def test_a_data_key_does_not_print_itself(tenant: UUID) -> None:
     vault().seal(b"secret", place(tenant))
-    key = vault()._data_key(tenant)
+    key = vault()._data_keys.current(tenant)
     assert repr(key.secret) not in repr(key)
 
 
