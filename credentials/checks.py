@@ -13,8 +13,9 @@ from credentials.errors import VaultUnavailable, VaultUnreadable
 from credentials.hashicorp_diagnosis import Fault
 from credentials.models import TenantKey
 from credentials.sealed_field import columns
-from credentials.transit_keys import is_transit
-from credentials.vault import BACKENDS, vault
+from credentials.transit_keys import TransitKeys, is_transit
+from credentials.vault import BACKENDS
+from integrationhub.core import encryption_keys
 from integrationhub.core.checks import BEFORE_START
 from integrationhub.idempotency import sealing as answer_sealing
 from integrationhub.idempotency.models import AnswerKey
@@ -48,17 +49,16 @@ def vault_serves_us(databases: Sequence[str] | None = None, **_: Any) -> list[Ch
 @register(Tags.database, BEFORE_START)
 def no_key_was_removed(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Runs where the database may be asked: before every start, and by `manage.py check --database system`."""
-    if "system" not in (databases or ()) or not _is_migrated() or settings.VAULT_BACKEND not in BACKENDS:
+    if "system" not in (databases or ()) or not _is_migrated():
         return []
-    named = set(TenantKey.objects.using("system").values_list("kek_id", flat=True).distinct())
     try:
-        missing = vault().keys.missing(named) | vault().keys.missing(answer_sealing.named_keys())
+        known = encryption_keys.configured()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="credentials.E002")]
-    except VaultUnreadable as error:
-        # Away: `doctor` says so. A key that is not there at all is another matter.
-        missing = set() if isinstance(error, VaultUnavailable) else {kek_id for kek_id in named if is_transit(kek_id)}
-    return _errors("credentials.E003", (_removed(kek_id) for kek_id in sorted(missing)))
+    named = set(TenantKey.objects.using("system").values_list("kek_id", flat=True).distinct())
+    versions = {kek_id for kek_id in named if is_transit(kek_id)}
+    missing = (named | answer_sealing.named_keys()) - versions - known.keys()
+    return _errors("credentials.E003", (_removed(kek_id) for kek_id in sorted(missing | _not_decrypted(versions))))
 
 
 @register(Tags.database, BEFORE_START)
@@ -77,6 +77,18 @@ def no_data_key_is_lost(databases: Sequence[str] | None = None, **_: Any) -> lis
             if count
         ),
     )
+
+
+def _not_decrypted(versions: set[str]) -> set[str]:
+    """Those versions of Transit's key by which the vault does not decrypt."""
+    if not versions or settings.VAULT_BACKEND != "vault":
+        return versions
+    try:
+        return TransitKeys(hashicorp_client.client()).missing(versions)
+    except VaultUnavailable:
+        return set()  # `doctor` says that it is away.
+    except VaultUnreadable:
+        return versions  # There is no such key at all.
 
 
 def _removed(kek_id: str) -> Fault:

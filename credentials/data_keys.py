@@ -1,6 +1,6 @@
 """The tenants' data keys: made at first use, wrapped before they are stored, and remembered unwrapped for minutes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -37,10 +37,6 @@ class Wrapper(Protocol):
     def unwrap(self, rows: Sequence[TenantKey]) -> list[DataKey]:
         """Raises VaultUnreadable where one of them does not open."""
 
-    def missing(self, kek_ids: Iterable[str]) -> set[str]:
-        """Those of the key-encryption keys that are not to be had any more. Raises VaultUnavailable, and
-        ImproperlyConfigured."""
-
 
 class LocalKeys:
     """Wraps under the key-encryption keys of the settings."""
@@ -53,9 +49,6 @@ class LocalKeys:
 
     def unwrap(self, rows: Sequence[TenantKey]) -> list[DataKey]:
         return [DataKey(row.id, row.tenant_id, self._secret(row)) for row in rows]
-
-    def missing(self, kek_ids: Iterable[str]) -> set[str]:
-        return set(kek_ids) - encryption_keys.configured().keys()
 
     def _secret(self, row: TenantKey) -> bytes:
         try:

@@ -4,7 +4,7 @@ https://openbao.org/api-docs/secret/transit/
 """
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -40,15 +40,11 @@ class TransitKeys:
             opened[row.id] = DataKey(row.id, row.tenant_id, base64.b64decode(result["plaintext"]))
         return [opened[row.id] for row in rows]
 
-    def missing(self, kek_ids: Iterable[str]) -> set[str]:
-        known = {kek_id for kek_id in kek_ids if is_transit(kek_id)}
-        lost = self._local.missing(set(kek_ids) - known)
-        if not known:
-            return lost
+    def missing(self, versions: set[str]) -> set[str]:
+        """Those by which the vault does not decrypt any more. Raises VaultUnreadable where it has no such key."""
         key = self._key()
         oldest = int(key["min_decryption_version"])
-        there = {_id(int(version)) for version in key["keys"] if int(version) >= oldest}
-        return lost | (known - there)
+        return versions - {_id(int(version)) for version in key["keys"] if int(version) >= oldest}
 
     def _key(self) -> dict[str, Any]:
         found: dict[str, Any] = self._client.call(

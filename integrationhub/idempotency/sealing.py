@@ -66,7 +66,10 @@ def rewrap() -> int:
     """Wrap every key that is not under the current key-encryption key anew; returns how many. Safe to do at once."""
     done = 0
     for row in AnswerKey.objects.using("system").exclude(kek_id=encryption_keys.current_id()):
-        wrapped, kek_id = encryption_keys.wrap(_unwrapped(row).secret, _place(row.id))
+        try:
+            wrapped, kek_id = encryption_keys.wrap(_unwrapped(row).secret, _place(row.id))
+        except KeyUnusable:
+            continue  # The check of removed keys names it.
         same = AnswerKey.objects.using("system").filter(id=row.id, kek_id=row.kek_id)
         done += same.update(wrapped=wrapped, kek_id=kek_id)
     return done

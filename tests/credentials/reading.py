@@ -19,6 +19,7 @@ from credentials.models import Credential
 START = ("-c", "import django; django.setup(); from tests.credentials import reading; reading.main()")
 # As long as an execution may go on with what it read when it began.
 HELD_SECONDS = 20.0
+PAUSE_SECONDS = 0.01
 
 
 class Reader:
@@ -32,7 +33,7 @@ class Reader:
 
     def run(self) -> None:
         held: deque[tuple[float, Credential]] = deque()
-        while not self.is_stopped.is_set():
+        while not self.is_stopped.wait(PAUSE_SECONDS):
             [credential] = binding.in_use(tenant_id=random.choice(self.tenants)).values()  # noqa: S311 - any of them
             self._open(credential)
             held.append((time.monotonic() + HELD_SECONDS, credential))

@@ -138,6 +138,13 @@ def test_a_vault_that_rows_still_need_is_named(bao: OpenBao, settings: Settings,
     assert "Set VAULT_BACKEND=vault" in told_by_doctor()
 
 
+def test_a_vault_that_is_away_hides_no_removed_key(bao: OpenBao, settings: Settings, tenant: UUID) -> None:
+    binding.bind(tenant_id=tenant, provider_key="quiet_sms", secrets={"api_key": "a-key"})
+    settings.VAULT_ADDR = "http://127.0.0.1:1"
+    settings.KEY_ENCRYPTION_KEYS = ["k9:" + settings.KEY_ENCRYPTION_KEYS[0].partition(":")[2]]
+    assert "KEY_ENCRYPTION_KEYS lacks the key 'k1'" in told_by_doctor()
+
+
 def test_doctor_examines_it(bao: OpenBao, settings: Settings) -> None:
     settings.VAULT_ADDR = "http://127.0.0.1:1"
     [fault] = doctor.EXAMINATIONS["vault and its keys"]()
