@@ -126,7 +126,7 @@ def forget_unused(still_needed: timedelta) -> int:
     with connections["system"].cursor() as cursor:
         cursor.execute(f"UPDATE {keys} SET unused_since = NULL WHERE unused_since IS NOT NULL AND {is_named}")
         cursor.execute(
-            f"DELETE FROM {keys} WHERE unused_since < now() - make_interval(secs => %s) AND NOT {is_named}",
+            f"DELETE FROM {keys} WHERE unused_since < now() - make_interval(secs => %s)",
             [still_needed.total_seconds()],
         )
         deleted = int(cursor.rowcount)

@@ -84,4 +84,4 @@ def place(context: Context) -> bytes:
 
 
 def _additional(context: Context, key: UUID) -> bytes:
-    return VALUE + place(context) + named(str(key))
+    return VALUE + named(str(context.tenant_id), context.table, str(context.row_id), context.field, str(key))

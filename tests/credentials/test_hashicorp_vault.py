@@ -256,6 +256,17 @@ def test_an_entry_copied_over_another_inside_the_vault_does_not_open(bao: OpenBa
         revealed(tenant)
 
 
+def test_an_entry_of_the_same_row_under_another_pointer_does_not_open(bao: OpenBao, tenant: UUID) -> None:
+    place = Context(tenant, "a", UUID(int=1), "b")
+    vault().keep(b"old", place)
+    kept = vault().keep(b"new", place)
+    older, newer = sorted(entries_of(bao, tenant))
+    kv = bao.root.secrets.kv.v2
+    kv.create_or_update_secret(newer, kv.read_secret_version(older, raise_on_deleted_version=True)["data"]["data"])
+    with pytest.raises(VaultUnreadable, match="moved or changed"):
+        vault().open(kept, place)
+
+
 @pytest.mark.parametrize("entry", [{"sealed": "no base64!"}, {"colour": "red"}, {"sealed": ""}, {"sealed": None}])
 def test_an_entry_that_is_none_of_ours_does_not_open(bao: OpenBao, tenant: UUID, entry: dict[str, Any]) -> None:
     bound(tenant)

@@ -101,6 +101,18 @@ def test_what_was_read_before_a_rotation_opens_after_it(tenant: UUID, new_key: A
     assert binding.opened(read_before) == SECRETS
 
 
+def test_two_rotations_in_a_row_take_retired_keys_along(tenant: UUID, new_key: Any, settings: Settings) -> None:
+    read_before = bound(tenant)
+    new_key()
+    rotate()
+    k3 = f"k3:{base64.b64encode(os.urandom(32)).decode()}"
+    settings.KEY_ENCRYPTION_KEYS = [k3, *settings.KEY_ENCRYPTION_KEYS]
+    rotate()
+    settings.KEY_ENCRYPTION_KEYS = [k3]
+    a_new_process()
+    assert binding.opened(read_before) == SECRETS
+
+
 def test_a_process_that_remembers_the_old_key_reads_and_writes(tenant: UUID, new_key: Any) -> None:
     bound(tenant)
     new_key()

@@ -1,5 +1,6 @@
 """`manage.py rotate_keys` where a vault keeps the secrets, and the way there from the local one."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -106,6 +107,27 @@ def test_a_revocation_during_a_rotation_leaves_no_entry(
     hashicorp_vault.sweep()
     assert entries_of(bao, tenant) == []
     assert bytes(Credential.objects.using("system").get().sealed) == b""
+
+
+def test_a_rotation_waits_for_a_revocation_under_way(
+    bao: OpenBao, tenant: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credential = bound(tenant)
+    bao.root.secrets.transit.rotate_key("integration-hub")
+    discard, rotation = hashicorp_vault.HashicorpVault.discard, threading.Thread(target=rotate)
+
+    def with_a_rotation_beside_it(*args: Any, **kwargs: Any) -> None:
+        monkeypatch.setattr(hashicorp_vault.HashicorpVault, "discard", discard)
+        rotation.start()
+        rotation.join(1.0)
+        discard(*args, **kwargs)
+
+    monkeypatch.setattr(hashicorp_vault.HashicorpVault, "discard", with_a_rotation_beside_it)
+    binding.revoke(tenant_id=tenant, credential_id=str(credential.id))
+    rotation.join()
+    Leftover.objects.using("system").update(due_at=datetime.now(UTC) - timedelta(seconds=1))
+    hashicorp_vault.sweep()
+    assert entries_of(bao, tenant) == []
 
 
 def _needed() -> set[str]:

@@ -10,7 +10,8 @@ from pytest_django import Settings
 
 from credentials import binding
 from credentials.errors import VaultUnreadable
-from credentials.models import Credential
+from credentials.models import Credential, TenantKey
+from credentials.vault import fresh_vault
 from integrationhub.core.tenancy import tenant_scope
 from tests.credentials.openbao import OpenBao, a_new_process
 
@@ -135,6 +136,8 @@ def test_a_wrapped_key_of_another_tenant(tenant: UUID) -> None:
     a_new_process()
     with pytest.raises(VaultUnreadable):
         binding.opened(credential)
+    with pytest.raises(VaultUnreadable):
+        fresh_vault().keys.unwrap([TenantKey.objects.using("system").get(tenant_id=tenant)])
 
 
 def test_nothing_was_wrong_to_begin_with(tenant: UUID) -> None:

@@ -6,14 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections, transaction
 from pytest_django import Settings
 
-from credentials import binding
+from credentials import binding, sealing
 from credentials.errors import VaultUnreadable
 from credentials.local_vault import LocalVault
 from credentials.models import Credential, TenantKey
+from credentials.sealing import DataKey
 from credentials.vault import Context, fingerprint, vault
 from integrationhub.core.tenancy import tenant_scope
 
@@ -59,6 +61,25 @@ def test_places_whose_names_run_together_are_still_two_places(tenant: UUID) -> N
     sealed = vault().seal(b"secret", place(tenant, table=f"a{one}", row_id=two, field=""))
     with pytest.raises(VaultUnreadable):
         vault().open(sealed, place(tenant, table="a", row_id=one, field=str(two)))
+
+
+def test_the_same_secret_key_under_another_id_does_not_open_it(tenant: UUID) -> None:
+    one, other = (DataKey(UUID(int=number), tenant, b"k" * 32) for number in (1, 2))
+    sealed = sealing.seal(one, b"secret", place(tenant))
+    assert sealing.unseal(one, sealed, place(tenant)) == b"secret"
+    with pytest.raises(VaultUnreadable):
+        sealing.unseal(other, sealed, place(tenant))
+
+
+def test_what_another_format_would_seal_for_the_same_place_does_not_open(tenant: UUID) -> None:
+    key, nonce = DataKey(UUID(int=1), tenant, b"k" * 32), bytes(12)
+    bound = sealing._additional(place(tenant), key.id)
+    ours, theirs = (AESGCM(key.secret).encrypt(nonce, b"secret", data) for data in (bound, b"\x09" + bound[1:]))
+    head = sealing.VALUE + key.id.bytes + nonce
+    assert bound[:1] == sealing.VALUE
+    assert sealing.unseal(key, head + ours, place(tenant)) == b"secret"
+    with pytest.raises(VaultUnreadable):
+        sealing.unseal(key, head + theirs, place(tenant))
 
 
 def test_every_flipped_bit_is_noticed(tenant: UUID) -> None:
