@@ -19,8 +19,8 @@ from integrationhub.core.deadline import Deadline
 from integrationhub.core.outbound import OutboundError, deployment_client, session_over
 from integrationhub.core.tenancy import let_go_of_connection
 
-# Over all that one value needs of the vault; a rotation asks for hundreds of keys at once.
-SECONDS, BATCH_SECONDS = 1.5, 10.0
+# Over all that one value needs of the vault.
+SECONDS = 1.5
 # After a call that brought no answer nobody waits for the next one.
 PAUSE_SECONDS = 5.0
 
@@ -49,12 +49,12 @@ class HashicorpClient:
         finally:
             _deadline.reset(token)
 
-    def call(self, ask: Callable[[hvac.Client], T]) -> T:
-        """Raises RuntimeError inside a transaction: none is held while another host is waited for."""
+    def call(self, ask: Callable[[hvac.Client], T], *, seconds: float = SECONDS) -> T:
+        """It takes so long at most, unless a block around it says otherwise. Raises RuntimeError inside a transaction: none is held while another host is waited for."""
         if any(connection.in_atomic_block for connection in connections.all(initialized_only=True)):
             raise RuntimeError("The vault was asked inside a transaction.")
         let_go_of_connection()
-        deadline = _deadline.get() or Deadline.after(SECONDS)
+        deadline = _deadline.get() or Deadline.after(seconds)
         if time.monotonic() < self._away_until or not deadline.remaining():
             raise VaultUnavailable("The vault does not answer.", reason="vault_away")
         try:

@@ -63,6 +63,13 @@ def test_places_whose_names_run_together_are_still_two_places(tenant: UUID) -> N
         vault().open(sealed, place(tenant, table="a", row_id=one, field=str(two)))
 
 
+def test_the_same_key_does_not_open_it_for_another_tenant(tenant: UUID) -> None:
+    key = DataKey(UUID(int=1), tenant, b"k" * 32)
+    sealed = sealing.seal(key, b"secret", place(tenant))
+    with pytest.raises(VaultUnreadable):
+        sealing.unseal(key, sealed, place(uuid4()))
+
+
 def test_the_same_secret_key_under_another_id_does_not_open_it(tenant: UUID) -> None:
     one, other = (DataKey(UUID(int=number), tenant, b"k" * 32) for number in (1, 2))
     sealed = sealing.seal(one, b"secret", place(tenant))
