@@ -50,7 +50,10 @@ class HashicorpClient:
             _deadline.reset(token)
 
     def call(self, ask: Callable[[hvac.Client], T], *, seconds: float = SECONDS) -> T:
-        """It takes so long at most, unless a block around it says otherwise. Raises RuntimeError inside a transaction: none is held while another host is waited for."""
+        """It takes so long at most, unless a block around it says otherwise.
+
+        Raises RuntimeError inside a transaction: none is held while another host is waited for.
+        """
         if any(connection.in_atomic_block for connection in connections.all(initialized_only=True)):
             raise RuntimeError("The vault was asked inside a transaction.")
         let_go_of_connection()

@@ -121,10 +121,10 @@ def test_a_revocation_while_the_vault_is_away_is_made_good(bao: OpenBao, tenant:
 def test_a_transaction_that_fails_after_the_vault_took_it_leaves_nothing(
     bao: OpenBao, tenant: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_room(**_: Any) -> None:
+    def no_room(*_: Any, **__: Any) -> None:
         raise IntegrityError("no room")
 
-    monkeypatch.setattr(Credential.objects, "create", no_room)
+    monkeypatch.setattr(Credential, "save", no_room)
     with pytest.raises(IntegrityError):
         bound(tenant)
     assert len(entries_of(bao, tenant)) == 1

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from credentials import binding
 from credentials.errors import VaultUnreadable
 from credentials.models import Credential, TenantKey
-from credentials.vault import fresh_vault
+from credentials.vault import Context, fresh_vault, vault
 from integrationhub.core.tenancy import tenant_scope
 from tests.credentials.openbao import OpenBao, a_new_process
 
@@ -64,13 +64,16 @@ def test_the_row_under_the_others_id(tenant: UUID) -> None:
     assert_closed(tenant)
 
 
-@pytest.mark.parametrize("place", ["field", "table"])
-def test_the_field_or_the_table(tenant: UUID, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("moved", [{"field": "another"}, {"table": "another"}])
+def test_the_field_or_the_table(tenant: UUID, moved: dict[str, str]) -> None:
     """The column and the table are names of the code: moved is what is read under another one."""
-    read_once(bound(tenant))
-    named = binding._context
-    monkeypatch.setattr(binding, "_context", lambda *row: replace(named(*row), **{place: "another"}))
-    assert_closed(tenant)
+    credential = bound(tenant)
+    place = Context(tenant, "credentials_credential", credential.id, "sealed")
+    assert b"auth_token" in vault().open(bytes(credential.sealed), place)
+    for _ in range(2):
+        with pytest.raises(VaultUnreadable):
+            vault().open(bytes(credential.sealed), replace(place, **moved))
+        a_new_process()
 
 
 def test_the_version_of_the_credential(tenant: UUID) -> None:
