@@ -11,6 +11,7 @@ from credentials.errors import CredentialNotFound
 from credentials.models import Credential
 from credentials.vault import vault
 from integrationhub.core import tenant_version
+from integrationhub.core.deadline import Deadline
 from integrationhub.core.ids import read_id
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
 
@@ -74,12 +75,13 @@ def in_use(*, tenant_id: UUID) -> dict[str, Credential]:
         return {row.provider_key: row for row in versions.in_use(tenant_id)}
 
 
-def opened(credential: Credential) -> dict[str, Any]:
+def opened(credential: Credential, deadline: Deadline | None = None) -> dict[str, Any]:
     """Its secrets, for the call that is about to be made with them.
 
-    Raises CredentialExpired, or VaultUnreadable where the stored bytes do not open.
+    Raises CredentialExpired, or VaultUnreadable where the stored bytes do not open, or not by the deadline.
     """
     if credential.is_expired(datetime.now(UTC)):
         raise versions.expired(credential)
-    secrets: dict[str, Any] = json.loads(vault().open(bytes(credential.sealed), versions.place(credential)))
+    sealed = bytes(credential.sealed)
+    secrets: dict[str, Any] = json.loads(vault().open(sealed, versions.place(credential), deadline))
     return secrets

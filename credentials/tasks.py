@@ -1,6 +1,6 @@
 from celery import shared_task
 
-from credentials import expiring, rotating
+from credentials import expiring, hashicorp_vault, rotating
 
 
 @shared_task
@@ -11,3 +11,8 @@ def tell_expiry(**_: object) -> None:
 @shared_task
 def wipe_abandoned_rotations(**_: object) -> None:
     rotating.wipe_abandoned()
+
+
+@shared_task
+def sweep_the_vault(**_: object) -> None:
+    hashicorp_vault.sweep()

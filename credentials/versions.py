@@ -15,7 +15,7 @@ from django.db.models import Max
 from credentials.asking import Asked
 from credentials.errors import CredentialBindFailed, CredentialExpired, VaultUnreadable
 from credentials.models import Credential
-from credentials.vault import Context, vault
+from credentials.vault import Context, fingerprint, vault
 from integrationhub.core import tenant_version
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import TenantQuerySet
@@ -69,9 +69,9 @@ def sealed(tenant_id: UUID, asked: Asked, verified: Verified) -> Credential:
         expires_at=asked.expires_at,
     )
     try:
-        credential.sealed = vault().seal(plaintext, place(credential))
+        credential.sealed = vault().keep(plaintext, place(credential))
         credential.key_id = vault().key_id(credential.sealed)
-        credential.fingerprint = vault().fingerprint(plaintext, tenant_id)
+        credential.fingerprint = fingerprint(plaintext, tenant_id)
     except VaultUnreadable as error:
         raise CredentialBindFailed(
             f"The vault cannot seal this tenant's secrets at present; {asked.otherwise}.",
@@ -84,6 +84,7 @@ def sealed(tenant_id: UUID, asked: Asked, verified: Verified) -> Credential:
 def add(credential: Credential, status: Credential.Status) -> None:
     latest = of(credential.tenant_id, credential.provider_key).aggregate(latest=Max("version"))["latest"]
     credential.version, credential.status = (latest or 0) + 1, status
+    vault().claim(bytes(credential.sealed), place(credential))
     credential.save(force_insert=True)
 
 
@@ -109,6 +110,9 @@ def put_in_use(credential: Credential, *, watched: bool, **changes: Any) -> Cred
 
 def wipe(rows: TenantQuerySet, status: Credential.Status = Status.REVOKED) -> None:
     """Their secrets are gone for good; the records stay."""
+    # Locked, since a rotation of the keys may be about to keep a secret elsewhere.
+    for credential in rows.select_for_update().exclude(sealed=b""):
+        vault().discard(bytes(credential.sealed), place(credential))
     rows.update(sealed=b"", key_id="", status=status, watched_until=None, updated_at=datetime.now(UTC))
 
 

@@ -229,7 +229,7 @@ def _attempt(run: Run, step: Step, *, opened: bool) -> Receipt | HubError:
 def _called(run: Run, step: Step, attempt: Attempt) -> Receipt | HubError:
     """Secrets are opened here, for this one call."""
     try:
-        secrets = binding.opened(step.credential) if step.credential else {}
+        secrets = binding.opened(step.credential, run.deadline) if step.credential else {}
     except (CredentialExpired, VaultUnreadable) as error:
         # It ended since the chain was made, or does not open; nothing was sent, so another provider may.
         return Next(error.message, reason="credential_unusable", entry=error.entry)

@@ -144,8 +144,8 @@ def test_a_planned_provider_takes_no_credential(tenant: UUID) -> None:
 def test_a_vault_that_cannot_seal_is_a_failed_binding_to_try_again(tenant: UUID, settings: Settings) -> None:
     with connections["owner"].cursor() as cursor:
         cursor.execute(
-            """INSERT INTO credentials_tenantkey (id, tenant_id, wrapped, kek_id, created_at)
-               VALUES (%s, %s, %s, %s, now())""",
+            """INSERT INTO credentials_tenantkey (id, tenant_id, wrapped, kek_id, first_kek_id, created_at)
+               VALUES (%s, %s, %s, %s, 'k1', now())""",
             [uuid4(), tenant, b"\x01" + bytes(60), "a-key-that-was-removed"],
         )
     with pytest.raises(CredentialBindFailed) as caught:

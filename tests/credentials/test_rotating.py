@@ -120,10 +120,10 @@ def test_a_provider_that_cannot_be_asked_is_to_be_asked_again(api: Api, first: s
     assert rotate(api, first).json()["version"] == 3
 
 
-def test_a_vault_that_cannot_seal_changes_nothing(api: Api, first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vault_that_cannot_seal_changes_nothing(api: Api, first: str) -> None:
     with connections["owner"].cursor() as cursor:
         cursor.execute("UPDATE credentials_tenantkey SET kek_id = 'a-key-that-was-removed'")
-    monkeypatch.setitem(vault.BACKENDS, "local", vault.LocalVault)
+    vault.forget()
     body = rotate(api, first).json()
     assert (body["code"], body["retryable"], body["details"]["reason"]) == (BIND_FAILED, True, "vault_unavailable")
     assert kept(api) == [(1, "active", True)]
