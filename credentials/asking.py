@@ -17,33 +17,47 @@ from providers.schema_faults import Fault
 
 # The reference spells it `providerId`; a key is taken there too.
 PROVIDER_NAMES = ("provider_key", "provider_id", "providerId")
+_WHAT: dict[str, Any] = {
+    "credentials": {"type": "object", "description": "an object that fits the adapter's credential_schema"},
+    "expires_at": {"type": ["string", "null"], "description": "a time still to come, RFC 3339 with its zone"},
+    "verify": {"type": "boolean", "default": True, "description": "ask the provider first, where it can be asked"},
+}
 BIND_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "properties": {
-        **{name: {"type": "string", "minLength": 1, "maxLength": 64} for name in PROVIDER_NAMES},
-        "credentials": {"type": "object", "description": "an object that fits the adapter's credential_schema"},
-        "expires_at": {"type": ["string", "null"], "description": "a time still to come, RFC 3339 with its zone"},
-        "verify": {"type": "boolean", "default": True, "description": "ask the provider first, where it can be asked"},
-    },
+    "properties": {**{name: {"type": "string", "minLength": 1, "maxLength": 64} for name in PROVIDER_NAMES}, **_WHAT},
     "required": ["credentials"],
     "additionalProperties": False,
 }
-_BODY = schema_faults.compiled(BIND_SCHEMA)
+ROTATE_SCHEMA: dict[str, Any] = {**BIND_SCHEMA, "properties": _WHAT}
+_BIND, _ROTATE = schema_faults.compiled(BIND_SCHEMA), schema_faults.compiled(ROTATE_SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
+    """`otherwise` is what a failure leaves, for its message."""
+
     adapter: type[Adapter]
     secrets: Mapping[str, Any] = field(repr=False)
     expires_at: datetime | None
     verify: bool
+    otherwise: str
 
 
 def read(body: Mapping[str, Any]) -> Asked:
     """Raises CredentialBindFailed, which names every field at fault, the provider among them."""
-    faults = [*_provider_faults(body), *schema_faults.faults(_BODY, body)]
+    faults = [*_provider_faults(body), *schema_faults.faults(_BIND, body)]
+    is_named = not any(fault["field"] in PROVIDER_NAMES for fault in faults)
+    return _read(_adapter(body, faults) if is_named else None, body, faults, "nothing was stored")
+
+
+def read_rotation(provider_key: str, body: Mapping[str, Any]) -> Asked:
+    """The same for the next version of a provider's credential."""
+    faults = schema_faults.faults(_ROTATE, body)
+    return _read(_adapter({"provider_key": provider_key}, faults), body, faults, "the version in use goes on")
+
+
+def _read(adapter: type[Adapter] | None, body: Mapping[str, Any], faults: list[Fault], otherwise: str) -> Asked:
     expires_at = _expiry(body.get("expires_at"), faults)
-    adapter = None if any(fault["field"] in PROVIDER_NAMES for fault in faults) else _adapter(body, faults)
     if adapter and isinstance(body.get("credentials"), dict):
         needed = schema_faults.compiled(adapter.credential_schema or {})
         faults += schema_faults.faults(needed, body["credentials"], at="credentials")
@@ -52,7 +66,7 @@ def read(body: Mapping[str, Any]) -> Asked:
         raise CredentialBindFailed(
             f"Nothing was stored: see details.fields ({names}).", reason="invalid_fields", fields=faults[:100]
         )
-    return Asked(adapter, body["credentials"], expires_at, body.get("verify", True))
+    return Asked(adapter, body["credentials"], expires_at, body.get("verify", True), otherwise)
 
 
 def _provider_faults(body: Mapping[str, Any]) -> list[Fault]:

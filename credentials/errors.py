@@ -1,5 +1,7 @@
 """What can go wrong with a tenant's secrets."""
 
+from typing import Any
+
 from integrationhub.core import catalogue
 from integrationhub.core.errors import HubError
 
@@ -26,6 +28,13 @@ class VaultUnreadable(HubError):
     """A sealed value does not open: it was moved or changed, or its key is gone. Trying again will not help."""
 
     entry = catalogue.EXECUTION_FAILED
+    is_passing = False
 
-    def __init__(self, message: str, *, reason: str) -> None:
-        super().__init__(message, retryable=False, reason=reason)
+    def __init__(self, message: str, *, reason: str, **details: Any) -> None:
+        super().__init__(message, retryable=self.is_passing, reason=reason, **details)
+
+
+class VaultUnavailable(VaultUnreadable):
+    """The vault is away, sealed, too slow, or refuses us: nothing is known of the value, and later it may open."""
+
+    is_passing = True

@@ -45,6 +45,16 @@ class CredentialRow(serializers.ModelSerializer):
         ]
 
 
+class VerifiedCredential(CredentialRow):
+    """The credential after its provider was asked, and why it was refused, if it was."""
+
+    upstream_reason = serializers.CharField(read_only=True, allow_null=True)
+    upstream_status = serializers.IntegerField(read_only=True, allow_null=True)
+
+    class Meta(CredentialRow.Meta):
+        fields = [*CredentialRow.Meta.fields, "upstream_reason", "upstream_status"]
+
+
 class CredentialList(PageShape):
     data = CredentialRow(many=True)  # type: ignore[assignment]  # The stubs know `data` as the result alone.
 

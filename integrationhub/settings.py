@@ -204,6 +204,15 @@ CELERY_TASK_DEFAULT_EXCHANGE = CELERY_TASK_DEFAULT_ROUTING_KEY = "maint"
 VAULT_BACKEND = env.str("VAULT_BACKEND", "local")
 KEY_ENCRYPTION_KEYS = env.list("KEY_ENCRYPTION_KEYS", default=[])
 
+VAULT_ADDR = env.str("VAULT_ADDR", "").rstrip("/")
+VAULT_TOKEN = env.str("VAULT_TOKEN", "")
+VAULT_TOKEN_FILE = env.str("VAULT_TOKEN_FILE", "")
+VAULT_NAMESPACE = env.str("VAULT_NAMESPACE", "")
+VAULT_TRANSIT_MOUNT = env.str("VAULT_TRANSIT_MOUNT", "transit").strip("/")
+VAULT_TRANSIT_KEY = env.str("VAULT_TRANSIT_KEY", "integration-hub")
+VAULT_KV_MOUNT = env.str("VAULT_KV_MOUNT", "secret").strip("/")
+VAULT_KV_PREFIX = env.str("VAULT_KV_PREFIX", "integration-hub").strip("/")
+
 # --- Providers ---
 
 ADAPTER_MODULES = ["providers.adapters"]

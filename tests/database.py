@@ -8,9 +8,9 @@ from django.db import connections
 
 
 @contextmanager
-def refused_by_the_database(right: str) -> Iterator[None]:
-    """The tenants' role may not do this for a while: `INSERT ON outbox_event`."""
-    role = settings.DATABASES["default"]["USER"]
+def refused_by_the_database(right: str, alias: str = "default") -> Iterator[None]:
+    """This role, the tenants' unless told otherwise, may not do this for a while: `INSERT ON outbox_event`."""
+    role = settings.DATABASES[alias]["USER"]
     with connections["owner"].cursor() as cursor:
         cursor.execute(f'REVOKE {right} FROM "{role}"')
         try:

@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 from django.db import DatabaseError
 
-from credentials import binding
+from credentials import binding, refusals
 from credentials.errors import CredentialExpired, VaultUnreadable
 from credentials.models import Credential
 from integrationhub.audit import trail
@@ -232,7 +232,7 @@ def _attempt(run: Run, step: Step, *, opened: bool) -> Receipt | HubError:
 def _called(run: Run, step: Step, attempt: Attempt) -> Receipt | HubError:
     """Secrets are opened here, for this one call."""
     try:
-        secrets = binding.opened(step.credential) if step.credential else {}
+        secrets = binding.opened(step.credential, run.deadline) if step.credential else {}
     except (CredentialExpired, VaultUnreadable) as error:
         # It ended since the chain was made, or does not open; nothing was sent, so another provider may.
         return Next(error.message, reason="credential_unusable", entry=error.entry)
@@ -271,9 +271,9 @@ def _call(run: Run, step: Step, attempt: Attempt | None = None, secrets: JSONObj
 def _note_credential(run: Run, credential: Credential, verdict: Receipt | HubError) -> None:
     """A refused credential is shown to its owner even when a later provider saves the execution."""
     if isinstance(verdict, ProviderError) and verdict.credential_refused:
-        run.notes.append(partial(binding.mark_failing, credential, reason=verdict.reason))
+        run.notes.append(partial(refusals.mark_failing, credential, reason=verdict.reason))
     elif isinstance(verdict, Receipt) and credential.failing_since:
-        run.notes.append(partial(binding.mark_working, credential))
+        run.notes.append(partial(refusals.mark_working, credential))
 
 
 def _tell_of_block(run: Run, step: Step) -> None:

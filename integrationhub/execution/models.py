@@ -1,6 +1,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from credentials.sealed_field import SealedField
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import TenantOwned
 
@@ -40,8 +41,10 @@ class Execution(TenantOwned):
     mode = models.CharField(max_length=10, choices=Mode)
     status = models.CharField(max_length=10, choices=Status)
     options = models.JSONField(default=dict)
-    sealed_payload = models.BinaryField(
-        null=True, help_text="Of a queued or dead execution only; gone once it has run, or a week after it died."
+    sealed_payload = SealedField(
+        rows="(status IN ('queued', 'running') OR dead_at IS NOT NULL)",
+        null=True,
+        help_text="Of a queued or dead execution only; gone once it has run, or a week after it died.",
     )
     quota_period = models.DateField(null=True, help_text="The month whose quota it took a unit of; empty for sandbox.")
     provider_key = models.CharField(max_length=64, blank=True, help_text="Who delivered.")

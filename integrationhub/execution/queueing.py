@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from django.db.models.functions import Now
 
+from credentials.errors import VaultUnavailable
 from credentials.vault import Context, vault
 from integrationhub.core.errors import HubError
 from integrationhub.core.representation import HubJSONRenderer
@@ -55,8 +56,8 @@ def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
         try:
             run = _run(execution)
             step = executor.first_step(run)
-        except errors.AllProvidersFailed as refusal:
-            # Every circuit is open. Who asked for it to be done later can wait for a provider to come back.
+        except (errors.AllProvidersFailed, VaultUnavailable) as refusal:
+            # Every circuit is open, or the payload cannot be opened now. Who asked for it later can wait.
             _wait(execution, refusal)
             return
         except HubError as refusal:
@@ -73,7 +74,7 @@ def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
             log.info("A queued execution ended.")
 
 
-def _wait(execution: Execution, refusal: errors.AllProvidersFailed) -> None:
+def _wait(execution: Execution, refusal: HubError) -> None:
     if datetime.now(UTC) - execution.created_at > LONGEST_WAIT:
         # An operator who mends what kept its providers away can have it sent after all.
         bury(execution, refusal)
@@ -128,4 +129,4 @@ def _order(execution: Execution) -> Order:
 
 
 def _context(execution: Execution) -> Context:
-    return Context(execution.tenant_id, Execution._meta.db_table, execution.id, "payload")
+    return Context(execution.tenant_id, Execution._meta.db_table, execution.id, "sealed_payload")

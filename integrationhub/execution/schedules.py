@@ -16,9 +16,12 @@ class Schedule:
 SCHEDULES = (
     Schedule("Settle executions left behind", "integrationhub.execution.tasks.settle_executions", 10, "seconds"),
     Schedule("Make the partitions of the months ahead", "integrationhub.execution.tasks.make_partitions", 1, "days"),
+    Schedule("Delete what the vault keeps for no row", "credentials.tasks.sweep_the_vault", 60, "seconds"),
     Schedule("Forget stored answers after a day", "integrationhub.execution.tasks.forget_old_answers", 1, "hours"),
     Schedule("Forget dead payloads after a week", "integrationhub.execution.tasks.forget_dead_payloads", 1, "hours"),
     Schedule("Forget events after ninety days", "integrationhub.execution.tasks.forget_old_events", 1, "days"),
+    Schedule("Tell of credentials that expire", "credentials.tasks.tell_expiry", 1, "hours"),
+    Schedule("Wipe rotations left behind", "credentials.tasks.wipe_abandoned_rotations", 10, "minutes"),
 )
 
 

@@ -10,13 +10,12 @@ from datetime import timedelta
 from typing import Any, Self
 from uuid import UUID
 
-from cryptography.fernet import InvalidToken
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from integrationhub.core.errors import InvalidRequest, Unexpected
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import call_in_scope, run_in_scope, tenant_scope
-from integrationhub.idempotency.sealing import seal, unseal
+from integrationhub.idempotency.sealing import Unopened, seal, unseal
 
 LIFETIME = timedelta(hours=24)
 # A request that is no execution answers within this time or has died with its process.
@@ -166,7 +165,7 @@ def _opened(key: Key, sealed: bytes) -> Answer:
     """An answer that no configured key opens, or that was moved here from another row, is never acted on again."""
     try:
         record = json.loads(unseal(sealed))
-    except InvalidToken:
+    except Unopened:
         record = {"scope": None}
     if record["scope"] != [str(key.tenant_id), key.path, key.value]:
         raise Unexpected("The stored answer of this Idempotency-Key can't be opened. Nothing was done a second time.")

@@ -145,6 +145,7 @@ GUIDE: dict[Entry, Advice] = {
         _("A member of credentials is missing or malformed: the adapter's credential_schema says what it needs."),
         _("The provider refused the credential when it was tried."),
         _("The vault is unavailable; the answer then says that it is retryable."),
+        _("Another rotation of the same credential is under way, or another change of it came first."),
         post(
             "/credentials/bind",
             {"provider_key": "sandbox_primary", "credentials": {"api_key": 1}},

@@ -18,7 +18,8 @@ TABLES = sorted(OWNED)
 ROWS: dict[str, dict[str, Any]] = {
     "audit_entry": {"action": "thing.changed", "actor": "tester"},
     "credentials_credential": {"provider_key": "x", "fingerprint": "f", "version": 1, "verified": "unknown"},
-    "credentials_tenantkey": {"wrapped": b"key", "kek_id": "k1"},
+    "credentials_leftover": {"due_at": datetime(2099, 1, 1, tzinfo=UTC)},
+    "credentials_tenantkey": {"wrapped": b"key", "kek_id": "k1", "first_kek_id": "k1"},
     "execution_attempt": {"execution_id": UUID(int=1), "sequence": 1, "provider_key": "x", "outcome": "started"},
     "execution_execution": {"category": "messaging", "intent": "x", "mode": "sync", "status": "running"},
     "execution_route": {"intent": "message.send.sms", "providers": []},

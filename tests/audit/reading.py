@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from io import StringIO
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from integrationhub.audit.models import Entry
+from tests.database import refused_by_the_database
 
 
 def trail_of(tenant: UUID, *actions: str) -> list[Entry]:
@@ -44,16 +45,9 @@ def tampering() -> Iterator[Any]:
             cursor.execute("SET session_replication_role = DEFAULT")
 
 
-@contextmanager
-def refusing_entries(role: str = "default") -> Iterator[None]:
+def refusing_entries(role: str = "default") -> AbstractContextManager[None]:
     """This role may write no entry for a while."""
-    name = connections[role].settings_dict["USER"]
-    with connections["owner"].cursor() as cursor:
-        cursor.execute(f'REVOKE INSERT ON audit_entry FROM "{name}"')
-        try:
-            yield
-        finally:
-            cursor.execute(f'GRANT INSERT ON audit_entry TO "{name}"')
+    return refused_by_the_database("INSERT ON audit_entry", role)
 
 
 def at_once(what: Callable[[int], Any], count: int) -> list[Any]:

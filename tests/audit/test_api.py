@@ -48,6 +48,18 @@ def test_a_credential_that_is_bound_and_revoked(api: Api, tenant: UUID) -> None:
     assert verify()[0]
 
 
+def test_a_credential_that_is_rotated_and_rolled_back(api: Api, tenant: UUID) -> None:
+    first = bind(api)
+    second = api.post(f"/credentials/{first}/rotate", {"credentials": CREDENTIAL["credentials"]}).json()["id"]
+    assert api.post(f"/credentials/{second}/rollback").json()["id"] == first
+    told = [(entry.action, entry.about, entry.details["version"]) for entry in trail_of(tenant)]
+    assert told[1:] == [
+        ("credential.rotated", f"credential:{second}", 2),
+        ("credential.rolled_back", f"credential:{first}", 1),
+    ]
+    assert trail_of(tenant)[2].details["instead_of"] == 2
+
+
 def test_no_secret_is_in_any_entry(api: Api, tenant: UUID) -> None:
     bind(api)
     bind(api, verify=False)

@@ -15,6 +15,7 @@ class Proxy:
 
     def __init__(self, target: tuple[str, int], mode: str = "pass") -> None:
         self.target, self.mode = target, mode
+        self.is_deaf = False  # What the server says is lost, and what it is told is not.
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._open: list[socket.socket] = [self._listener]
@@ -32,13 +33,13 @@ class Proxy:
                 continue
             server = socket.create_connection(self.target)
             self._open.append(server)
-            for pair in ((client, server), (server, client)):
+            for pair in ((client, server, False), (server, client, True)):
                 threading.Thread(target=self._pump, args=pair, daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
         try:
             while data := source.recv(65536):
-                if self.mode == "pass":
+                if self.mode == "pass" and not (is_answer and self.is_deaf):
                     sink.sendall(data)
         except OSError:
             return

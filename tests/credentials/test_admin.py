@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -35,3 +37,23 @@ def test_operators_change_nothing_here(operator: Client, credential: Credential)
 
 def test_keys_have_no_page(operator: Client) -> None:
     assert operator.get("/admin/credentials/tenantkey/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({}, ["in use"]),
+        ({"failing_since": datetime(2026, 1, 2, tzinfo=UTC)}, ["in use, refused"]),
+        ({"status": "pending"}, ["on trial"]),
+        ({"status": "rolled_back"}, ["rolled back"]),
+        ({"expires_at": datetime(2026, 1, 2, tzinfo=UTC)}, ["expired on 2026-01-02"]),
+        ({"expires_at": datetime.now(UTC) + timedelta(days=5, hours=1)}, ["(5 days left)"]),
+    ],
+)
+def test_operators_read_what_state_a_credential_is_in(
+    operator: Client, credential: Credential, columns: dict[str, Any], words: list[str]
+) -> None:
+    Credential.objects.using("system").filter(id=credential.id).update(**columns)
+    for path in ("", f"{credential.id}/change/"):
+        page = operator.get(f"/admin/credentials/credential/{path}").content.decode()
+        assert [word for word in words if word not in page] == []

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, connections
 from pytest_django import Settings
 
-from credentials import binding
+from credentials import binding, refusals
 from credentials.errors import CredentialBindFailed, CredentialExpired
 from credentials.models import Credential
 from integrationhub.core.tenancy import tenant_scope
@@ -124,7 +124,7 @@ def test_nothing_is_stored_when_the_provider_does_not_confirm(
 
 def test_a_refusal_seen_later_is_noted_on_the_credential(tenant: UUID) -> None:
     credential = bind(tenant)
-    binding.mark_failing(credential, reason="upstream_401")
+    refusals.mark_failing(credential, reason="upstream_401")
     assert binding.get(tenant_id=tenant, credential_id=str(credential.id)).verified == "failed"
 
 
@@ -144,8 +144,8 @@ def test_a_planned_provider_takes_no_credential(tenant: UUID) -> None:
 def test_a_vault_that_cannot_seal_is_a_failed_binding_to_try_again(tenant: UUID, settings: Settings) -> None:
     with connections["owner"].cursor() as cursor:
         cursor.execute(
-            """INSERT INTO credentials_tenantkey (id, tenant_id, wrapped, kek_id, created_at)
-               VALUES (%s, %s, %s, %s, now())""",
+            """INSERT INTO credentials_tenantkey (id, tenant_id, wrapped, kek_id, first_kek_id, created_at)
+               VALUES (%s, %s, %s, %s, 'k1', now())""",
             [uuid4(), tenant, b"\x01" + bytes(60), "a-key-that-was-removed"],
         )
     with pytest.raises(CredentialBindFailed) as caught:

@@ -6,14 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections, transaction
 from pytest_django import Settings
 
-from credentials import binding
+from credentials import binding, sealing
 from credentials.errors import VaultUnreadable
+from credentials.local_vault import LocalVault
 from credentials.models import Credential, TenantKey
-from credentials.vault import Context, LocalVault, vault
+from credentials.sealing import DataKey
+from credentials.vault import Context, fingerprint, vault
 from integrationhub.core.tenancy import tenant_scope
 
 SECRETS = {"account": "AC1", "auth_token": "a-long-auth-token-1234"}
@@ -58,6 +61,32 @@ def test_places_whose_names_run_together_are_still_two_places(tenant: UUID) -> N
     sealed = vault().seal(b"secret", place(tenant, table=f"a{one}", row_id=two, field=""))
     with pytest.raises(VaultUnreadable):
         vault().open(sealed, place(tenant, table="a", row_id=one, field=str(two)))
+
+
+def test_the_same_key_does_not_open_it_for_another_tenant(tenant: UUID) -> None:
+    key = DataKey(UUID(int=1), tenant, b"k" * 32)
+    sealed = sealing.seal(key, b"secret", place(tenant))
+    with pytest.raises(VaultUnreadable):
+        sealing.unseal(key, sealed, place(uuid4()))
+
+
+def test_the_same_secret_key_under_another_id_does_not_open_it(tenant: UUID) -> None:
+    one, other = (DataKey(UUID(int=number), tenant, b"k" * 32) for number in (1, 2))
+    sealed = sealing.seal(one, b"secret", place(tenant))
+    assert sealing.unseal(one, sealed, place(tenant)) == b"secret"
+    with pytest.raises(VaultUnreadable):
+        sealing.unseal(other, sealed, place(tenant))
+
+
+def test_what_another_format_would_seal_for_the_same_place_does_not_open(tenant: UUID) -> None:
+    key, nonce = DataKey(UUID(int=1), tenant, b"k" * 32), bytes(12)
+    bound = sealing._additional(place(tenant), key.id)
+    ours, theirs = (AESGCM(key.secret).encrypt(nonce, b"secret", data) for data in (bound, b"\x09" + bound[1:]))
+    head = sealing.VALUE + key.id.bytes + nonce
+    assert bound[:1] == sealing.VALUE
+    assert sealing.unseal(key, head + ours, place(tenant)) == b"secret"
+    with pytest.raises(VaultUnreadable):
+        sealing.unseal(key, head + theirs, place(tenant))
 
 
 def test_every_flipped_bit_is_noticed(tenant: UUID) -> None:
@@ -165,14 +194,14 @@ def test_processes_that_meet_a_tenant_at_once_agree_on_its_key(tenant: UUID) -> 
 
 
 def test_fingerprints_tell_secrets_apart_and_tenants_too(tenant: UUID) -> None:
-    mine = vault().fingerprint(b"secret", tenant)
-    assert mine == vault().fingerprint(b"secret", tenant)
-    assert len({mine, vault().fingerprint(b"Secret", tenant), vault().fingerprint(b"secret", uuid4())}) == 3
+    mine = fingerprint(b"secret", tenant)
+    assert mine == fingerprint(b"secret", tenant)
+    assert len({mine, fingerprint(b"Secret", tenant), fingerprint(b"secret", uuid4())}) == 3
 
 
 def test_a_data_key_does_not_print_itself(tenant: UUID) -> None:
     vault().seal(b"secret", place(tenant))
-    key = vault()._data_key(tenant)
+    key = vault()._data_keys.current(tenant)
     assert repr(key.secret) not in repr(key)
 
 

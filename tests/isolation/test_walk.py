@@ -21,6 +21,7 @@ OWNED = {"installation_id", "credential_id", "execution_id"}
 # What the owner sends to act; the stranger sends the same. Without a line here: an empty body.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/integrations/<str:installation_id>"): {"priority": 7},
+    ("POST", "/credentials/<str:credential_id>/rotate"): {"credentials": {"api_key": "the-next-key-of-it"}},
 }
 WALLS = {"both walls": (), "queries alone": (ROW_SECURITY,), "row security alone": (QUERIES,)}
 

@@ -2,5 +2,15 @@
 
 from integrationhub.core.outbound.client import Answer, Client, deployment_client
 from integrationhub.core.outbound.errors import AddressBlocked, AnswerLost, NotSent, OutboundError
+from integrationhub.core.outbound.sessions import session_over
 
-__all__ = ["AddressBlocked", "Answer", "AnswerLost", "Client", "NotSent", "OutboundError", "deployment_client"]
+__all__ = [
+    "AddressBlocked",
+    "Answer",
+    "AnswerLost",
+    "Client",
+    "NotSent",
+    "OutboundError",
+    "deployment_client",
+    "session_over",
+]

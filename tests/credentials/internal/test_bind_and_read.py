@@ -14,12 +14,11 @@ from credentials import binding
 from credentials.models import Credential
 from integrationhub.core.logs import JSONLine
 from integrationhub.core.tenancy import tenant_scope
-from tests.audit.reading import said, trail_of
+from tests.audit.reading import refusing_entries, said, trail_of
 from tests.core.envelopes import assert_envelope
 from tests.credentials.adapters import REFUSED, UNREACHABLE
 from tests.credentials.internal.authority import BILLING_URI
 from tests.credentials.internal.gateway import GOOD, TOKEN, Gateway
-from tests.database import refused_by_the_database
 from tests.make import Api, another_tenant
 
 BIND_FAILED = "ERR_INTEGRATION_HUB_SVC_INTERNAL_CREDENTIAL_BIND_FAILED"
@@ -119,13 +118,13 @@ def test_a_credential_revoked_while_it_was_opened_is_not_handed_out(
 
 def test_a_read_that_cannot_be_recorded_hands_out_nothing(gateway: Gateway, tenant: UUID) -> None:
     gateway.bind(tenant)
-    with refused_by_the_database("INSERT ON audit_entry"):
+    with refusing_entries():
         answer = gateway.read(tenant)
     assert (answer.status_code, TOKEN in answer.content.decode()) == (500, False)
 
 
 def test_a_bind_that_cannot_be_recorded_stores_nothing(gateway: Gateway, tenant: UUID) -> None:
-    with refused_by_the_database("INSERT ON audit_entry"):
+    with refusing_entries():
         assert gateway.bind(tenant).status_code == 500
     assert stored() == 0
 

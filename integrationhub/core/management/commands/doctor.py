@@ -93,7 +93,7 @@ def migration_faults() -> Iterator[str]:
 
 
 def key_faults() -> Iterator[str]:
-    """Whether every key is still there that a stored secret names."""
+    """Whether the vault serves us, and every key is still there that a stored secret names."""
     try:
         yield from _errors(run_checks(tags=[Tags.database], databases=["system"]))
     except DatabaseError:
@@ -118,7 +118,7 @@ EXAMINATIONS: dict[str, Callable[[], Iterator[str]]] = {
     "database": database_faults,
     "database roles": right_faults,
     "migrations": migration_faults,
-    "key-encryption keys": key_faults,
+    "vault and its keys": key_faults,
     "Redis and broker": redis_faults,
 }
 

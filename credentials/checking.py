@@ -1,0 +1,77 @@
+"""Asking a provider whether it accepts a secret, by a real authenticated call that changes nothing."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from credentials.asking import Asked
+from credentials.errors import CredentialBindFailed
+from credentials.models import Credential
+from integrationhub.audit import trail
+from integrationhub.core.deadline import Deadline
+from integrationhub.core.tenancy import let_go_of_connection
+from providers import finding, registry
+from providers.adapter import Adapter, Call
+from providers.errors import Blocked, Next, ProviderError, Stop
+
+logger = logging.getLogger(__name__)
+
+CHECK_SECONDS = 8
+Verified = Credential.Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What came of asking. `verified` is FAILED for a refusal, and UNCHECKED where the provider could not be asked;
+    `reason` is the word for either. The provider's own words stay out: some repeat the secret that they refuse."""
+
+    verified: Verified
+    reason: str | None = None
+    upstream_status: int | None = None
+    may_pass: bool = False
+
+
+def confirmed(tenant_id: UUID, asked: Asked, subject: str) -> Verified:
+    """What may be stored of it. Raises CredentialBindFailed if the provider does not accept it or cannot be asked."""
+    if not asked.verify:
+        return Verified.UNCHECKED
+    said = ask(tenant_id, asked.adapter, asked.secrets, subject)
+    if said.verified in (Verified.FAILED, Verified.UNCHECKED):
+        raise not_accepted(asked.adapter, said, asked.otherwise)
+    return said.verified
+
+
+def ask(tenant_id: UUID, adapter: type[Adapter], secrets: Mapping[str, Any], subject: str) -> Said:
+    """Ask within eight seconds. `subject` is who wants to know; an address that is refused stands in the trail."""
+    base_url = finding.get(adapter.key).base_url
+    call = Call(tenant_id, "", {}, Deadline.after(CHECK_SECONDS), base_url=base_url, secrets=secrets)
+    let_go_of_connection()
+    try:
+        was_asked = registry.instance(adapter.key).check(call)
+    except ProviderError as error:
+        if isinstance(error, Blocked):
+            about = f"provider:{adapter.key}"
+            trail.note(tenant_id=tenant_id, action="outbound.blocked", actor=subject, about=about, asked_by="check")
+        is_refusal = isinstance(error, Stop) or (isinstance(error, Next) and error.upstream_status is not None)
+        verified = Verified.FAILED if is_refusal else Verified.UNCHECKED
+        return Said(verified, error.reason, error.upstream_status, may_pass=not is_refusal)
+    except Exception:
+        # What an adapter raises beside its contract may hold the secret: it is logged redacted, and not passed on.
+        logger.exception("An adapter's check raised what its contract does not name.")
+        return Said(Verified.UNCHECKED, "adapter_error")
+    return Said(Verified.VERIFIED if was_asked else Verified.NOT_SUPPORTED)
+
+
+def not_accepted(adapter: type[Adapter], said: Said, otherwise: str) -> CredentialBindFailed:
+    """The failure of what depended on the answer; `otherwise` says what that leaves as it was."""
+    words = "did not accept" if said.verified == Verified.FAILED else "could not be asked about"
+    return CredentialBindFailed(
+        f"{adapter.display_name} {words} these credentials ({said.reason}); {otherwise}.",
+        reason="verification_failed",
+        retryable=said.may_pass,
+        provider_key=adapter.key,
+        upstream_reason=said.reason,
+        upstream_status=said.upstream_status,
+    )

@@ -1,0 +1,18 @@
+from celery import shared_task
+
+from credentials import expiring, hashicorp_vault, rotating
+
+
+@shared_task
+def tell_expiry(**_: object) -> None:
+    expiring.tell()
+
+
+@shared_task
+def wipe_abandoned_rotations(**_: object) -> None:
+    rotating.wipe_abandoned()
+
+
+@shared_task
+def sweep_the_vault(**_: object) -> None:
+    hashicorp_vault.sweep()

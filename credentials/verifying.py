@@ -1,0 +1,39 @@
+"""Asking a provider, at its owner's word, about a credential that is stored."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from credentials import binding, checking, refusals
+from credentials.checking import Said, Verified
+from credentials.errors import CredentialNotFound
+from credentials.models import Credential
+from integrationhub.core.tenancy import tenant_scope
+from providers import registry
+
+
+def verify(*, tenant_id: UUID, credential_id: str, subject: str) -> tuple[Credential, Said]:
+    """Ask the provider now, and note what it says; `subject` is who wants to know.
+
+    Raises CredentialNotFound, also where the secret is wiped; CredentialExpired; AdapterNotFound; VaultUnreadable; and
+    CredentialBindFailed where the provider could not be asked, which notes nothing.
+    """
+    credential = binding.get(tenant_id=tenant_id, credential_id=credential_id)
+    if not credential.sealed:
+        raise CredentialNotFound("The secret of this version was wiped.", reason="wiped", id=credential_id)
+    adapter = registry.get(credential.provider_key)
+    said = checking.ask(tenant_id, adapter, binding.opened(credential), subject)
+    if said.verified == Verified.UNCHECKED:
+        raise checking.not_accepted(adapter, said, "nothing was changed")
+    _note(credential, said)
+    return binding.get(tenant_id=tenant_id, credential_id=credential_id), said
+
+
+def _note(credential: Credential, said: Said) -> None:
+    if said.verified == Verified.FAILED:
+        refusals.note_refusal(credential, reason=str(said.reason))
+    elif said.verified == Verified.VERIFIED:
+        refusals.mark_working(credential)
+    # What no call has asked about yet is still to be noted; a refusal seen in a call stands until a call is accepted.
+    with tenant_scope(credential.tenant_id):
+        rows = Credential.objects.for_tenant(credential.tenant_id).filter(id=credential.id, failing_since=None)
+        rows.update(verified=said.verified, updated_at=datetime.now(UTC))
