@@ -7,7 +7,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from integrationhub.core.errors import Forbidden, RbacForbidden, TenantRequired
-from integrationhub.core.http import caller
+from integrationhub.core.http import Principal, caller
 from integrationhub.core.ids import read_id
 
 
@@ -42,8 +42,13 @@ class Roles(BasePermission):
         """What all tenants share is changed by admins of the platform's own tenant; unset, by nobody."""
         if not caller(request).has_role("admin"):
             raise RbacForbidden(reason="role_too_low", required_role="admin")
-        if str(caller(request).tenant_id) != settings.PLATFORM_TENANT_ID.lower():
+        if not is_platform_admin(caller(request)):
             raise RbacForbidden("Only the platform's own tenant may do this.", reason="platform_only")
+
+
+def is_platform_admin(principal: Principal) -> bool:
+    """Whether the caller is an admin of the tenant that runs this installation."""
+    return principal.has_role("admin") and str(principal.tenant_id) == settings.PLATFORM_TENANT_ID.lower()
 
 
 def require_role(request: Request, lowest: str) -> None:

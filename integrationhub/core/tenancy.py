@@ -63,9 +63,9 @@ def call_in_scope(tenant_id: UUID, function: str, order: Mapping[str, Any]) -> l
             database.pool.putconn(server)
 
 
-def let_go_of_connection() -> None:
+def let_go_of_connection(using: str = DEFAULT_DB_ALIAS) -> None:
     """Give this thread's connection back to the pool, before something that takes long. Not inside a scope."""
-    database = connections[DEFAULT_DB_ALIAS]
+    database = connections[using]
     if database.connection is not None and not database.in_atomic_block:
         database.close()
 

@@ -137,6 +137,22 @@ return 1
 """
 )
 
+# KEYS: the circuits. Returns for each what `ADMIT` would say of it alone; no probe is taken.
+LOOK = Script(
+    _STATE
+    + """
+local found = {}
+for i, key in ipairs(KEYS) do
+  local circuit = read(key)
+  if circuit.cool > now then found[i] = {circuit.cool - now, 1}
+  elseif not circuit.open then found[i] = {0, 0}
+  elseif circuit.probe > now then found[i] = {circuit.probe - now, 0}
+  else found[i] = {-1, 0} end
+end
+return found
+"""
+)
+
 # KEYS: a circuit. Returns 1 and counts it, when one more repeated call stays within the budget.
 REPEAT = Script(
     _STATE
@@ -238,6 +254,10 @@ class LocalCircuits:
             for circuit in probed if take_probe else ():
                 circuit.probe_at = now + PROBE_SECONDS
             return (-1 if probed else 0), 0
+
+    def look(self, keys: Sequence[str]) -> list[tuple[int, int]]:
+        """As `LOOK`."""
+        return [self.admit([key], take_probe=False) for key in keys]
 
     def record(
         self,

@@ -16,7 +16,7 @@ from integrationhub.core import valkey_client
 from integrationhub.core.errors import HubError
 from integrationhub.core.memory import ShortMemory
 from integrationhub.core.tenancy import tenant_scope
-from integrationhub.execution.circuit_state import ADMIT, CALM, GIVE_BACK, RECORD, REPEAT, SHUT, LocalCircuits
+from integrationhub.execution.circuit_state import ADMIT, CALM, GIVE_BACK, LOOK, RECORD, REPEAT, SHUT, LocalCircuits
 from integrationhub.outbox import events
 from providers.adapter import Receipt
 from providers.errors import Ambiguous, Next, Retry
@@ -54,6 +54,15 @@ class Refusal:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`state` is closed, open, or half_open: the next call finds out. An open one says why, as a `Refusal` does."""
+
+    state: str
+    reason: str | None = None
+    seconds: float | None = None
+
+
 def admit(tenant_id: UUID, provider_key: str) -> Refusal | None:
     """Ask before a call; None lets it through. Of an open circuit one call each five seconds is, as its probe: a call
     that is then not made gives it back (`give_back`)."""
@@ -64,6 +73,13 @@ def admit(tenant_id: UUID, provider_key: str) -> Refusal | None:
 def look(tenant_id: UUID, provider_key: str) -> Refusal | None:
     """What `admit` would say, for a plan: no probe is taken."""
     return _asked(_keys(tenant_id, provider_key), take_probe=False)
+
+
+def standings(circuits: Sequence[tuple[UUID | None, str]]) -> list[Standing]:
+    """How each circuit stands, by one trip and without a probe: of a tenant and provider, or (None) of all tenants."""
+    keys = [_keys(tenant_id, provider_key)[0] for tenant_id, provider_key in circuits]
+    found: Sequence[tuple[int, int]] | None = valkey_client.run(LOOK, keys, []) if keys else []
+    return [_standing(*each) for each in (_local.look(keys) if found is None else found)]
 
 
 def give_back(tenant_id: UUID, provider_key: str) -> None:
@@ -158,6 +174,12 @@ def _asked(keys: Sequence[str], *, take_probe: bool) -> Refusal | None:
     if wait_ms <= 0:
         return None
     return Refusal("cooling_down" if is_left_alone else "circuit_open", wait_ms / 1000)
+
+
+def _standing(wait_ms: int, is_left_alone: int) -> Standing:
+    if wait_ms <= 0:
+        return Standing("half_open" if wait_ms < 0 else "closed")
+    return Standing("open", "cooling_down" if is_left_alone else "circuit_open", wait_ms / 1000)
 
 
 def _recorded(keys: Sequence[str], verdicts: Sequence[str], alone: Sequence[float]) -> Sequence[int]:

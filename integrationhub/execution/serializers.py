@@ -5,8 +5,10 @@ from rest_framework import serializers
 from integrationhub.core.pagination import PageShape
 from integrationhub.execution.models import Mode, Outcome, Status
 from integrationhub.execution.order import BODY_SCHEMA
+from integrationhub.execution.provider_health import MOST_ATTEMPTS, MOST_EXECUTIONS
 from integrationhub.execution.routing import WHY_SKIPPED
 from integrationhub.execution.rules import ROUTE_SCHEMA
+from providers.models import Status as ProviderStatus
 
 EXECUTE_BODY = {"application/json": BODY_SCHEMA}
 ROUTE_BODY = {"application/json": ROUTE_SCHEMA}
@@ -120,3 +122,58 @@ class UsageShape(QuotaShape):
     rate_limit = RateLimitShape()
     scope = serializers.ChoiceField(["own", "tenant"])
     providers = ProviderUsageShape(many=True)
+
+
+class WindowShape(serializers.Serializer):
+    attempts = serializers.IntegerField()
+    succeeded = serializers.IntegerField()
+    failed = serializers.IntegerField(help_text="Failed, or nobody knows what came of them.")
+    refused = serializers.IntegerField(help_text="The recipient or the content was at fault; not part of the rate.")
+    success_rate = serializers.FloatField(allow_null=True, min_value=0, max_value=1)
+    p95_latency_ms = serializers.IntegerField(allow_null=True)
+
+
+class CircuitShape(serializers.Serializer):
+    state = serializers.ChoiceField(
+        ["closed", "open", "half_open"], help_text="`half_open`: the next call is let through and finds out."
+    )
+    reason = serializers.ChoiceField(["circuit_open", "cooling_down"], allow_null=True)
+    retry_after_seconds = serializers.FloatField(allow_null=True)
+
+
+class CircuitsShape(serializers.Serializer):
+    tenant = CircuitShape()
+    all_tenants = CircuitShape()
+
+
+class LastErrorShape(serializers.Serializer):
+    code = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(allow_null=True)
+    upstream_status = serializers.IntegerField(allow_null=True)
+    at = serializers.DateTimeField()
+
+
+class HealthShape(serializers.Serializer):
+    provider_key = serializers.CharField()
+    status = serializers.ChoiceField(ProviderStatus.choices)
+    scope = serializers.ChoiceField(
+        ["tenant", "all_tenants"], help_text="Whose attempts: of all tenants for admins of the platform's own tenant."
+    )
+    last_hour = WindowShape()
+    last_day = WindowShape()
+    is_sampled = serializers.BooleanField(
+        help_text=f"Only the newest were looked at: {MOST_EXECUTIONS} executions of a tenant, or {MOST_ATTEMPTS} "
+        "attempts of all tenants."
+    )
+    circuit = CircuitsShape()
+    last_error = LastErrorShape(allow_null=True, help_text="The last one of the day.")
+
+
+class CheckShape(serializers.Serializer):
+    provider_key = serializers.CharField()
+    ok = serializers.BooleanField(allow_null=True, help_text="null: it cannot be tested, so nothing is known.")
+    verified = serializers.JSONField(help_text='true, false or "not_supported".')
+    latency_ms = serializers.IntegerField()
+    reason = serializers.CharField(allow_null=True)
+    message = serializers.CharField(help_text="With the provider's own words, without secrets.")
+    upstream_status = serializers.IntegerField(allow_null=True)

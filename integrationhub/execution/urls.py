@@ -9,4 +9,6 @@ urlpatterns = [
     path("executions/<str:execution_id>", views.ExecutionView.as_view()),
     path("routing/<str:intent>", views.RouteView.as_view()),
     path("usage", views.UsageView.as_view()),
+    path("providers/<str:provider_key>/health", views.ProviderHealthView.as_view()),
+    path("providers/<str:provider_key>/test", views.ProviderTestView.as_view()),
 ]

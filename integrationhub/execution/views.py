@@ -8,24 +8,37 @@ from integrationhub.core import catalogue
 from integrationhub.core.exception_handler import DATABASE_AWAY
 from integrationhub.core.http import HubRequest
 from integrationhub.core.pagination import PageParameters, filters, page
+from integrationhub.core.permissions import is_platform_admin
 from integrationhub.core.representation import JSON, encode
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.core.views import HubView
-from integrationhub.execution import executor, listing, order, queueing, rules, spending
+from integrationhub.execution import (
+    executor,
+    listing,
+    order,
+    provider_check,
+    provider_health,
+    queueing,
+    rules,
+    spending,
+)
 from integrationhub.execution.answer import represent
 from integrationhub.execution.errors import Concluded, ExecutionFailed
 from integrationhub.execution.replaying import keyed_execution
 from integrationhub.execution.serializers import (
     EXECUTE_BODY,
     ROUTE_BODY,
+    CheckShape,
     ExecutionFilters,
     ExecutionPage,
     ExecutionShape,
+    HealthShape,
     PlanShape,
     RouteShape,
     UsageShape,
 )
 from integrationhub.idempotency import answers
+from integrationhub.idempotency.keyed import keyed
 from providers.intents import Intent
 
 MIB = 1024 * 1024
@@ -181,3 +194,37 @@ class UsageView(HubView):
     def get(self, request: HubRequest, version: str) -> Response:
         subject = None if request.user.has_role("admin") else request.user.subject
         return Response(spending.usage(request.user.tenant_id, subject=subject))
+
+
+class ProviderHealthView(HubView):
+    failures = {"GET": (catalogue.PROVIDER_NOT_FOUND,)}
+
+    @extend_schema(summary="Show how a provider has done for the tenant lately", responses={200: HealthShape})
+    def get(self, request: HubRequest, version: str, provider_key: str) -> Response:
+        caller = request.user
+        shown = provider_health.report(
+            tenant_id=caller.tenant_id, provider_key=provider_key, of_all=is_platform_admin(caller)
+        )
+        return Response(shown)
+
+
+class ProviderTestView(HubView):
+    roles = {"POST": "organizer"}
+    body_is_optional = True
+    failures = {
+        "POST": (
+            catalogue.PROVIDER_NOT_FOUND,
+            catalogue.ADAPTER_NOT_FOUND,
+            catalogue.CREDENTIAL_NOT_FOUND,
+            catalogue.CREDENTIAL_EXPIRED,
+            catalogue.EXECUTION_FAILED,
+        )
+    }
+
+    @extend_schema(
+        summary="Ask a provider whether it accepts the tenant's credential", request=None, responses={200: CheckShape}
+    )
+    @keyed
+    def post(self, request: HubRequest, version: str, provider_key: str) -> Response:
+        verdict = provider_check.with_bound(tenant_id=request.user.tenant_id, provider_key=provider_key)
+        return Response(verdict.shown())
