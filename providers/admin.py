@@ -1,31 +1,42 @@
-import json
+"""The operators' page of one provider. It is registered above, where attempts and circuits are known as well
+(`integrationhub/execution/provider_admin.py`)."""
 
-from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
+import json
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.decorators import action, display
+from unfold.decorators import display
 
 from integrationhub.core.operators import SYSTEM, SystemModelAdmin
+from providers import ordering, recording
 from providers.adapter import JSONObject
-from providers.models import Provider, Status
+from providers.models import Provider, ProviderChange
+from providers.recording import Author
 
-STATUS_COLORS = {
-    Status.PLANNED: "info",
-    Status.ACTIVE: "success",
-    Status.DISABLED: "warning",
-    Status.RETIRED: "danger",
-}
+SHOWN_CHANGES = 100
+STEPS = {"up": -1, "down": 1}
 
 
-@admin.register(Provider)
+class PositionForm(forms.ModelForm):
+    """The one number of a row that can be changed in the list; its label is what the eye reads off the row."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["position"].widget.attrs |= {"aria-label": f"Position of {self.instance}", "class": "hub-position"}
+
+
 class ProviderAdmin(SystemModelAdmin):
-    list_display = ["display_name", "provider_key", "category", "status_badge", "has_adapter", "position", "updated_at"]
+    is_recorded = False  # `recording` does so, with the values.
     list_filter = ["status", "category"]
     search_fields = ["provider_key", "display_name", "summary"]
+    # Dragging a row renumbers all of them in the browser, and "Save" sends them; the buttons of a row need neither.
+    ordering_field = "position"
+    list_before_template = "providers/row_buttons.html"
+    object_history_template = "providers/history.html"
     readonly_fields = ["intents_shown", "config_schema", "credential_schema", "docs", "created_at", "updated_at"]
-    actions = ["enable", "disable", "retire"]
     fieldsets = [
         ("Overview", {"classes": ["tab"], "fields": ["provider_key", "display_name", "category", "status", "summary"]}),
         ("Connection", {"classes": ["tab"], "fields": ["base_url", "position"]}),
@@ -33,23 +44,59 @@ class ProviderAdmin(SystemModelAdmin):
             "Adapter",
             {"classes": ["tab"], "fields": ["intents_shown", "config_schema", "credential_schema", "docs"]},
         ),
-        ("History", {"classes": ["tab"], "fields": ["created_at", "updated_at"]}),
+        ("Dates", {"classes": ["tab"], "fields": ["created_at", "updated_at"]}),
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Provider | None = None) -> list[str]:
-        """The key is fixed once given: installations, credentials and executions name it."""
-        return [*self.readonly_fields, "provider_key"] if obj else self.readonly_fields
+        """The key is fixed once given, since installations, credentials and executions name it; the status of a row is
+        changed by its buttons, which first tell whom it concerns."""
+        return [*self.readonly_fields, "provider_key", "status"] if obj else self.readonly_fields
 
     def has_delete_permission(self, request: HttpRequest, obj: Provider | None = None) -> bool:
         return False  # Retired instead, since past executions name it.
 
-    @display(description="status", ordering="status", label=STATUS_COLORS)
-    def status_badge(self, provider: Provider) -> tuple[str, str]:
-        return provider.status, provider.get_status_display()
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_form(request, **{**kwargs, "form": PositionForm})
 
-    @display(description="adapter", boolean=True)
-    def has_adapter(self, provider: Provider) -> bool:
-        return provider.adapter is not None
+    def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
+        if change:
+            recording.save(obj, by=author(request), using=SYSTEM)
+        else:
+            recording.create(obj, by=author(request), using=SYSTEM)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        wanted = request.POST.get("move", "") if request.method == "POST" else ""
+        if wanted and self.has_change_permission(request):
+            return self._moved(request, *wanted.partition(":")[::2])
+        return super().changelist_view(request, extra_context)
+
+    def _moved(self, request: HttpRequest, provider_id: str, direction: str) -> HttpResponse:
+        """Move a row by one place, and leave the keyboard's focus on the very button, for the next step."""
+        provider = self.get_object(request, provider_id)
+        if provider is not None and direction in STEPS:
+            moved = ordering.move(provider.pk, STEPS[direction], by=author(request), using=SYSTEM)
+            end = "first" if direction == "up" else "last"
+            said = f"{provider} moved {direction}." if moved else f"{provider} is the {end} already."
+            self.message_user(request, said)
+        return HttpResponseRedirect(f"{request.get_full_path()}#{direction}-{provider_id}")
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        provider: Any = self.get_object(request, object_id)
+        mine = ProviderChange.objects.using(SYSTEM).filter(provider=provider).select_related("undoes")
+        return super().history_view(request, object_id, {**(extra_context or {}), "changes": mine[:SHOWN_CHANGES]})
+
+    @display(description="order")
+    def move_buttons(self, provider: Provider) -> SafeString:
+        button = (
+            '<button type="submit" form="row-buttons" class="hub-step" name="move" value="{0}:{1}" id="{1}-{0}" '
+            'aria-label="Move {2} {1}" title="Move {1}">{3}</button>'
+        )
+        up, down = (
+            format_html(button, provider.pk, way, provider, glyph) for way, glyph in (("up", "▲"), ("down", "▼"))
+        )
+        return format_html('<span class="hub-steps">{}{}</span>', up, down)
 
     @display(description="intents")
     def intents_shown(self, provider: Provider) -> str:
@@ -72,28 +119,9 @@ class ProviderAdmin(SystemModelAdmin):
             return "-"
         return format_html('<a href="{0}" rel="noreferrer">{0}</a>', provider.adapter.docs_url)
 
-    @action(description="Enable", permissions=["change"])
-    def enable(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
-        with_adapter = [provider for provider in queryset if provider.adapter]
-        self._set_status(request, with_adapter, Status.ACTIVE)
-        if missing := [provider.provider_key for provider in queryset if not provider.adapter]:
-            self.message_user(request, f"Still planned, without an adapter: {', '.join(missing)}.", level="WARNING")
 
-    @action(description="Disable: no new execution uses it", permissions=["change"])
-    def disable(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
-        self._set_status(request, list(queryset), Status.DISABLED)
-
-    @action(description="Retire: no new execution uses it, and it is not installed any more", permissions=["change"])
-    def retire(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
-        self._set_status(request, list(queryset), Status.RETIRED)
-
-    def _set_status(self, request: HttpRequest, providers: list[Provider], status: Status) -> None:
-        for provider in providers:
-            provider.status = status
-            provider.save(using=SYSTEM, update_fields=["status", "updated_at"])
-        for provider in providers:  # After all of them: what is recorded holds a lock, and nothing may wait under it.
-            self.log_change(request, provider, f"Status set to {status.label}.")
-        self.message_user(request, f"{len(providers)} set to {status.label}.")
+def author(request: HttpRequest) -> Author:
+    return Author(request.user.get_username(), ProviderChange.Via.ADMIN)
 
 
 def _shown(schema: JSONObject) -> SafeString:

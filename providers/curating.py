@@ -4,13 +4,12 @@ from typing import Any
 
 from django.db import IntegrityError
 
-from integrationhub.audit import trail
 from integrationhub.core.database import violates
-from integrationhub.core.tenancy import tenant_scope
-from providers import registry, schema_faults
+from providers import recording, registry, schema_faults
 from providers.errors import ProviderCreateFailed
 from providers.finding import get
 from providers.models import KEY_PATTERN, Category, Provider, Status
+from providers.recording import Author
 
 _CHANGEABLE: dict[str, Any] = {
     "display_name": {"type": "string", "minLength": 1, "maxLength": 100, "pattern": r"\S", "description": "a name"},
@@ -36,15 +35,13 @@ CHANGE_SCHEMA: dict[str, Any] = {
 _CREATE, _CHANGE = schema_faults.compiled(CREATE_SCHEMA), schema_faults.compiled(CHANGE_SCHEMA)
 
 
-def create(row: Any, *, subject: str) -> Provider:
-    """A new row of what a caller, `subject`, sent. Raises ProviderCreateFailed naming every field at fault, a taken key
-    too."""
+def create(row: Any, *, by: Author) -> Provider:
+    """A new row of what a caller sent. Raises ProviderCreateFailed naming every field at fault, a taken key too."""
     _refuse(schema_faults.faults(_CREATE, row))
     _refuse(_adapter_fault(row["provider_key"], row["status"]))
+    provider = Provider(**row)
     try:
-        with tenant_scope(trail.platform()):
-            provider = Provider.objects.create(**row)
-            _tell(provider, "provider.created", subject, **row)
+        recording.create(provider, by=by)
     except IntegrityError as error:
         if not violates(error, "providers_provider_provider_key_key"):
             raise
@@ -54,33 +51,23 @@ def create(row: Any, *, subject: str) -> Provider:
     return provider
 
 
-def change(provider_key: str, fields: Any, *, subject: str) -> Provider:
+def change(provider_key: str, fields: Any, *, by: Author) -> Provider:
     """The row with other values. Raises ProviderNotFound, or ProviderCreateFailed naming every field at fault."""
     provider = get(provider_key)
     _refuse(schema_faults.faults(_CHANGE, fields))
     _refuse(_adapter_fault(provider_key, fields.get("status", "")))
     for name, value in fields.items():
         setattr(provider, name, value)
-    with tenant_scope(trail.platform()):
-        provider.save(update_fields=[*fields, "updated_at"])
-        _tell(provider, "provider.changed", subject, **fields)
+    recording.save(provider, fields, by=by)
     return provider
 
 
-def retire(provider_key: str, *, subject: str) -> Provider:
+def retire(provider_key: str, *, by: Author) -> Provider:
     """The row, retired: it stays, since installations and executions point to it. Raises ProviderNotFound."""
     provider = get(provider_key)
     provider.status = Status.RETIRED
-    with tenant_scope(trail.platform()):
-        provider.save(update_fields=["status", "updated_at"])
-        _tell(provider, "provider.retired", subject)
+    recording.save(provider, ["status"], by=by)
     return provider
-
-
-def _tell(provider: Provider, action: str, subject: str, **details: Any) -> None:
-    """One entry in the trail, inside the scope of the change."""
-    about = f"provider:{provider.provider_key}"
-    trail.record(tenant_id=trail.platform(), action=action, actor=subject, about=about, **details)
 
 
 def _adapter_fault(provider_key: str, status: str) -> list[schema_faults.Fault]:

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from typing import Any, Self
 
 from django.core.exceptions import ValidationError
@@ -77,12 +78,16 @@ class Provider(models.Model):
         super().save(*args, **kwargs)
         tenant_version.changed(using=self._state.db)
 
-    def clean(self) -> None:
-        """What the admin's form is refused for beyond the fields themselves."""
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """What the admin's forms are refused for beyond the fields' own rules."""
+        super().clean_fields(exclude)
+        faults = {}
         if self.status == Status.ACTIVE and self.adapter is None:
-            raise ValidationError({"status": "This provider has no adapter yet, so it can only be planned."})
+            faults["status"] = "This provider has no adapter yet, so it can only be planned."
         if self.base_url and (fault := base_urls.fault(self.base_url)):
-            raise ValidationError({"base_url": fault})
+            faults["base_url"] = fault
+        if named := {name: fault for name, fault in faults.items() if name not in (exclude or ())}:
+            raise ValidationError(named)
 
     @property
     def adapter(self) -> type[Adapter] | None:
@@ -98,3 +103,40 @@ class Provider(models.Model):
     def needs_credential(self) -> bool:
         """Whether a tenant binds a secret before using it."""
         return self.adapter is not None and self.adapter.credential_schema is not None
+
+
+class ProviderChange(models.Model):
+    """What one change made of a provider's row: the members that it changed, as they were and as they became.
+
+    `before` is empty where the row was added.
+    """
+
+    class Via(models.TextChoices):
+        ADMIN = "admin"
+        API = "api", "API"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="changes")
+    made_at = models.DateTimeField(auto_now_add=True)
+    actor = models.CharField(max_length=255, help_text="The operator's name, or the `sub` of the token.")
+    via = models.CharField(max_length=5, choices=Via)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    undoes = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.after)} of {self.provider_id}"
+
+    @property
+    def lines(self) -> list[tuple[str, str, str]]:
+        """The name of each member that changed, what it was and what it became, as they are shown."""
+        # PostgreSQL keeps a JSON object's members in an order of its own.
+        named = ((field.name, str(field.verbose_name)) for field in Provider._meta.fields if field.name in self.after)
+        return [(words, _shown(self.before.get(name)), _shown(self.after[name])) for name, words in named]
+
+
+def _shown(value: Any) -> str:
+    return "-" if value in (None, "") else str(value)

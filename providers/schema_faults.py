@@ -84,7 +84,8 @@ def _path(at: str, parts: Iterable[str | int]) -> str:
 
 def _wrong_form(field: str, schema: Mapping[str, Any]) -> Fault:
     reason = "invalid_phone" if schema.get("format") == "e164" else "wrong_form"
-    return _fault(field, reason, schema.get("description") or f"text matching {schema.get('pattern')}")
+    form = f"text matching {schema['pattern']}" if "pattern" in schema else f"the form of {schema.get('format')}"
+    return _fault(field, reason, schema.get("description") or form)
 
 
 def _alternatives(field: str, value: Any, keyword: str, branches: list[Mapping[str, Any]]) -> Fault:

@@ -8,7 +8,8 @@ from integrationhub.core.views import HubView
 from integrationhub.idempotency.keyed import keyed
 from providers import curating, finding, registry
 from providers.intents import INTENTS, Intent
-from providers.models import Provider
+from providers.models import Provider, ProviderChange
+from providers.recording import Author
 from providers.serializers import (
     AdapterBody,
     IntentBody,
@@ -22,6 +23,10 @@ from providers.serializers import (
 
 def represent(provider: Provider) -> dict:
     return ProviderRow(provider).data
+
+
+def author(request: HubRequest) -> Author:
+    return Author(request.user.subject, ProviderChange.Via.API)
 
 
 class Providers(HubView):
@@ -42,7 +47,7 @@ class Providers(HubView):
     )
     @keyed
     def post(self, request: HubRequest, version: str) -> Response:
-        return Response(represent(curating.create(request.data, subject=request.user.subject)), status=201)
+        return Response(represent(curating.create(request.data, by=author(request))), status=201)
 
 
 class OneProvider(HubView):
@@ -63,11 +68,11 @@ class OneProvider(HubView):
         responses={200: ProviderRow},
     )
     def patch(self, request: HubRequest, version: str, provider_key: str) -> Response:
-        return Response(represent(curating.change(provider_key, request.data, subject=request.user.subject)))
+        return Response(represent(curating.change(provider_key, request.data, by=author(request))))
 
     @extend_schema(summary="Retire a provider; its row stays", responses={200: ProviderRow})
     def delete(self, request: HubRequest, version: str, provider_key: str) -> Response:
-        return Response(represent(curating.retire(provider_key, subject=request.user.subject)))
+        return Response(represent(curating.retire(provider_key, by=author(request))))
 
 
 class ProviderAdapter(HubView):

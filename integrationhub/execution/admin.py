@@ -11,8 +11,13 @@ from unfold.decorators import action, display
 from integrationhub.audit import trail
 from integrationhub.core.operators import SYSTEM, ReadOnlyAdmin
 from integrationhub.execution.models import Attempt, Execution, Route
+from integrationhub.execution.provider_admin import ControlRoom
 from integrationhub.execution.redriving import redrive
 from marketplace.errors import QuotaExceeded
+from providers.models import Provider
+
+# Registered here: what it shows of a provider is known above the provider's own app.
+admin.site.register(Provider, ControlRoom)
 
 TWO_LINES = '<span class="hub-lines"><span>{}</span><small>{}</small></span>'
 ATTEMPT_COLUMNS = {

@@ -118,7 +118,9 @@ def test_a_provider_that_the_platforms_admin_creates_changes_and_retires(platfor
         ("provider.retired", "tester"),
     ]
     assert {entry.about for entry in entries} == {"provider:acme_sms"}
-    assert [entry.details for entry in entries] == [row, {"display_name": "Acme Inc."}, {}]
+    created, changed, retired = (entry.details for entry in entries)
+    assert created == {**row, "summary": "", "base_url": "", "position": 100} | {"provider_key": created["provider_key"]}
+    assert (changed, retired) == ({"display_name": "Acme Inc."}, {"status": "retired"})
 
 
 def blocked(api: Api) -> None:

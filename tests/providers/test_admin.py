@@ -1,3 +1,4 @@
+import re
 from itertools import product
 from typing import Any
 
@@ -140,13 +141,11 @@ def test_a_key_once_given_stays(operator: Client, sandbox: Provider) -> None:
     assert sandbox.provider_key == "sandbox_primary"
 
 
-@pytest.mark.parametrize(("action", "status"), [("disable", "disabled"), ("retire", "retired"), ("enable", "active")])
-def test_an_action_changes_the_status_and_is_remembered(
-    operator: Client, sandbox: Provider, action: str, status: str
-) -> None:
-    operator.post(LIST, {"action": action, "_selected_action": [str(sandbox.pk)]})
+def test_enabling_changes_the_status_and_is_remembered(operator: Client, sandbox: Provider) -> None:
+    Provider.objects.filter(pk=sandbox.pk).update(status="disabled")
+    operator.post(LIST, {"action": "enable", "_selected_action": [str(sandbox.pk)]})
     sandbox.refresh_from_db()
-    assert sandbox.status == status
+    assert sandbox.status == "active"
     assert LogEntry.objects.filter(object_id=str(sandbox.pk)).exists()
 
 
@@ -192,6 +191,90 @@ def test_a_page_shows_no_setting_that_is_secret(operator: Client, sandbox: Provi
     pages = [operator.get(path).content.decode() for path in (LIST, f"{LIST}{sandbox.pk}/change/", "/admin/")]
     for secret, page in product((settings.SECRET_KEY, settings.JWT_SECRET), pages):
         assert secret not in page
+
+
+# --- Order ---
+
+
+def order_of(operator: Client) -> list[str]:
+    """The keys in the order of the list's rows."""
+    return re.findall(r"<small>(\w+), \w+", operator.get(LIST).content.decode())
+
+
+def button(operator: Client, label: str) -> dict[str, str]:
+    """What the button of this label sends; it stands in the form of the rows' buttons."""
+    page = operator.get(LIST).content.decode()
+    assert re.search(r'<form id="row-buttons" method="post"><input type="hidden" name="csrfmiddlewaretoken"', page)
+    [attributes] = [each for each in re.findall(r"<button([^>]+)>", page) if f'aria-label="{label}"' in each]
+    assert 'form="row-buttons"' in attributes
+    assert 'type="submit"' in attributes
+    return {"move": re.search(r'value="([^"]+)"', attributes)[1]}  # type: ignore[index]
+
+
+def test_a_row_moves_by_a_button_and_the_focus_stays_on_it(operator: Client) -> None:
+    before = order_of(operator)
+    wanted = button(operator, "Move Twilio up")
+    answer = operator.post(LIST, wanted)
+    provider_id, direction = wanted["move"].split(":")
+    assert answer["Location"] == f"{LIST}#{direction}-{provider_id}"
+    page = operator.get(LIST).content.decode()
+    assert f'id="{direction}-{provider_id}"' in page
+    assert "Twilio moved up." in page
+    at = before.index("twilio_sms")
+    before.insert(at - 1, before.pop(at))
+    assert order_of(operator) == before
+
+
+def test_a_row_moves_step_by_step_to_either_end_and_no_further(operator: Client) -> None:
+    *others, last = order_of(operator)
+    name = Provider.objects.get(provider_key=last).display_name
+    for _ in range(len(others) + 1):
+        operator.post(LIST, button(operator, f"Move {name} up"))
+    assert order_of(operator) == [last, *others]
+    for _ in others:
+        operator.post(LIST, button(operator, f"Move {name} down"))
+    assert order_of(operator) == [*others, last]
+    said = operator.post(LIST, button(operator, f"Move {name} down"), follow=True).content.decode()
+    assert f"{name} is the last already." in said
+
+
+def test_a_move_keeps_the_filters_of_the_list(operator: Client) -> None:
+    answer = operator.post(f"{LIST}?status__exact=active", button(operator, "Move Twilio up"))
+    assert answer["Location"].startswith(f"{LIST}?status__exact=active#up-")
+
+
+@pytest.mark.parametrize("move", ["nonsense", ":up", "00000000-0000-7000-8000-000000000000:up", "{id}:sideways"])
+def test_a_move_of_nothing_moves_nothing(operator: Client, sandbox: Provider, move: str) -> None:
+    before = order_of(operator)
+    assert operator.post(LIST, {"move": move.format(id=sandbox.pk)}).status_code == 302
+    assert order_of(operator) == before
+
+
+def test_dragged_rows_are_saved_as_the_browser_numbers_them(operator: Client) -> None:
+    rows = list(Provider.objects.all())
+    wanted = list(reversed(rows))
+    form = {"_save": "Save", "form-TOTAL_FORMS": len(rows), "form-INITIAL_FORMS": len(rows)}
+    for at, row in enumerate(rows):
+        form |= {f"form-{at}-id": str(row.pk), f"form-{at}-position": wanted.index(row)}
+    assert operator.post(LIST, form).status_code == 302
+    assert order_of(operator) == [row.provider_key for row in wanted]
+
+
+def test_an_order_is_saved_although_a_row_is_active_without_its_adapter(operator: Client) -> None:
+    row = Provider.objects.create(provider_key="gone_sms", display_name="Gone", category="messaging", status="active")
+    rows = list(Provider.objects.all())
+    form = {"_save": "Save", "form-TOTAL_FORMS": len(rows), "form-INITIAL_FORMS": len(rows)}
+    for at, each in enumerate(rows):
+        form |= {f"form-{at}-id": str(each.pk), f"form-{at}-position": 0 if each == row else each.position}
+    assert operator.post(LIST, form).status_code == 302
+    assert order_of(operator)[0] == "gone_sms"
+
+
+def test_each_position_says_whose_it_is(operator: Client) -> None:
+    page = operator.get(LIST).content.decode()
+    inputs = re.findall(r'<input[^>]+name="form-\d+-position"[^>]*>', page)
+    assert len(inputs) == Provider.objects.count()
+    assert all(re.search(r'aria-label="Position of [^"]+"', each) for each in inputs)
 
 
 def luminance(color: str) -> float:
