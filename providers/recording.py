@@ -53,7 +53,7 @@ def save(
 ) -> None:
     """Write those members of a row that differ from what is stored; nothing where none does."""
     with transaction.atomic(using=using):
-        stored = Provider.objects.using(using).select_for_update().get(pk=provider.pk)
+        stored = Provider.objects.using(using).select_for_update(no_key=True).get(pk=provider.pk)
         changed = [name for name in members if getattr(stored, name) != getattr(provider, name)]
         if not changed:
             return
@@ -66,7 +66,7 @@ def undo(change_id: UUID, *, by: Author, using: str | None = None) -> ProviderCh
     """Put back what a change replaced, as a change of its own; returns the one undone. Raises CannotUndo."""
     with transaction.atomic(using=using):
         change = ProviderChange.objects.using(using).get(pk=change_id)
-        provider = Provider.objects.using(using).select_for_update().get(pk=change.provider_id)
+        provider = Provider.objects.using(using).select_for_update(no_key=True).get(pk=change.provider_id)
         _refuse_what_is_past(change, provider)
         for name, value in change.before.items():
             setattr(provider, name, value)

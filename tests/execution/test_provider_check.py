@@ -121,6 +121,11 @@ def test_an_adapter_that_breaks_tells_no_secret(
 # --- What stands in the way ---
 
 
+def test_a_user_may_not_spend_the_tenants_credential(bound: Api, twilio: TwilioServer) -> None:
+    assert code_of(bound.as_role("user").post(PATH)) == (403, "ERR_RBAC_FORBIDDEN")
+    assert twilio.hits == 0
+
+
 def test_without_a_credential_there_is_nothing_to_ask_with(api: Api, twilio: TwilioServer) -> None:
     assert code_of(api.post(PATH)) == (404, "CREDENTIAL_NOT_FOUND")
     assert twilio.hits == 0
