@@ -24,11 +24,12 @@ def verify(*, tenant_id: UUID, credential_id: str, subject: str) -> tuple[Creden
     said = checking.ask(tenant_id, adapter, binding.opened(credential), subject)
     if said.verified == Verified.UNCHECKED:
         raise checking.not_accepted(adapter, said, "nothing was changed")
-    _note(credential, said)
+    note(credential, said)
     return binding.get(tenant_id=tenant_id, credential_id=credential_id), said
 
 
-def _note(credential: Credential, said: Said) -> None:
+def note(credential: Credential, said: Said) -> None:
+    """What its provider said of a credential is shown on it from now on."""
     if said.verified == Verified.FAILED:
         refusals.note_refusal(credential, reason=str(said.reason))
     elif said.verified == Verified.VERIFIED:

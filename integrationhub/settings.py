@@ -112,6 +112,7 @@ SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", False)
 SILENCED_SYSTEM_CHECKS = ["security.W002", "security.W003", "security.W008"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+LOGIN_REDIRECT_URL = "/admin/"
 
 # --- Versions of the API: name -> what it is; dates of a sunset version are RFC 3339 dates ---
 

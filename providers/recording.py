@@ -5,6 +5,7 @@ Each stands in the platform's audit trail too, in the same transaction.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -12,7 +13,6 @@ from django.db import transaction
 
 from integrationhub.audit import trail
 from integrationhub.core.operators import SYSTEM
-from integrationhub.core.tenancy import tenant_scope
 from providers.models import Provider, ProviderChange, Status
 
 MEMBERS = ("display_name", "category", "status", "summary", "base_url", "position")
@@ -89,8 +89,8 @@ def _refuse_what_is_past(change: ProviderChange, provider: Provider) -> None:
 
 def _keep(
     provider: Provider,
-    before: dict[str, object],
-    after: dict[str, object],
+    before: dict[str, Any],
+    after: dict[str, Any],
     by: Author,
     using: str | None,
     undoes: ProviderChange | None = None,
@@ -99,9 +99,6 @@ def _keep(
         provider_id=provider.pk, actor=by.name, via=by.via, before=before, after=after, undoes=undoes
     )
     became = "created" if not before else "retired" if after.get("status") == Status.RETIRED else "changed"
-    entry = {"action": f"provider.{became}", "actor": by.actor, "about": f"provider:{provider.provider_key}", **after}
-    if using == SYSTEM:
-        trail.record_as_system(tenant_id=trail.platform(), **entry)
-    else:
-        with tenant_scope(trail.platform()):
-            trail.record(tenant_id=trail.platform(), **entry)
+    platform, about = trail.platform(), f"provider:{provider.provider_key}"
+    record = trail.record_as_system if using == SYSTEM else trail.note
+    record(tenant_id=platform, action=f"provider.{became}", actor=by.actor, about=about, **after)

@@ -16,8 +16,12 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from unfold.decorators import action, display
 
+from credentials import checking
+from credentials.checking import Verified
+from integrationhub.audit import trail
 from integrationhub.core.operators import SYSTEM
-from integrationhub.execution import provider_check, surveying
+from integrationhub.execution import surveying
+from integrationhub.execution.provider_check import IS_OK
 from integrationhub.execution.provider_health import MOST_ATTEMPTS, Window
 from integrationhub.execution.surveying import Seen
 from providers import recording, schema_forms
@@ -229,21 +233,22 @@ class ControlRoom(ProviderAdmin):
     def test(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """One real call with what the operator types in, which is used for it and kept nowhere."""
         provider = self._found(request, object_id)
-        verdict, form = None, None
+        said, form = None, None
         if provider.adapter:
             schema = provider.adapter.credential_schema or NO_CREDENTIAL
             form = schema_forms.form_class(schema)(request.POST if request.method == "POST" else None)
             if form.is_valid():
-                verdict = provider_check.ask(provider, form.value())
-                self.log_change(request, provider, f"Tested: {WORDS[verdict.verified].lower()}.")
+                said = checking.ask(trail.platform(), provider.adapter, form.value(), author(request).actor)
+                self.log_change(request, provider, f"Tested: {WORDS[said.verified].lower()}.")
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": f"Test {provider}",
             "original": provider,
             "form": form,
-            "verdict": verdict,
-            "word": WORDS[verdict.verified] if verdict else "",
+            "said": said,
+            "word": WORDS[said.verified] if said else "",
+            "is_ok": IS_OK[said.verified] if said else None,
         }
         return TemplateResponse(request, "execution/provider_test.html", context)
 
@@ -256,7 +261,12 @@ class ControlRoom(ProviderAdmin):
         return provider
 
 
-WORDS = {True: "Accepted", False: "Not accepted", None: "Cannot be tested"}
+WORDS = {
+    Verified.VERIFIED: "Accepted",
+    Verified.FAILED: "Not accepted",
+    Verified.UNCHECKED: "Could not be asked",
+    Verified.NOT_SUPPORTED: "Cannot be tested",
+}
 
 
 def _chip(color: str, word: str) -> SafeString:

@@ -226,5 +226,7 @@ class ProviderTestView(HubView):
     )
     @keyed
     def post(self, request: HubRequest, version: str, provider_key: str) -> Response:
-        verdict = provider_check.with_bound(tenant_id=request.user.tenant_id, provider_key=provider_key)
-        return Response(verdict.shown())
+        said = provider_check.with_bound(
+            tenant_id=request.user.tenant_id, provider_key=provider_key, subject=request.user.subject
+        )
+        return Response(provider_check.shown(provider_key, said))

@@ -62,10 +62,11 @@ def test_rows_of_several_tenants_that_are_deleted_at_once(operator: Client) -> N
 
 def test_an_action_on_a_list(operator: Client) -> None:
     provider = Provider.objects.get(provider_key="sandbox_primary")
-    operator.post("/admin/providers/provider/", {"action": "disable", "_selected_action": [str(provider.pk)]})
+    chosen = {"action": "disable", "confirmed": "yes", "_selected_action": [str(provider.pk)]}
+    operator.post("/admin/providers/provider/", chosen)
     (entry,) = trail_of(PLATFORM)
-    assert (entry.action, entry.about) == ("provider.changed", f"provider:{provider.pk}")
-    assert entry.details == {"change": "Status set to Disabled."}
+    assert (entry.action, entry.actor) == ("provider.changed", "operator:operator")
+    assert (entry.about, entry.details) == ("provider:sandbox_primary", {"status": "disabled"})
 
 
 def test_a_schedule_that_is_switched_off(operator: Client) -> None:
@@ -121,7 +122,7 @@ def test_an_operator_who_signs_in_and_those_who_do_not() -> None:
 def test_what_cannot_be_told_is_not_changed(operator: Client) -> None:
     operator.raise_request_exception = False
     provider = Provider.objects.get(provider_key="sandbox_primary")
-    disable = {"action": "disable", "_selected_action": [str(provider.pk)]}
+    disable = {"action": "disable", "confirmed": "yes", "_selected_action": [str(provider.pk)]}
     remove = {"action": "delete_selected", "_selected_action": ["pro"], "post": "yes"}
     with refusing_entries("system"):
         assert operator.post("/admin/marketplace/tier/add/", TIER).status_code == 500

@@ -201,7 +201,7 @@ def test_no_connection_to_the_database_is_held_while_the_provider_thinks(bound: 
 def test_a_provider_that_never_answers_is_given_up_in_time(
     bound: Api, twilio: TwilioServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("integrationhub.execution.provider_check.CHECK_SECONDS", 0.4)
+    monkeypatch.setattr("credentials.checking.CHECK_SECONDS", 0.4)
     twilio.answer = lambda asked: Told(200, {}, delay=3)
     body = bound.post(PATH).json()
     assert (body["ok"], body["reason"]) == (False, "read_timeout")
