@@ -1,10 +1,16 @@
-"""gunicorn's threaded worker, which answers unreadable requests in the hub's envelope and lets no slow one stay."""
+"""gunicorn's threaded worker, which answers unreadable requests in the hub's envelope and lets no slow one stay.
+
+Executions of a tenant over its share of the threads wait without one: decisions/0013.
+"""
 
 import logging
+import select
 import socket
 import struct
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -16,6 +22,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from integrationhub.core.errors import HubError, InvalidRequest, Unexpected
 from integrationhub.core.exception_handler import respond
+from integrationhub.core.fair_share import FairShare
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +30,13 @@ logger = logging.getLogger(__name__)
 HEADERS_SECONDS = 10.0
 BODY_READ_SECONDS = 5
 BODY_SECONDS = 120.0
+# Beyond those that execute: they read heads and answer what is quick while all of the others wait for providers.
+SPARE_THREADS = 2
+EXECUTES = ("/execute", "/execute/batch")
+# What handling a connection ends with when its request waits for a slot: whoever resumes it goes on.
+PARKED = object()
+# Says that the other end sends no more, though what it sent may be unread; only Linux has it (poll(2)).
+HUNG_UP = getattr(select, "POLLRDHUP", select.POLLHUP)
 
 # The first class that fits decides. The texts are ours: gunicorn's own repeat what the caller sent.
 _REFUSALS: tuple[tuple[type[Exception], int, str, str], ...] = (
@@ -51,25 +65,83 @@ class HubWorker(ThreadWorker):
         # connection -> when a thread began to read its headers, and to serve its request
         self._reading: dict[Any, float] = {}
         self._serving: dict[Any, float] = {}
+        self._slots: FairShare[tuple[Any, Any]] = FairShare(self.cfg.threads)
+        # connection -> the tenant in whose slot its parked request is about to go on
+        self._resumed: dict[Any, str] = {}
+        self._parking_ends: float | None = None
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
         self.wsgi = closing_after_413(self.wsgi)
 
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(max_workers=self.cfg.threads + SPARE_THREADS)
+
+    def enqueue_req(self, conn: Any) -> None:
+        self.tpool.submit(self.handle, conn).add_done_callback(partial(self._handled, conn))
+
+    def _handled(self, conn: Any, handled: "Future[Any]") -> None:
+        """As gunicorn does it, unless the request is parked: then nobody closes or polls the connection."""
+        if handled.cancelled() or handled.exception() or handled.result() is not PARKED:
+            self.method_queue.defer(self.finish_request, conn, handled)
+
     def handle(self, conn: Any) -> Any:
         limit_reads(conn.sock, 0)
         self._reading[conn] = time.monotonic()
+        outcome = None
         try:
-            return super().handle(conn)
+            outcome = super().handle(conn)
+            return outcome
         finally:
-            self._reading.pop(conn, None)
-            self._serving.pop(conn, None)
+            if outcome is not PARKED:  # Else another thread may have it by now.
+                self._reading.pop(conn, None)
+                self._serving.pop(conn, None)
+                if (tenant := self._resumed.pop(conn, None)) is not None:
+                    self._leave(tenant)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
+        """Serve the request, or park it. A slot is held no longer than that: not while an unread body is drained."""
         self._reading.pop(conn, None)
+        if (tenant := executing_tenant(req)) is None:
+            return self._serve(req, conn)
+        resumed = self._resumed.pop(conn, None) is not None
+        if not resumed and not self._slots.enter(tenant, (conn, req)):
+            return PARKED
+        try:
+            return False if resumed and has_hung_up(conn.sock) else self._serve(req, conn)
+        finally:
+            self._leave(tenant)
+
+    def _serve(self, req: Any, conn: Any) -> Any:
         self._serving[conn] = time.monotonic()
         limit_reads(conn.sock, BODY_READ_SECONDS)
         return super().handle_request(req, conn)
+
+    def _keepalive_after(self, conn: Any, keepalive: Any) -> Any:
+        return PARKED if keepalive is PARKED else super()._keepalive_after(conn, keepalive)
+
+    def _leave(self, tenant: str) -> None:
+        """Give a slot back, and let those go on that may have it."""
+        for other, (conn, req) in self._slots.leave(tenant):
+            self._resumed[conn] = other
+            conn.parser = Reread(conn, req)
+            try:
+                self.enqueue_req(conn)
+            except RuntimeError:  # The worker's grace is over, and its pool takes nothing more.
+                conn.close()
+
+    def _give_up_parked(self) -> None:
+        """A worker that stops lets parked requests go on for half of its grace: what begins later would not end."""
+        now = time.monotonic()
+        if self._parking_ends is None:
+            self._parking_ends = now + self.cfg.graceful_timeout / 2
+        if now < self._parking_ends:
+            return
+        if parked := self._slots.give_up():
+            logger.info("parked_requests_given_up", extra={"count": len(parked)})
+        for conn, _ in parked:
+            self.nr_conns -= 1
+            conn.close()
 
     def murder_pending(self) -> None:
         """Each second: who sends headers too slowly loses the connection, which frees its thread."""
@@ -79,6 +151,8 @@ class HubWorker(ThreadWorker):
         # Only the reading ends: an answer that takes long to make is still written.
         for conn in overdue(self._serving, BODY_SECONDS):
             shut_down(conn.sock, socket.SHUT_RD)
+        if not self.alive:
+            self._give_up_parked()
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer by our envelope where gunicorn would by a page of HTML; the connection closes after it."""
@@ -91,6 +165,35 @@ class HubWorker(ThreadWorker):
             util.write_nonblock(client, raw_answer(error, getattr(req or getattr(exc, "req", None), "uri", "")))
         except OSError:
             logger.debug("answer_not_written")
+
+
+class Reread:
+    """Stands in for the parser of a connection that was parked: gives the request read before, and its place back."""
+
+    def __init__(self, conn: Any, req: Any) -> None:
+        self._conn, self._parser, self._req = conn, conn.parser, req
+
+    def __next__(self) -> Any:
+        self._conn.parser = self._parser
+        return self._req
+
+
+def executing_tenant(req: Any) -> str | None:
+    """In whose name an execution is asked for; None for any other request.
+
+    The token is not looked at yet. Whoever names a tenant that is not its own is refused before its body is read, and
+    has left the slot within milliseconds; one UUID in either case is one tenant, as it is behind the door.
+    """
+    if req.method != "POST" or not unquote(req.path).endswith(EXECUTES):
+        return None
+    return next((value.lower() for name, value in req.headers if name == "X-TENANT-ID"), None)
+
+
+def has_hung_up(sock: socket.socket) -> bool:
+    """Whether the client has closed its end, though bytes that it sent before may still be unread."""
+    poller = select.poll()
+    poller.register(sock, HUNG_UP)
+    return bool(poller.poll(0))
 
 
 def closing_after_413(application: Callable[..., Any]) -> Callable[..., Any]:
