@@ -85,7 +85,7 @@ def _queue_again(execution: Execution) -> None:
     age = datetime.now(UTC) - execution.created_at
     execution.lease_until = Now() + max(first_wait, min(age / 2, LONGEST_WAIT))
     execution.save(update_fields=["status", "lease_until"])
-    messages = OutboxMessage.objects.for_tenant(execution.tenant_id).filter(arguments__execution_id=str(execution.id))
+    messages = OutboxMessage.objects.for_tenant(execution.tenant_id).filter(execution_id=str(execution.id))
     if not messages.filter(state=State.WAITING).exists():  # While the broker is away, one message is enough.
         ledger.post_run(execution)
 

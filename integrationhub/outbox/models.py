@@ -1,11 +1,14 @@
 from datetime import timedelta
 
 from django.db import models
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Now
 
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import TenantOwned
 
+# Its messages are published tenant by tenant, and no more of them than workers will soon take.
+FAIR_QUEUE = "execute"
 EVENTS_KEPT = timedelta(days=90)
 
 
@@ -33,9 +36,25 @@ class OutboxMessage(TenantOwned):
         default=0, help_text="How often it could not be published for its own sake."
     )
     last_error = models.CharField(max_length=500, blank=True)
+    # A column, since row-level security lets no index serve a question to JSON: its operators may leak.
+    execution_id = models.GeneratedField(
+        expression=KeyTextTransform("execution_id", "arguments"),
+        output_field=models.TextField(null=True),
+        db_persist=True,
+    )
 
     class Meta:
-        indexes = [models.Index(fields=["due_at"], name="outbox_due", condition=models.Q(state="waiting"))]
+        indexes = [
+            models.Index(
+                fields=["due_at"], name="outbox_due", condition=models.Q(state="waiting") & ~models.Q(queue=FAIR_QUEUE)
+            ),
+            models.Index(
+                fields=["tenant_id", "due_at"],
+                name="outbox_due_of_tenant",
+                condition=models.Q(state="waiting", queue=FAIR_QUEUE),
+            ),
+            models.Index(fields=["execution_id"], name="outbox_of_execution", condition=models.Q(state="waiting")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.task} {self.id}"

@@ -2,6 +2,9 @@
 
 A relay that dies between the last two publishes again after its claim ends: tasks are idempotent, nothing is lost.
 No transaction is open while the broker is spoken to.
+
+Of the queue `execute` the broker is given no more than workers will soon take, and of each tenant in turn: what waits
+behind it waits here, so that a tenant's ten thousand do not stand before another's first.
 """
 
 import json
@@ -20,6 +23,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
 from integrationhub.celery import app
+from integrationhub.outbox.models import FAIR_QUEUE
 
 log = structlog.get_logger(__name__)
 
@@ -31,14 +35,43 @@ IDLE_SECONDS = 3.0
 # A batch costs a broker that is away one try, so that asking often is cheap and its return soon seen.
 LONGEST_DELAY_SECONDS = 10.0
 MOST_FAULTS = 5
+# How long the broker's list of executions may be, and when a relay that was kept from more looks again.
+LIST_LENGTH = 32
+HELD_BACK_SECONDS = 0.05
 # kombu names what it meets while it connects; what breaks later comes from below as it is.
 BROKER_AWAY = (BrokerError, RedisError, OSError)
 
 CLAIM = """
-UPDATE outbox_outboxmessage SET due_at = now() + make_interval(secs => %s)
-WHERE id IN (SELECT id FROM outbox_outboxmessage WHERE state = 'waiting' AND due_at <= now()
-             ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
-RETURNING id, task, queue, arguments, request_id, failures, faults
+UPDATE outbox_outboxmessage SET due_at = now() + make_interval(secs => %(seconds)s)
+WHERE id IN (SELECT id FROM outbox_outboxmessage WHERE state = 'waiting' AND queue <> 'execute' AND due_at <= now()
+             ORDER BY due_at LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+RETURNING 1, id, task, queue, arguments, request_id, failures, faults
+"""
+# Each tenant's first, then each one's second... From tenant to tenant it leaps along an index; which come first is left
+# to chance, since in a round with room for one it would else be the same tenant's again and again.
+CLAIM_FAIRLY = """
+WITH RECURSIVE tenants AS (
+    (SELECT tenant_id FROM outbox_outboxmessage WHERE state = 'waiting' AND queue = 'execute' AND due_at <= now()
+     ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT following.tenant_id FROM tenants CROSS JOIN LATERAL (
+        SELECT tenant_id FROM outbox_outboxmessage
+        WHERE state = 'waiting' AND queue = 'execute' AND due_at <= now() AND tenant_id > tenants.tenant_id
+        ORDER BY tenant_id LIMIT 1) AS following
+), turns AS (
+    SELECT mine.id, mine.turn FROM (SELECT tenant_id FROM tenants ORDER BY random() LIMIT %(most)s) AS drawn
+    CROSS JOIN LATERAL (
+        SELECT id, row_number() OVER (ORDER BY due_at) AS turn FROM outbox_outboxmessage
+        WHERE state = 'waiting' AND queue = 'execute' AND due_at <= now() AND tenant_id = drawn.tenant_id
+        ORDER BY due_at LIMIT %(most)s) AS mine
+    ORDER BY mine.turn, random() LIMIT %(most)s
+), claimed AS (
+    SELECT id FROM outbox_outboxmessage
+    WHERE id IN (SELECT id FROM turns) AND state = 'waiting' AND due_at <= now() FOR UPDATE SKIP LOCKED
+)
+UPDATE outbox_outboxmessage AS message SET due_at = now() + make_interval(secs => %(seconds)s)
+FROM claimed JOIN turns USING (id) WHERE message.id = claimed.id
+RETURNING turns.turn, message.id, task, queue, arguments, request_id, failures, faults
 """
 POSTPONE = """
 UPDATE outbox_outboxmessage
@@ -63,15 +96,28 @@ class Claimed:
     faults: int
 
 
-def relay_batch() -> int:
-    """Publish up to a hundred due messages; returns how many were claimed, of a broker that is away how many it took.
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How many messages a round claimed, of a broker that is away how many it took; whether more may wait for room."""
+
+    handled: int
+    held_back: bool = False
+
+
+def relay_batch() -> Round:
+    """Publish up to a hundred due messages, and of the fair queue as many as the broker has room for.
 
     A broker that fails once is not asked for the rest of the batch: all that is left of it waits. A message that fails
     for its own sake waits alone, and is dead after five tries. What a slow broker leaves of a claim's time is left too.
     """
     taken: list[UUID] = []
     claim_ends = time.monotonic() + CLAIM_SECONDS
-    claimed = _claim()
+    try:
+        room = _room()
+    except BROKER_AWAY as error:
+        _postpone(_claim(BATCH), error)
+        return Round(0)
+    claimed = _claim(room)
     try:
         for position, message in enumerate(claimed):
             if time.monotonic() > claim_ends:
@@ -80,7 +126,7 @@ def relay_batch() -> int:
                 _publish(message)
             except BROKER_AWAY as error:
                 _postpone(claimed[position:], error)
-                return len(taken)
+                return Round(len(taken))
             except Exception as fault:
                 # The boundary of one message: whatever is wrong with it must not stop the others.
                 log.exception("A message could not be published.", task=message.task, message_id=str(message.id))
@@ -89,14 +135,24 @@ def relay_batch() -> int:
                 taken.append(message.id)
     finally:
         _delete(taken)
-    return len(claimed)
+    return Round(len(claimed), held_back=sum(message.queue == FAIR_QUEUE for message in claimed) == room)
 
 
-def _claim() -> list[Claimed]:
+def _room() -> int:
+    """How many more executions the broker's list may hold."""
+    with app.connection_or_acquire() as connection:
+        return max(0, LIST_LENGTH - connection.default_channel.queue_declare(FAIR_QUEUE).message_count)
+
+
+def _claim(room: int) -> list[Claimed]:
     with connections["system"].cursor() as cursor:
-        cursor.execute(CLAIM, [CLAIM_SECONDS, BATCH])
-        # By their ids, which are made of their time: RETURNING promises no order.
-        return [Claimed(*row) for row in sorted(cursor.fetchall())]
+        cursor.execute(CLAIM, {"seconds": CLAIM_SECONDS, "most": BATCH})
+        rows = cursor.fetchall()
+        if room:
+            cursor.execute(CLAIM_FAIRLY, {"seconds": CLAIM_SECONDS, "most": room})
+            rows += cursor.fetchall()
+    # By their turns, then by their ids, which are made of their time: RETURNING promises no order.
+    return [Claimed(*row) for _, *row in sorted(rows)]
 
 
 def _publish(message: Claimed) -> None:
@@ -110,6 +166,8 @@ def _publish(message: Claimed) -> None:
 
 
 def _postpone(messages: list[Claimed], error: Exception) -> None:
+    if not messages:
+        return
     log.warning("The broker took no message.", error=type(error).__name__, waiting=len(messages))
     delay = _delay(messages[0].failures)
     with connections["system"].cursor() as cursor:
@@ -146,10 +204,11 @@ def run(stop: threading.Event) -> None:
             with _listening() as bell:
                 pause = 0.2
                 while not stop.is_set():
-                    claimed = relay_batch()
+                    done = relay_batch()
                     _settle()
-                    if claimed < BATCH:
-                        next(iter(bell.notifies(timeout=IDLE_SECONDS, stop_after=1)), None)
+                    if done.handled < BATCH:
+                        longest = HELD_BACK_SECONDS if done.held_back else IDLE_SECONDS
+                        next(iter(bell.notifies(timeout=longest, stop_after=1)), None)
         except (psycopg.OperationalError, OperationalError) as error:
             log.warning("The relay lost its database and tries again.", error=type(error).__name__, pause_seconds=pause)
             connections["system"].close()
