@@ -30,11 +30,12 @@ class Flight:
     secrets: dict[str, str]
     answers: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
+    last: dict[str, Any] = field(default_factory=dict)
 
     def post(self, path: str, body: Any, **headers: str) -> int:
         token = self.scene.hub.up()["tokens"]["admin"]
-        status, told = call(self.scene.hub, token, path, body, headers)
-        self.answers.append(f"{status} {told}")
+        status, self.last = call(self.scene.hub, token, path, body, headers)
+        self.answers.append(f"{status} {self.last}")
         return status
 
     def get(self, path: str) -> None:
@@ -91,9 +92,30 @@ def _fly(flight: Flight, account: str, good: str, bad: str) -> None:
     flight.execute(lambda asked: Told(200, b"late", delay=4), 503, timeout_ms=1000)
     flight.scene.twilio.answer = None
     assert flight.post("/execute", ORDER, Prefer="respond-async") == 202
+    _rotate(flight, account, good, bad)
     _crash(flight)
     for path in ("/executions", "/credentials", "/integrations/installed", "/usage", "/providers"):
         flight.get(path)
+
+
+def _rotate(flight: Flight, account: str, good: str, bad: str) -> None:
+    """The next version, refused and accepted; what is in use asked about, and the one before brought back."""
+    twilio = flight.scene.twilio
+    assert flight.post("/credentials/bind", {"provider_key": "twilio_sms", "credentials": _both(account, good)}) == 201
+    at = f"/credentials/{flight.last['id']}"
+    twilio.answer = echo(401)
+    assert flight.post(f"{at}/rotate", {"credentials": _both(account, bad)}) == 400
+    assert flight.post(f"{at}/verify", {}) == 200
+    assert flight.post("/providers/twilio_sms/test", {}) == 200
+    twilio.answer = None
+    twilio.auth_token = flight.secrets["next_token"] = token_hex(16)
+    assert flight.post(f"{at}/rotate", {"credentials": _both(account, twilio.auth_token)}) == 201
+    assert flight.post("/providers/twilio_sms/test", {}) == 200
+    assert flight.post(f"{at}/rollback", {}) == 200
+
+
+def _both(account: str, token: str) -> dict[str, str]:
+    return {"account_sid": account, "auth_token": token}
 
 
 def _crash(flight: Flight) -> None:
