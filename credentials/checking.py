@@ -76,9 +76,10 @@ def _said(adapter: type[Adapter], call: Call) -> tuple[Said, ProviderError | Non
         # Adapters quote their providers without the secrets; that nobody reads one here does not hang on each of them.
         words = hiding.without(error.message, call.secrets, LONGEST_WORDS)
         return Said(verified, words, error.reason, error.upstream_status, may_pass=not is_refusal), error
-    except Exception:
-        # What an adapter raises beside its contract may hold the secret: it is logged redacted, and not passed on.
-        logger.exception("An adapter's check raised what its contract does not name.")
+    except Exception as fault:  # noqa: BLE001  Foreign code ends here.
+        # What an adapter raises beside its contract may hold the secret: it is logged without, and not passed on.
+        said = hiding.traceback_without(fault, call.secrets)
+        logger.error("An adapter's check raised what its contract does not name.", extra={"exception": said})
         return Said(Verified.UNCHECKED, f"{name} could not be asked: its adapter failed.", "adapter_error"), None
     return Said(Verified.NOT_SUPPORTED, f"{name} offers no call that would tell: it cannot be tested."), None
 

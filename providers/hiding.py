@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from itertools import groupby
+from traceback import format_exception
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -10,6 +11,7 @@ from integrationhub.core.logs import HIDDEN
 
 # Of fewer letters, base64 is likely to be a part of some word.
 _SHORTEST_BASE64 = 6
+_LONGEST_TRACEBACK = 20_000
 _URL_SAFE = str.maketrans("+/", "-_")
 
 
@@ -28,6 +30,11 @@ def without(text: str, secrets: Any, longest: int) -> str:
             at = text.find(spelling, at + 1)
     runs = groupby(zip(text[:longest], is_hidden, strict=False), key=lambda letter: letter[1])
     return "".join(HIDDEN if hidden else "".join(letter for letter, _ in run) for hidden, run in runs)
+
+
+def traceback_without(error: BaseException, secrets: Any) -> str:
+    """The traceback of an error for the log, with the secrets taken out of what it says."""
+    return without("".join(format_exception(error)), secrets, _LONGEST_TRACEBACK)
 
 
 def _spellings(secrets: Any) -> Iterator[str]:

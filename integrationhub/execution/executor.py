@@ -26,7 +26,7 @@ from integrationhub.execution.order import Order
 from integrationhub.execution.routing import Chain, Skipped, Step
 from integrationhub.idempotency import answers
 from marketplace import quotas
-from providers import registry
+from providers import hiding, registry
 from providers.adapter import Call, JSONObject, Receipt
 from providers.errors import Ambiguous, Blocked, Next, ProviderError, Retry
 
@@ -248,9 +248,10 @@ def _asked(step: Step, call: Call) -> Receipt | HubError:
         return registry.instance(step.provider_key).execute(call)
     except HubError as error:
         return error
-    except Exception:
+    except Exception as fault:  # noqa: BLE001  Foreign code ends here.
         # An adapter that breaks in the middle may have sent: the boundary keeps the row, and nothing is tried again.
-        log.exception("An adapter raised what its contract does not name.", provider_key=step.provider_key)
+        said = hiding.traceback_without(fault, call.secrets)
+        log.error("An adapter raised what its contract does not name.", provider_key=step.provider_key, exception=said)
         message = "The adapter failed in mid-call; whether the provider acted is not known."
         return Ambiguous(message, reason="adapter_error")
 

@@ -9,12 +9,13 @@ import pytest
 from django.db import connections
 
 from credentials.models import Credential
+from integrationhub.core.logs import JSONLine
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution.models import Attempt, Execution
 from providers.adapter import Adapter
 from providers.errors import Next
 from providers.models import Provider
-from tests.make import Api, another_tenant, keyed
+from tests.make import Api, another_tenant, keyed, sms
 from tests.providers.carriers import Asked, CarrierServer, Told, TwilioServer, VonageServer
 
 SVC = "ERR_INTEGRATION_HUB_SVC_"
@@ -106,16 +107,25 @@ def test_what_nobody_could_ask_is_no_success(api: Api) -> None:
     assert "cannot be tested" in body["message"]
 
 
-def test_an_adapter_that_breaks_tells_no_secret(
-    bound: Api, twilio: TwilioServer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("method", ["check", "execute"])
+def test_an_adapter_that_breaks_tells_no_secret_to_the_caller_or_the_log(
+    bound: Api, twilio: TwilioServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, method: str
 ) -> None:
     def breaks(self: Adapter, call: Any) -> bool:
-        raise RuntimeError(call.secrets["auth_token"])
+        raise RuntimeError(f"no such key {call.secrets['auth_token']!r}")
 
-    monkeypatch.setattr("providers.adapters.twilio_sms.TwilioSms.check", breaks)
-    answer = bound.post(PATH)
-    assert (answer.json()["ok"], answer.json()["reason"]) == (False, "adapter_error")
-    assert twilio.auth_token not in answer.content.decode()
+    monkeypatch.setattr(f"providers.adapters.twilio_sms.TwilioSms.{method}", breaks)
+    if method == "check":
+        answer = bound.post(PATH)
+        assert (answer.json()["ok"], answer.json()["reason"]) == (False, "adapter_error")
+    else:
+        config = {"config": twilio.config}
+        assert bound.post("/marketplace/integrations/twilio_sms/install", config).status_code == 201
+        answer = bound.post("/execute", sms("+14155552671"))
+        assert answer.status_code == 503
+    lines = [JSONLine().format(record) for record in caplog.records]
+    assert any("no such key" in line and "RuntimeError" in line and "in breaks" in line for line in lines)
+    assert not any(twilio.auth_token in text for text in (answer.content.decode(), *lines))
 
 
 # --- What stands in the way ---
