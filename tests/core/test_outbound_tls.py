@@ -2,11 +2,13 @@
 
 import datetime
 import ipaddress
+import os
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from cryptography import x509
@@ -15,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from integrationhub.core.deadline import Deadline
-from integrationhub.core.outbound import Answer, Client, NotSent
-from tests.core.hostile import OK, Talk, read_request, serving
+from integrationhub.core.outbound import Answer, AnswerLost, Client, NotSent, OutboundError
+from tests.core.hostile import OK, SERVERS, Talk, hangs, read_request, reads_nothing, serving
 
 NAME = "provider.example"
 
@@ -131,3 +133,77 @@ def test_connection_that_breaks_in_the_handshake_was_never_sent_anything() -> No
     talk: Talk = lambda client: client.recv(1)  # noqa: E731
     with serving(talk) as url, pytest.raises(NotSent, match="tls"):
         ask(url.rpartition(":")[2])
+
+
+def after_a_good_answer(talk: Talk) -> Talk:
+    """The same on a connection that has served once, and is used again."""
+
+    def first(client: socket.socket) -> None:
+        read_request(client)
+        client.sendall(OK + b"Content-Length: 2\r\n\r\n{}")
+        talk(client)
+
+    return first
+
+
+def over_tls(identity: Identity, talk: Talk) -> Talk:
+    def secured(client: socket.socket) -> None:
+        with identity.server.wrap_socket(client, server_side=True) as secure:
+            talk(secure)
+
+    return secured
+
+
+def ended(client: Client, url: str, **request: Any) -> tuple[type, str]:
+    """How an exchange of 0.4 s ends. It is watched from outside, since one that hangs would hang the tests too."""
+    ends: list[tuple[type, str]] = []
+
+    def exchange() -> None:
+        try:
+            client.request("POST", url, deadline=Deadline.after(0.4), **{"json": {"a": 1}, **request})
+        except OutboundError as error:
+            ends.append((type(error), error.reason))
+
+    thread = threading.Thread(target=exchange, daemon=True)
+    thread.start()
+    thread.join(0.4 + 1.5)
+    assert not thread.is_alive(), "It goes on behind its deadline."
+    return ends[0]
+
+
+@pytest.mark.parametrize("way", ["https", "https, used again", "http, used again"])
+@pytest.mark.parametrize("name", SERVERS)
+def test_server_that(identity: Identity, way: str, name: str) -> None:
+    talk, reason = SERVERS[name]
+    talk = after_a_good_answer(talk) if "again" in way else talk
+    talk = over_tls(identity, talk) if "https" in way else talk
+    client = Client(resolve=lambda host, seconds: ["127.0.0.1"], tls=identity.client)
+    with serving(talk) as served:
+        url = served.replace("http://127.0.0.1", f"https://{NAME}") if "https" in way else served
+        if "again" in way:
+            assert client.request("POST", url, deadline=Deadline.after(2), json={}).json() == {}
+        assert ended(client, url) == (AnswerLost, reason)
+
+
+@pytest.mark.parametrize("is_secure", [True, False])
+def test_big_request_on_a_used_connection_that_nobody_reads_ends_in_time(identity: Identity, is_secure: bool) -> None:
+    talk = after_a_good_answer(reads_nothing)
+    client = Client(resolve=lambda host, seconds: ["127.0.0.1"], tls=identity.client)
+    with serving(over_tls(identity, talk) if is_secure else talk) as served:
+        url = served.replace("http://127.0.0.1", f"https://{NAME}") if is_secure else served
+        assert client.request("POST", url, deadline=Deadline.after(2), json={}).json() == {}
+        assert ended(client, url, json=None, data=bytes(30_000_000)) == (AnswerLost, "read_timeout")
+
+
+def test_half_a_record_ends_in_time(identity: Identity) -> None:
+    def talk(client: socket.socket) -> None:
+        with identity.server.wrap_socket(client, server_side=True) as secure:
+            read_request(secure)
+            with socket.socket(fileno=os.dup(secure.fileno())) as raw:
+                raw.settimeout(5)
+                raw.sendall(b"\x17\x03\x03\x40\x00" + bytes(100))
+                hangs(raw)
+
+    client = Client(resolve=lambda host, seconds: ["127.0.0.1"], tls=identity.client)
+    with serving(talk) as served:
+        assert ended(client, served.replace("http://127.0.0.1", f"https://{NAME}")) == (AnswerLost, "read_timeout")

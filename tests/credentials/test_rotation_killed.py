@@ -20,7 +20,8 @@ django.setup()
 from uuid import UUID
 from credentials import rotating
 body = {"credentials": json.loads(os.environ["TEST_SECRETS"])}
-rotating.rotate(tenant_id=UUID(os.environ["TEST_TENANT"]), credential_id=os.environ["TEST_CREDENTIAL"], body=body)
+tenant_id = UUID(os.environ["TEST_TENANT"])
+rotating.rotate(tenant_id=tenant_id, credential_id=os.environ["TEST_CREDENTIAL"], body=body, subject="tester")
 """
 
 

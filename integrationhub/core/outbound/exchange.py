@@ -92,6 +92,12 @@ class BoundedSocket(socket.socket):
         bounded.setblocking(False)
         return bounded
 
+    def settimeout(self, value: float | None) -> None:
+        """Without effect on a connection that is made: libraries set a limit of their own, or none, before each answer,
+        and either would make it block."""
+        if self.gettimeout() != 0.0:
+            super().settimeout(value)
+
     def send(self, data: Any, flags: int = 0) -> int:
         count: int = self._step(super().send, select.POLLOUT, data, flags)
         current().is_sent = True
