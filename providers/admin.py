@@ -55,12 +55,17 @@ class ProviderAdmin(SystemModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Provider | None = None) -> bool:
         return False  # Retired instead, since past executions name it.
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        shown = super().get_list_display(request)
+        return shown if self.has_change_permission(request) else [name for name in shown if name != "move_buttons"]
+
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
         return super().get_changelist_form(request, **{**kwargs, "form": PositionForm})
 
     def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
         if change:
-            recording.save(obj, by=author(request), using=SYSTEM)
+            # What the form left as it was may have been changed by others since it was read.
+            recording.save(obj, form.changed_data, by=author(request), using=SYSTEM)
         else:
             recording.create(obj, by=author(request), using=SYSTEM)
 

@@ -35,8 +35,12 @@ BEGIN
     IF is_beyond_share THEN
         -- The quota was lowered. Until the month ends, who takes a unit counts all parts and keeps the others waiting.
         PERFORM FROM marketplace_usage WHERE tenant_id = p_tenant AND period = p_period ORDER BY part FOR UPDATE;
-        SELECT sum(used), min(part) INTO units_used, candidate
+        SELECT sum(used), min(part), bool_or(used > hub_share_of(p_quota, part, parts))
+        INTO units_used, candidate, is_beyond_share
         FROM marketplace_usage WHERE tenant_id = p_tenant AND period = p_period;
+    END IF;
+    -- Asked once more: a unit that was given back meanwhile may have brought every part within its share.
+    IF is_beyond_share THEN
         IF units_used >= p_quota THEN
             RETURN NULL;
         END IF;
@@ -60,13 +64,14 @@ BEGIN
     RETURN NULL;
 END $$
 """
-# How much of a quota a part may count; the shares of all parts add up to it.
+# How much of a quota a part may count. The shares of all parts add up to it, and a higher quota lowers none of them: what
+# counts under the quota from before it was raised never passes the new one.
 SHARE_OF = """
 CREATE FUNCTION hub_share_of(p_quota bigint, p_part integer, p_parts integer) RETURNS bigint
-LANGUAGE sql IMMUTABLE RETURN p_quota * (p_part + 1) / p_parts - p_quota * p_part / p_parts
+LANGUAGE sql IMMUTABLE RETURN p_quota / p_parts + (p_part < p_quota % p_parts)::integer
 """
-# Counts one in a part, unless it has its share already. A part that is full stays unlocked: an upsert would keep its row
-# locked, and two who look for room in each other's parts would wait for each other for good.
+# Counts one in a part, unless it has its share already. A part that is seen to be full stays unlocked: an upsert would keep
+# its row locked, and two who look for room in each other's parts would wait for each other for good.
 COUNT_IN = """
 CREATE FUNCTION hub_count_in(p_tenant uuid, p_period date, p_part integer, p_share bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$

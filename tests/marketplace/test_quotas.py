@@ -1,8 +1,10 @@
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from django.db import connection
 from django.db.models import Sum
@@ -34,11 +36,11 @@ def reserve_in_a_thread(tenant: UUID, quota: int | None) -> int | None:
 def reserve_beside(tenant: UUID, part: int) -> int | None:
     """A unit taken over a connection that counts in another part than this one."""
     for _ in range(PARTS + 1):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            if cursor.fetchone()[0] % PARTS != part:
-                return reserve_in_a_thread(tenant, None)
-        connection.close()
+        with psycopg.connect(**connection.get_connection_params(), autocommit=True) as server:
+            if server.info.backend_pid % PARTS != part:
+                server.execute("SELECT set_config('app.tenant_id', %s, false)", [str(tenant)])
+                row = server.execute("SELECT hub_reserve_unit(%s, %s, NULL)", [tenant, MONTH]).fetchone()
+                return row[0] if row else None
     raise AssertionError("Every connection counts in the same part.")
 
 
@@ -49,7 +51,7 @@ def used(tenant: UUID) -> int:
 
 def fill(tenant: UUID, quota: int, free: Mapping[int, int]) -> None:
     """Every part has counted its share of the quota, but for so many units in these."""
-    shares = {part: quota * (part + 1) // PARTS - quota * part // PARTS for part in range(PARTS)}
+    shares = {part: quota // PARTS + (part < quota % PARTS) for part in range(PARTS)}
     with tenant_scope(tenant):
         Usage.objects.bulk_create(
             Usage(tenant_id=tenant, period=MONTH, part=part, used=share - free.get(part, 0))
@@ -109,6 +111,34 @@ def test_of_twenty_that_race_after_the_quota_was_lowered_just_the_rest_pass(tena
     with ThreadPoolExecutor(20) as pool:
         got = list(pool.map(lambda _: reserve_in_a_thread(tenant, lowered), range(20)))
     assert (len([unit for unit in got if unit]), used(tenant)) == (left, lowered)
+
+
+def test_a_quota_that_was_raised_is_not_passed_by_who_still_counts_by_the_old_one(tenant: UUID) -> None:
+    for _ in range(20):
+        with ThreadPoolExecutor(20) as pool:
+            list(pool.map(lambda turn: reserve_in_a_thread(tenant, 3 + turn % 2), range(20)))
+        assert used(tenant) == 4
+        with tenant_scope(tenant):
+            Usage.objects.for_tenant(tenant).delete()
+
+
+def test_a_unit_given_back_while_a_lowered_quota_is_counted_is_given_out_once(tenant: UUID) -> None:
+    with tenant_scope(tenant):
+        Usage.objects.bulk_create(
+            Usage(tenant_id=tenant, period=MONTH, part=part, used={0: 2, 15: 0}.get(part, 1)) for part in range(PARTS)
+        )
+    with ThreadPoolExecutor(16) as pool:
+        with tenant_scope(tenant), connection.cursor() as cursor:
+            cursor.execute("UPDATE marketplace_usage SET used = used - 1 WHERE period = %s AND part = 0", [MONTH])
+            waiting = [pool.submit(reserve_in_a_thread, tenant, 16) for _ in range(8)]
+            time.sleep(0.3)  # Until all of them have seen a part beyond its share and wait for this one.
+        late = [pool.submit(reserve_in_a_thread, tenant, 16) for _ in range(8)]
+        got = [each.result() for each in (*waiting, *late)]
+    assert (len([unit for unit in got if unit]), used(tenant)) == (1, 16)
+
+
+def test_any_quota_that_an_operator_may_set_can_be_counted(tenant: UUID) -> None:
+    assert reserve(tenant, 9_000_000_000_000_000_000) == 1
 
 
 def test_executions_of_a_tenant_do_not_wait_for_one_another(tenant: UUID) -> None:

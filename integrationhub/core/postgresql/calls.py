@@ -13,7 +13,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.errors import error_from_result
-from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 # What our functions answer with: boolean, bigint, text, timestamptz. Another type is a KeyError, and a mistake of ours.
@@ -29,7 +29,12 @@ _encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
 def call(
     server: psycopg.Connection[Any], function: str, tenant_id: UUID, order: Mapping[str, Any]
 ) -> list[tuple[Any, ...]]:
-    """The rows of a function of ours, which takes a tenant and `order` as JSON. Raises psycopg's errors."""
+    """The rows of a function of ours, which takes a tenant and `order` as JSON. Raises psycopg's errors.
+
+    Not as the first statement of a transaction of psycopg's: it begins one with its own statements only.
+    """
+    if not server.autocommit and server.pgconn.transaction_status == TransactionStatus.IDLE:
+        raise RuntimeError("The call would not be part of the transaction around it.")
     # Planning so short a statement costs less than keeping account of what each connection has prepared, which psycopg
     # throws away now and then, and PgBouncer too.
     sql = b"SELECT * FROM %b($1, $2)" % function.encode()
