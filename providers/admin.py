@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from django import forms
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -73,7 +74,11 @@ class ProviderAdmin(SystemModelAdmin):
         wanted = request.POST.get("move", "") if request.method == "POST" else ""
         if wanted and self.has_change_permission(request):
             return self._moved(request, *wanted.partition(":")[::2])
-        return super().changelist_view(request, extra_context)
+        if request.method != "POST" or "_save" not in request.POST or not self.has_change_permission(request):
+            return super().changelist_view(request, extra_context)
+        with transaction.atomic(using=SYSTEM):
+            recording.lock(using=SYSTEM)
+            return super().changelist_view(request, extra_context)
 
     def _moved(self, request: HttpRequest, provider_id: str, direction: str) -> HttpResponse:
         """Move a row by one place, and leave the keyboard's focus on the very button, for the next step."""

@@ -15,7 +15,8 @@ def move(provider_id: UUID, steps: int, *, by: Author, using: str) -> bool:
     The list is numbered through while it is at it: equal positions could not be told apart.
     """
     with transaction.atomic(using=using):
-        rows = list(Provider.objects.using(using).select_for_update(no_key=True))
+        recording.lock(using=using)
+        rows = list(Provider.objects.using(using))
         place = next((at for at, row in enumerate(rows) if row.pk == provider_id), -1)
         if place < 0 or not 0 <= place + steps < len(rows):
             return False

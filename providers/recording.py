@@ -43,6 +43,13 @@ def create(provider: Provider, *, by: Author, using: str | None = None) -> None:
         _keep(provider, {}, values, by, using)
 
 
+def lock(*, using: str) -> None:
+    """Whoever changes several rows locks them all first, here: the end of the trail, which each change takes, is held
+    to the commit, and nobody may wait for a row while it holds that. Inside the transaction of the changes."""
+    # By their ids, which do not change while it waits.
+    list(Provider.objects.using(using).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+
+
 def save(
     provider: Provider,
     members: Iterable[str] = MEMBERS,

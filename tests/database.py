@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
-from django.db import connections
+from django.db import connections, transaction
+from django.db.backends.utils import CursorWrapper
 
 
 @contextmanager
@@ -17,3 +18,20 @@ def refused_by_the_database(right: str, alias: str = "default") -> Iterator[None
             yield
         finally:
             cursor.execute(f'GRANT {right} TO "{role}"')
+
+
+@contextmanager
+def locked(table: str, key: object) -> Iterator[CursorWrapper]:
+    """The owner holds a row; the cursor's transaction ends with the block."""
+    with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+        cursor.execute(f"SELECT FROM {table} WHERE id = %s FOR UPDATE", [key])  # noqa: S608  A test's own words.
+        yield cursor
+
+
+def waiting(cursor: CursorWrapper) -> int:
+    """How many sessions of this database wait for a lock."""
+    cursor.execute(
+        """SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+           WHERE NOT granted AND datname = current_database()"""
+    )
+    return int(cursor.fetchone()[0])

@@ -192,6 +192,7 @@ class ControlRoom(ProviderAdmin):
         return TemplateResponse(request, "execution/provider_asking.html", context)
 
     def _set_status(self, request: HttpRequest, providers: list[Provider], status: Status) -> None:
+        recording.lock(using=SYSTEM)
         for provider in providers:
             provider.status = status
             recording.save(provider, ["status"], by=author(request), using=SYSTEM)
