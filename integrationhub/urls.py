@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from integrationhub.audit import signing_in
 from integrationhub.core import health
 from integrationhub.pages import refusals
 
@@ -18,6 +19,7 @@ urlpatterns = [
     path("integrationhub/<str:version>/", include(api)),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("admin/password_change/", admin.site.admin_view(signing_in.change_password, cacheable=True)),
     path("admin/", admin.site.urls),
     path("", include("integrationhub.pages.urls")),
 ]

@@ -102,6 +102,35 @@ def test_another_operators_password_that_is_set(operator: Client) -> None:
     assert "canary" not in str(trail_of(PLATFORM)[0].details)
 
 
+OWN_PASSWORD = {"old_password": "x", "new_password1": "canary-canary-1", "new_password2": "canary-canary-1"}
+
+
+@pytest.fixture
+def known(operator: Client) -> Client:
+    """An operator with the password x."""
+    user = User.objects.get(username="operator")
+    user.set_password("x")
+    user.save()
+    operator.force_login(user)
+    return operator
+
+
+def test_an_operators_own_password_that_is_changed(known: Client) -> None:
+    assert known.post("/admin/password_change/", {**OWN_PASSWORD, "old_password": "y"}).status_code == 200
+    assert told() == []
+    assert known.post("/admin/password_change/", OWN_PASSWORD)["Location"] == "/admin/password_change/done/"
+    assert told() == [("operator.password_changed", "operator:operator", "")]
+    assert "canary" not in str(trail_of(PLATFORM)[0].details)
+    assert known.get("/admin/").status_code == 200
+
+
+def test_an_own_password_whose_change_cannot_be_told_stays(known: Client) -> None:
+    known.raise_request_exception = False
+    with refusing_entries("system"):
+        assert known.post("/admin/password_change/", OWN_PASSWORD).status_code == 500
+    assert User.objects.get(username="operator").check_password("x")
+
+
 def login(name: str, password: str) -> int:
     return Client().post("/admin/login/", {"username": name, "password": password}).status_code
 
