@@ -38,16 +38,19 @@ _OF_ALL_TENANTS = """
         SELECT * FROM execution_attempt WHERE id >= %(day)s ORDER BY id DESC LIMIT %(most)s
     ),
     recent AS MATERIALIZED (SELECT * FROM scanned WHERE provider_key = ANY(%(keys)s))"""
-_WINDOW = """
-    count(*) FILTER (WHERE id >= %({0})s),
-    count(*) FILTER (WHERE id >= %({0})s AND outcome = 'succeeded'),
-    count(*) FILTER (WHERE id >= %({0})s AND outcome IN ('failed', 'unknown') AND outcome_class <> 'stop'),
-    count(*) FILTER (WHERE id >= %({0})s AND outcome_class = 'stop'),
-    count(DISTINCT execution_id) FILTER (WHERE id >= %({0})s),
-    percentile_disc(0.95) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE id >= %({0})s)"""
+# Nothing was sent then: the tenant's credential did not open, or its vault was away.
+_OF_PROVIDER = "reason <> 'credential_unusable'"
+_FAILED = f"outcome IN ('failed', 'unknown') AND {_OF_PROVIDER}"
+_WINDOW = f"""
+    count(*) FILTER (WHERE id >= %({{0}})s),
+    count(*) FILTER (WHERE id >= %({{0}})s AND outcome = 'succeeded'),
+    count(*) FILTER (WHERE id >= %({{0}})s AND {_FAILED} AND outcome_class <> 'stop'),
+    count(*) FILTER (WHERE id >= %({{0}})s AND outcome_class = 'stop'),
+    count(DISTINCT execution_id) FILTER (WHERE id >= %({{0}})s),
+    percentile_disc(0.95) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE id >= %({{0}})s AND {_OF_PROVIDER})"""
 _COUNTED = f"""
 SELECT provider_key, (SELECT count(*) FROM scanned) >= %(most)s, {_WINDOW.format("hour")}, {_WINDOW.format("day")},
-    (array_agg(id ORDER BY id DESC) FILTER (WHERE outcome IN ('failed', 'unknown')))[1]
+    (array_agg(id ORDER BY id DESC) FILTER (WHERE {_FAILED}))[1]
 FROM recent GROUP BY provider_key"""  # noqa: S608  Put together of our own text alone.
 _QUERY = """
 WITH {source}, counted ({columns}) AS ({counted})
@@ -59,7 +62,7 @@ FROM counted LEFT JOIN recent latest ON latest.id = counted.last_error
 @dataclass(frozen=True, slots=True)
 class Window:
     """What the attempts of a span of time came to. `refused` is what was wrong with the recipient or the content: it
-    says nothing of the provider and counts on neither side."""
+    says nothing of the provider and counts on neither side; nor does a credential that did not open."""
 
     attempts: int = 0
     succeeded: int = 0

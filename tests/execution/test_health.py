@@ -83,6 +83,15 @@ def test_a_recipient_that_was_wrong_says_nothing_of_the_provider(api: Api, tenan
     assert (hour["attempts"], hour["refused"], hour["failed"], hour["success_rate"]) == (2, 1, 0, 1.0)
 
 
+def test_a_credential_that_does_not_open_says_nothing_of_the_provider(api: Api, tenant: UUID) -> None:
+    attempted(tenant)
+    failed(tenant, outcome_class="next", reason="credential_unusable", upstream_status=None, latency_ms=1500)
+    shown = health(api)
+    hour = shown["last_hour"]
+    assert (hour["attempts"], hour["failed"], hour["success_rate"], hour["p95_latency_ms"]) == (2, 0, 1.0, 100)
+    assert shown["last_error"] is None
+
+
 def test_what_nobody_knows_counts_as_a_failure_and_what_is_under_way_as_neither(api: Api, tenant: UUID) -> None:
     attempted(tenant)
     attempted(tenant, outcome="unknown", outcome_class="ambiguous")
