@@ -112,8 +112,7 @@ def get(*, tenant_id: UUID, installation_id: str) -> Installation:
     with tenant_scope(tenant_id):
         installation = installed(tenant_id=tenant_id).filter(id=read_id(installation_id)).first()
     if installation is None:
-        named = installation_id[:64]
-        raise IntegrationNotFound(f"There is no installed integration {named!r}.", id=named)
+        raise _not_installed(installation_id)
     return installation
 
 
@@ -143,7 +142,9 @@ def uninstall(*, tenant_id: UUID, installation_id: str, subject: str) -> None:
     """Raises IntegrationNotFound. Credentials stay bound: they belong to the provider."""
     installation = get(tenant_id=tenant_id, installation_id=installation_id)
     with tenant_scope(tenant_id):
-        Installation.objects.for_tenant(tenant_id).filter(id=installation.id).delete()
+        gone, _ = Installation.objects.for_tenant(tenant_id).filter(id=installation.id).delete()
+        if not gone:  # Somebody else has removed it meanwhile.
+            raise _not_installed(installation_id)
         tenant_version.changed(tenant_id)
         _tell(installation, "installation.removed", subject)
 
@@ -197,6 +198,11 @@ def _fitting(adapter: type[Adapter] | None, is_change: bool) -> Draft202012Valid
     schema = CHANGE_SCHEMA if is_change else INSTALL_SCHEMA
     config = adapter.config_schema if adapter else schema["properties"]["config"]
     return schema_faults.compiled({**schema, "properties": {**schema["properties"], "config": config}})
+
+
+def _not_installed(installation_id: str) -> IntegrationNotFound:
+    named = installation_id[:64]
+    return IntegrationNotFound(f"There is no installed integration {named!r}.", id=named)
 
 
 def _already_installed(tenant_id: UUID, integration: Integration) -> InvalidRequest:

@@ -5,9 +5,14 @@ from uuid import UUID
 import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from integrationhub.core.ids import read_id
 from marketplace import installing
 from marketplace.models import Integration
 from providers.models import Provider
+from tests.audit.reading import trail_of
+from tests.credentials.test_rotating import in_a_thread
+from tests.database import locked, waiting
+from tests.launcher.running import eventually
 from tests.make import Api, another_tenant
 
 NOT_FOUND = "ERR_INTEGRATION_HUB_SVC_INTEGRATION_NOT_FOUND"
@@ -237,3 +242,12 @@ def test_a_user_looks_and_an_organizer_changes(api: Api, method: str, path: str)
 def test_filters_take_each_spelling_of_true_that_openapi_describes(api: Api) -> None:
     install(api)
     assert slugs(api.get("/marketplace/integrations?installed=True")) == ["sandbox_primary"]
+
+
+def test_of_two_removals_at_once_one_is_told_that_it_is_gone(api: Api) -> None:
+    installation = install(api).json()["id"]
+    with locked("marketplace_installation", read_id(installation)) as cursor:
+        both = [in_a_thread(lambda: api.delete(f"/integrations/{installation}")) for _ in range(2)]
+        eventually(lambda: waiting(cursor) == 2, seconds=5, what="both wait")
+    assert sorted(each.result().status_code for each in both) == [204, 404]
+    assert len(trail_of(api.tenant, "installation.removed")) == 1
