@@ -48,10 +48,14 @@ def before(credential: Credential) -> Credential | None:
 
 
 def take_turn(tenant_id: UUID, provider_key: str) -> None:
-    """Changes of one provider's versions follow one another: there may be no row yet that could be locked instead."""
+    """Changes of one provider's versions follow one another: there may be no row yet that could be locked instead.
+
+    The rows that hold a secret come next, in the order of their ids, as a rotation of the keys locks them.
+    """
     with connection.cursor() as cursor:
         turn = f"credential {tenant_id} {provider_key}"
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [turn])
+    list(of(tenant_id, provider_key).exclude(sealed=b"").order_by("id").select_for_update().values_list("id"))
 
 
 def sealed(tenant_id: UUID, asked: Asked, verified: Verified) -> Credential:
