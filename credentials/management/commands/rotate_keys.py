@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from credentials import rekeying
 from credentials.errors import VaultUnavailable
 from credentials.rekeying import Step
+from integrationhub.audit import trail
 
 BAR = 30
 PLAIN_EVERY_SECONDS = 5.0
@@ -29,10 +30,12 @@ class Command(BaseCommand):
         try:
             rotation = rekeying.Rotation()
             steps = rotation.steps()[: 1 if options["re_wrap_only"] else None]
-            for step in steps:
-                self._take(step, is_dry=options["dry_run"])
+            done = {step.what: self._take(step, is_dry=options["dry_run"]) for step in steps}
             if not options["dry_run"]:
-                self.stdout.write(f"{rekeying.forget_unused()} retired data keys deleted that no value needs any more")
+                done["deleted"] = rekeying.forget_unused()
+                self.stdout.write(f"{done['deleted']} retired data keys deleted that no value needs any more")
+                done["unreadable"] = len(rotation.unreadable)
+                trail.record_as_system(tenant_id=trail.platform(), action="keys.rotated", actor=trail.SYSTEM, **done)
         except (VaultUnavailable, ImproperlyConfigured) as error:
             raise CommandError(f"{error} Nothing is lost: run it again when that is mended.") from error
         for name in rotation.unreadable:
@@ -40,11 +43,11 @@ class Command(BaseCommand):
         if rotation.unreadable:
             raise CommandError(f"{len(rotation.unreadable)} do not open; everything else is done.")
 
-    def _take(self, step: Step, *, is_dry: bool) -> None:
+    def _take(self, step: Step, *, is_dry: bool) -> int:
         due = step.due()
         if is_dry:
             self.stdout.write(f"{due} {step.what}, if it were done")
-            return
+            return 0
         done, told_at = 0, time.monotonic()
         for count in step.run():
             done += count
@@ -55,6 +58,7 @@ class Command(BaseCommand):
                 told_at = time.monotonic()
         start, end = ("\r", " " * BAR * 2) if self._is_terminal() else ("", "")
         self.stdout.write(f"{start}{done} {step.what}{end}")
+        return done
 
     def _draw(self, what: str, done: int, due: int) -> None:
         filled = BAR * min(done, due) // max(due, 1)
