@@ -44,8 +44,9 @@ def bind_asked(*, tenant_id: UUID, body: Mapping[str, Any], subject: str) -> Cre
     with tenant_scope(tenant_id):
         versions.take_turn(tenant_id, credential.provider_key)
         versions.add(credential, Credential.Status.SUPERSEDED)
-        bound_now = versions.put_in_use(credential, watched=True)
-        record(bound_now, "credential.bound", subject, verified=bound_now.verified, expires_at=bound_now.expires_at)
+        bound_now, wiped = versions.put_in_use(credential, watched=True)
+        said = {"verified": bound_now.verified, "expires_at": bound_now.expires_at}
+        record(bound_now, "credential.bound", subject, wiped=wiped, **said)
     return bound_now
 
 
@@ -54,7 +55,7 @@ def get(*, tenant_id: UUID, credential_id: str) -> Credential:
     with tenant_scope(tenant_id):
         credential = bound(tenant_id=tenant_id).filter(id=read_id(credential_id)).first()
     if credential is None:
-        raise CredentialNotFound(f"There is no credential {credential_id[:64]!r}.", id=credential_id[:64])
+        raise _not_found(credential_id)
     return credential
 
 
@@ -65,13 +66,22 @@ def bound(*, tenant_id: UUID, provider_key: str | None = None) -> TenantQuerySet
 
 
 def revoke(*, tenant_id: UUID, credential_id: str, subject: str) -> None:
-    """Wipe the secret for good and keep the record of it. `subject` is who asks. Raises CredentialNotFound."""
-    credential = get(tenant_id=tenant_id, credential_id=credential_id)
+    """Wipe the secret for good and keep the record of it. `subject` is who asks. Raises CredentialNotFound.
+
+    With the version in use go all others of its provider: those before it, and the one on trial, which would else
+    come into use after it.
+    """
+    provider_key = get(tenant_id=tenant_id, credential_id=credential_id).provider_key
     with tenant_scope(tenant_id):
-        versions.take_turn(tenant_id, credential.provider_key)
-        versions.wipe(bound(tenant_id=tenant_id).filter(id=credential.id))
+        versions.take_turn(tenant_id, provider_key)
+        rows = bound(tenant_id=tenant_id, provider_key=provider_key)
+        credential = rows.filter(id=read_id(credential_id)).first()
+        if credential is None:  # Somebody else has revoked it meanwhile.
+            raise _not_found(credential_id)
+        is_in_use = credential.status == Credential.Status.ACTIVE
+        wiped = versions.wipe(rows.exclude(sealed=b"") if is_in_use else rows.filter(id=credential.id))
         tenant_version.changed(tenant_id)
-        record(credential, "credential.revoked", subject)
+        record(credential, "credential.revoked", subject, wiped=wiped)
 
 
 def in_use(*, tenant_id: UUID) -> dict[str, Credential]:
@@ -90,3 +100,7 @@ def opened(credential: Credential, deadline: Deadline | None = None) -> dict[str
     sealed = bytes(credential.sealed)
     secrets: dict[str, Any] = json.loads(vault().open(sealed, versions.place(credential), deadline))
     return secrets
+
+
+def _not_found(credential_id: str) -> CredentialNotFound:
+    return CredentialNotFound(f"There is no credential {credential_id[:64]!r}.", id=credential_id[:64])

@@ -92,9 +92,9 @@ def add(credential: Credential, status: Credential.Status) -> None:
     credential.save(force_insert=True)
 
 
-def put_in_use(credential: Credential, *, watched: bool, **changes: Any) -> Credential:
+def put_in_use(credential: Credential, *, watched: bool, **changes: Any) -> tuple[Credential, list[int]]:
     """Write `changes` on it as the one in use. The one that was is superseded; while the new one is `watched` it may
-    come back by itself."""
+    come back by itself. The second of what it returns are the versions that were wiped, since they are too old."""
     tenant_id, now = credential.tenant_id, datetime.now(UTC)
     rows = of(tenant_id, credential.provider_key)
     had_one = rows.filter(status=Status.ACTIVE).update(status=Status.SUPERSEDED, watched_until=None, updated_at=now)
@@ -106,18 +106,19 @@ def put_in_use(credential: Credential, *, watched: bool, **changes: Any) -> Cred
         **changes,
     )
     spent = rows.filter(status=Status.SUPERSEDED).order_by("-version").values_list("id", flat=True)[KEPT_BEFORE:]
-    wipe(rows.filter(id__in=list(spent)))
+    wiped = wipe(rows.filter(id__in=list(spent)))
     tenant_version.changed(tenant_id)
-    in_use_now: Credential = rows.get(id=credential.id)
-    return in_use_now
+    return rows.get(id=credential.id), wiped
 
 
-def wipe(rows: TenantQuerySet, status: Credential.Status = Status.REVOKED) -> None:
-    """Their secrets are gone for good; the records stay."""
+def wipe(rows: TenantQuerySet, status: Credential.Status = Status.REVOKED) -> list[int]:
+    """Their secrets are gone for good; the records stay. Returns the versions whose secrets they were."""
     # Locked, since a rotation of the keys may be about to keep a secret elsewhere.
-    for credential in rows.select_for_update().exclude(sealed=b""):
+    held = list(rows.exclude(sealed=b"").order_by("id").select_for_update())
+    for credential in held:
         vault().discard(bytes(credential.sealed), place(credential))
     rows.update(sealed=b"", key_id="", status=status, watched_until=None, updated_at=datetime.now(UTC))
+    return sorted(credential.version for credential in held)
 
 
 def expired(credential: Credential) -> CredentialExpired:

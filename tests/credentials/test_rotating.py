@@ -273,7 +273,7 @@ def test_the_schedule_does_not_wipe_a_version_that_is_being_put_in_use(
 ) -> None:
     put_in_use, sweeps = versions.put_in_use, []
 
-    def slowly(*args: Any, **kwargs: Any) -> Credential:
+    def slowly(*args: Any, **kwargs: Any) -> tuple[Credential, list[int]]:
         sweeps.append(in_a_thread(rotating.wipe_abandoned))
         sleep(0.3)
         return put_in_use(*args, **kwargs)
