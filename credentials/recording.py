@@ -7,9 +7,7 @@ from credentials.models import Credential
 from integrationhub.audit import trail
 
 
-def record(
-    credential: Credential, action: str, subject: str, *, wiped: Sequence[int] = (), **details: Any
-) -> None:
+def record(credential: Credential, action: str, subject: str, *, wiped: Sequence[int] = (), **details: Any) -> None:
     """One entry, as the last statement in the scope of the change; `subject` is who made it, `wiped` the versions whose
     secrets are gone by it."""
     trail.record(

@@ -24,7 +24,7 @@ def refused_by_the_database(right: str, alias: str = "default") -> Iterator[None
 def locked(table: str, key: object) -> Iterator[CursorWrapper]:
     """The owner holds a row; the cursor's transaction ends with the block."""
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
-        cursor.execute(f"SELECT FROM {table} WHERE id = %s FOR UPDATE", [key])  # noqa: S608  A test's own words.
+        cursor.execute(f"SELECT FROM {table} WHERE id = %s FOR UPDATE", [key])
         yield cursor
 
 

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         try:
             rotation = rekeying.Rotation()
             steps = rotation.steps()[: 1 if options["re_wrap_only"] else None]
-            done = {step.what: self._take(step, is_dry=options["dry_run"]) for step in steps}
+            done: dict[str, Any] = {step.what: self._take(step, is_dry=options["dry_run"]) for step in steps}
             if not options["dry_run"]:
                 done["deleted"] = rekeying.forget_unused()
                 self.stdout.write(f"{done['deleted']} retired data keys deleted that no value needs any more")
