@@ -73,9 +73,9 @@ class Credential(TenantOwned):
         null=True, blank=True, help_text="The provider has refused it since then; empty while it is accepted."
     )
     watched_until = models.DateTimeField(
-        null=True, blank=True, help_text="Until then refusals in a row bring the version before back."
+        null=True, blank=True, help_text="Until then refusals bring the version before back."
     )
-    refusals = models.PositiveIntegerField(default=0, help_text="In a row, while it is watched.")
+    refusals = models.PositiveIntegerField(default=0, help_text="While it is watched.")
     expiry_told = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="Its owner was told so many days ahead that it expires; 0: that it has."
     )

@@ -18,12 +18,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='credential',
             name='refusals',
-            field=models.PositiveIntegerField(default=0, help_text='In a row, while it is watched.'),
+            field=models.PositiveIntegerField(default=0, help_text='While it is watched.'),
         ),
         migrations.AddField(
             model_name='credential',
             name='watched_until',
-            field=models.DateTimeField(blank=True, help_text='Until then refusals in a row bring the version before back.', null=True),
+            field=models.DateTimeField(blank=True, help_text='Until then refusals bring the version before back.', null=True),
         ),
         migrations.AlterField(
             model_name='credential',

@@ -20,7 +20,7 @@ from integrationhub.core.deadline import Deadline
 from integrationhub.core.errors import HubError
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import let_go_of_connection
-from integrationhub.execution import circuits, errors, failing, ledger, routing, storable
+from integrationhub.execution import circuits, errors, failing, ledger, provider_health, routing, storable
 from integrationhub.execution.models import Attempt, Execution, Mode, Outcome, Status
 from integrationhub.execution.order import Order
 from integrationhub.execution.routing import Chain, Skipped, Step
@@ -272,7 +272,8 @@ def _call(run: Run, step: Step, attempt: Attempt | None = None, secrets: JSONObj
 def _note_credential(run: Run, credential: Credential, verdict: Receipt | HubError) -> None:
     """A refused credential is shown to its owner even when a later provider saves the execution."""
     if isinstance(verdict, ProviderError) and verdict.credential_refused:
-        run.notes.append(partial(refusals.mark_failing, credential, reason=verdict.reason))
+        successes = partial(provider_health.successes, credential.tenant_id, credential.provider_key)
+        run.notes.append(partial(refusals.mark_failing, credential, reason=verdict.reason, successes=successes))
     elif isinstance(verdict, Receipt) and credential.failing_since:
         run.notes.append(partial(refusals.mark_working, credential))
 

@@ -52,6 +52,17 @@ _COUNTED = f"""
 SELECT provider_key, (SELECT count(*) FROM scanned) >= %(most)s, {_WINDOW.format("hour")}, {_WINDOW.format("day")},
     (array_agg(id ORDER BY id DESC) FILTER (WHERE {_FAILED}))[1]
 FROM recent GROUP BY provider_key"""  # noqa: S608  Put together of our own text alone.
+_SUCCESSES = """
+SELECT count(*) FROM (
+    SELECT FROM (
+        SELECT id FROM execution_execution WHERE tenant_id = %(tenant_id)s AND id >= %(accepted)s
+        ORDER BY id DESC LIMIT %(looked_at)s
+    ) scanned JOIN execution_attempt attempt ON attempt.execution_id = scanned.id
+    WHERE attempt.tenant_id = %(tenant_id)s AND attempt.id >= %(since)s AND attempt.provider_key = %(key)s
+      AND attempt.outcome = 'succeeded'
+    LIMIT %(most)s
+) found
+"""
 _QUERY = """
 WITH {source}, counted ({columns}) AS ({counted})
 SELECT counted.*, latest.code, latest.reason, latest.upstream_status, latest.started_at
@@ -107,6 +118,19 @@ def of_all_tenants(provider_keys: Sequence[str]) -> dict[str, Health]:
     """Of each of these providers, by one query of the `system` role."""
     found = _counted(SYSTEM, _OF_ALL_TENANTS, list(provider_keys), most=MOST_ATTEMPTS)
     return {key: found.get(key, Health()) for key in provider_keys}
+
+
+def successes(tenant_id: UUID, provider_key: str, since: datetime, most: int) -> int:
+    """How many of a tenant's calls have succeeded there since, as far as `most`: by its newest executions of an hour,
+    since a queued one may have waited."""
+    bounds: dict[str, Any] = {
+        "accepted": earliest_id(since - HOUR),
+        "since": earliest_id(since),
+        "looked_at": MOST_EXECUTIONS,
+    }
+    with tenant_scope(tenant_id), connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        cursor.execute(_SUCCESSES, {**bounds, "tenant_id": tenant_id, "key": provider_key, "most": most})
+        return int(cursor.fetchone()[0])
 
 
 def report(*, tenant_id: UUID, provider_key: str, of_all: bool) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def test_nothing_is_stored_when_the_provider_does_not_confirm(
 
 def test_a_refusal_seen_later_is_noted_on_the_credential(tenant: UUID) -> None:
     credential = bind(tenant)
-    refusals.mark_failing(credential, reason="upstream_401")
+    refusals.mark_failing(credential, reason="upstream_401", successes=lambda *_: 0)
     assert binding.get(tenant_id=tenant, credential_id=str(credential.id)).verified == "failed"
 
 
