@@ -38,9 +38,9 @@ def rotate(*, tenant_id: UUID, credential_id: str, body: Mapping[str, Any], subj
     CredentialNotFound; and CredentialBindFailed: then the version in use is what it was, and the secret on trial is
     wiped.
     """
-    provider_key = binding.get(tenant_id=tenant_id, credential_id=credential_id).provider_key
-    asked = asking.read_rotation(provider_key, body)
-    tried = _begin(tenant_id, asked)
+    replaced = binding.get(tenant_id=tenant_id, credential_id=credential_id)
+    asked = asking.read_rotation(replaced.provider_key, body)
+    tried = _begin(replaced, asked)
     try:
         verified = checking.confirmed(tenant_id, asked, subject)
     except HubError as error:
@@ -51,15 +51,18 @@ def rotate(*, tenant_id: UUID, credential_id: str, body: Mapping[str, Any], subj
         raise CredentialBindFailed(
             f"Another change of this provider's credential came first; {asked.otherwise}.",
             reason="overtaken",
-            provider_key=provider_key,
+            provider_key=replaced.provider_key,
         )
     return promoted
 
 
-def _begin(tenant_id: UUID, asked: Asked) -> Credential:
+def _begin(replaced: Credential, asked: Asked) -> Credential:
+    tenant_id = replaced.tenant_id
     tried = versions.sealed(tenant_id, asked, Verified.UNCHECKED)
     with tenant_scope(tenant_id):
         versions.take_turn(tenant_id, tried.provider_key)
+        if not binding.bound(tenant_id=tenant_id).filter(id=replaced.id).exists():
+            raise CredentialNotFound(f"The credential {replaced.id} has been revoked.", id=str(replaced.id))
         on_trial = versions.of(tenant_id, tried.provider_key).filter(status=Status.PENDING)
         if on_trial.filter(created_at__gt=datetime.now(UTC) - ABANDONED_AFTER).exists():
             raise CredentialBindFailed(

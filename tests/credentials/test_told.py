@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 from django.core.management import call_command
 
-from credentials import rotating, tasks
+from credentials import rotating, tasks, versions
+from credentials.models import Credential
 from integrationhub.core.ids import read_id
 from tests.audit.reading import trail_of
 from tests.credentials.test_rotating import age, in_a_thread, leave_one_on_trial
@@ -53,6 +54,20 @@ def test_a_rotation_does_not_bring_back_what_was_deleted_meanwhile(
         ("credential.revoked", "tester", {"version": 1, "wiped": [1, 2]}),
         ("credential.rotation_failed", "tester", {"version": 2, "reason": "overtaken"}),
     ]
+
+
+def test_a_rotation_does_not_begin_on_what_was_deleted_while_it_was_sealed(
+    api: Api, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed = versions.sealed
+
+    def slowly(*args: Any) -> Credential:
+        in_a_thread(lambda: api.delete(f"/credentials/{first}")).result()
+        return sealed(*args)
+
+    monkeypatch.setattr(versions, "sealed", slowly)
+    assert rotate(api, first).status_code == 404
+    assert kept(api) == [(1, "revoked", False)]
 
 
 def test_a_rotation_that_is_refused(api: Api, first: str, twilio: ManyTokensTwilio) -> None:
