@@ -155,6 +155,15 @@ def test_fewer_refusals_than_one_call_in_five_keep_the_new_version(
     assert shown(api) == [(2, "rolled_back"), (1, "active")]
 
 
+def test_what_the_version_before_did_well_does_not_speak_for_the_new_one(
+    api: Api, first: str, twilio: ManyTokensTwilio
+) -> None:
+    assert {send(api).status_code for _ in range(13)} == {200}
+    rotate(api, first)
+    twilio.sending = {OLD}
+    assert [send(api).status_code for _ in range(4)] == [503, 503, 503, 200]
+
+
 def test_other_failures_than_refusals_bring_nothing_back(api: Api, second: str, twilio: ManyTokensTwilio) -> None:
     twilio.answer = lambda _: twilio.refusal("a fault of the text")
     for _ in range(4):
