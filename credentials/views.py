@@ -58,7 +58,10 @@ class OneCredential(HubView):
     def get(self, request: HubRequest, version: str, credential_id: str) -> Response:
         return Response(represent(binding.get(tenant_id=request.user.tenant_id, credential_id=credential_id)))
 
-    @extend_schema(summary="Revoke a credential and wipe its secret", responses={204: None})
+    @extend_schema(
+        summary="Revoke a credential and wipe its secret; with the version in use go all others of its provider",
+        responses={204: None},
+    )
     def delete(self, request: HubRequest, version: str, credential_id: str) -> Response:
         binding.revoke(tenant_id=request.user.tenant_id, credential_id=credential_id, subject=request.user.subject)
         return Response(status=204)
