@@ -34,7 +34,9 @@ _SHORT_NAMES = {
 }
 _BYTE_SEQUENCE = re.compile(r":([A-Za-z0-9+/]+={0,2}):")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*")
-_PAIR = re.compile(r' *([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^",;]*))(;|,|\Z)')
+_PAIR = re.compile(r'([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^",;]*))(;|\Z)')
+# Envoy writes these as they are, and last: whatever follows one may be part of it.
+_MAY_FOLLOW = {"uri": ("uri", "dns"), "dns": ("dns",)}
 # What a certificate of someone's own making can provoke.
 _UNREADABLE = (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
@@ -101,17 +103,17 @@ def from_nginx(headers: Headers) -> Presented:
 
 
 def from_xfcc(headers: Headers) -> Presented:
-    """Envoy's `x-forwarded-client-cert`: of its elements the last one, which the gateway itself has put there.
+    """Envoy's `x-forwarded-client-cert`: the one element that `SANITIZE_SET` makes.
 
     By its `Cert`, else by its `URI` and `Subject`.
+
+    A second element is refused, since the comma before it may be one of a client's URI.
     https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#x-forwarded-client-cert
     """
     if not (header := headers.get("HTTP_X_FORWARDED_CLIENT_CERT")):
         raise _not_verified()
     element: dict[str, list[str]] = {}
-    for name, value, is_first in _pairs(header):
-        if is_first:
-            element = {}
+    for name, value in _pairs(header):
         element.setdefault(name, []).append(value)
     certificates, subjects = element.get("cert", []), element.get("subject", [])
     if len(certificates) > 1 or len(subjects) > 1:
@@ -142,21 +144,20 @@ READERS: dict[str, Callable[[Headers], Presented]] = {
 }
 
 
-def _pairs(header: str) -> Iterator[tuple[str, str, bool]]:
-    """Name in lower case, value, and whether an element begins with it. Raises MtlsRequired for what is no such list.
+def _pairs(header: str) -> Iterator[tuple[str, str]]:
+    """Name in lower case, and value. Raises MtlsRequired for what is not one element.
 
     A value keeps its backslashes: Envoy writes the subject as OpenSSL has escaped it, and escapes nothing itself.
     """
-    position, is_first, before = 0, True, ""
+    position, before = 0, ""
     while position < len(header):
         if (pair := _PAIR.match(header, position)) is None:
             raise _malformed()
-        name, quoted, plain, end = pair.groups()
-        # Envoy writes DNS names last, and as they are: whatever follows one may be part of it.
-        if before == "dns" and (is_first or name.lower() != "dns"):
+        name, quoted, plain, end = pair[1].lower(), *pair.group(2, 3, 4)
+        if name not in _MAY_FOLLOW.get(before, (name,)):
             raise _malformed()
-        yield name.lower(), plain if quoted is None else quoted, is_first
-        position, is_first, before = pair.end(), end == ",", name.lower()
+        yield name, plain if quoted is None else quoted
+        position, before = pair.end(), name
         if end and position == len(header):
             raise _malformed()
 
