@@ -21,8 +21,9 @@ from integrationhub.core.tenancy import let_go_of_connection
 
 # Over all that one value needs of the vault.
 SECONDS = 1.5
-# After a call that brought no answer nobody waits for the next one.
-PAUSE_SECONDS = 5.0
+# After a call that brought no answer nobody waits for the next one; unless its caller had less time than is fair, and
+# says nothing about the vault by running out of it.
+PAUSE_SECONDS, FAIR_SECONDS = 5.0, 1.0
 
 T = TypeVar("T")
 _deadline: ContextVar[Deadline | None] = ContextVar("vault_deadline", default=None)
@@ -58,12 +59,14 @@ class HashicorpClient:
             raise RuntimeError("The vault was asked inside a transaction.")
         let_go_of_connection()
         deadline = _deadline.get() or Deadline.after(seconds)
-        if time.monotonic() < self._away_until or not deadline.remaining():
+        allowed = deadline.remaining()
+        if time.monotonic() < self._away_until or not allowed:
             raise VaultUnavailable("The vault does not answer.", reason="vault_away")
         try:
-            return ask(self._hvac(deadline.remaining()))
+            return ask(self._hvac(allowed))
         except OutboundError as error:
-            self._away_until = time.monotonic() + PAUSE_SECONDS
+            if allowed >= FAIR_SECONDS or error.reason == "refused":
+                self._away_until = time.monotonic() + PAUSE_SECONDS
             raise VaultUnavailable(f"The vault does not answer ({error.reason}).", reason="vault_away") from None
         except VaultError as error:
             raise _translated(error) from None

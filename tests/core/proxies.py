@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -16,6 +17,7 @@ class Proxy:
     def __init__(self, target: tuple[str, int], mode: str = "pass") -> None:
         self.target, self.mode = target, mode
         self.is_deaf = False  # What the server says is lost, and what it is told is not.
+        self.delay_seconds = 0.0  # Of each part of an answer.
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._open: list[socket.socket] = [self._listener]
@@ -39,6 +41,7 @@ class Proxy:
     def _pump(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
         try:
             while data := source.recv(65536):
+                time.sleep(self.delay_seconds if is_answer else 0)
                 if self.mode == "pass" and not (is_answer and self.is_deaf):
                     sink.sendall(data)
         except OSError:

@@ -231,6 +231,15 @@ def test_a_deadline_ends_the_wait_for_a_hung_vault(proxy: Proxy, tenant: UUID) -
     assert time.monotonic() - began < 0.6
 
 
+def test_a_caller_in_a_hurry_shuts_the_vault_for_nobody_else(proxy: Proxy, tenant: UUID) -> None:
+    hurried, other = bound(tenant), bound(uuid4())
+    a_new_process()
+    proxy.delay_seconds = 0.08
+    with pytest.raises(VaultUnavailable):
+        binding.opened(hurried, hashicorp_client.Deadline.after(0.1))
+    assert binding.opened(other) == SECRETS
+
+
 def test_a_token_in_a_file_is_read_again_when_it_changes(
     bao: OpenBao, tenant: UUID, settings: Settings, tmp_path: Path
 ) -> None:
