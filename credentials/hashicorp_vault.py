@@ -91,7 +91,7 @@ class HashicorpVault:
         if after:
             return
         self._kept.forget(value_id)
-        transaction.on_commit(partial(_wiped, self._client, context.tenant_id, value_id))
+        transaction.on_commit(partial(_wipe, self._client, context.tenant_id, value_id))
 
     def key_id(self, sealed: bytes) -> str:
         return str(sealing.key_id(sealed))
@@ -119,12 +119,20 @@ class HashicorpVault:
 
 
 def sweep() -> int:
-    """Delete from the vault what is due there; returns how many. What it does not take now stays for the next time."""
+    """Delete from the vault what is due there; returns how many. What it does not take now stays for the next time, and
+    so does the rest once it is away."""
     due = Leftover.objects.using("system").filter(due_at__lte=datetime.now(UTC)).order_by("due_at")[:SWEPT_AT_ONCE]
-    return sum(_wiped(client(), row.tenant_id, row.id) for row in due)
+    done = 0
+    for row in due:
+        fault = _wipe(client(), row.tenant_id, row.id)
+        if isinstance(fault, VaultUnavailable):
+            break
+        done += fault is None
+    return done
 
 
-def _wiped(client: HashicorpClient, tenant_id: UUID, value_id: UUID) -> bool:
+def _wipe(client: HashicorpClient, tenant_id: UUID, value_id: UUID) -> VaultUnreadable | None:
+    """Returns why not."""
     try:
         client.call(
             lambda hvac: hvac.secrets.kv.v2.delete_metadata_and_all_versions(
@@ -133,9 +141,9 @@ def _wiped(client: HashicorpClient, tenant_id: UUID, value_id: UUID) -> bool:
         )
     except VaultUnreadable as error:
         logger.warning("vault_wipe_postponed", extra={"value_id": str(value_id), "reason": error.details["reason"]})
-        return False
+        return error
     Leftover.objects.using("system").filter(id=value_id).delete()
-    return True
+    return None
 
 
 def _path(tenant_id: UUID, value_id: UUID) -> str:

@@ -118,6 +118,17 @@ def test_a_revocation_while_the_vault_is_away_is_made_good(bao: OpenBao, tenant:
     assert (hashicorp_vault.sweep(), entries_of(bao, tenant), leftovers()) == (1, [], 0)
 
 
+def test_a_sweep_ends_with_the_first_that_the_vault_does_not_take(
+    tenant: UUID, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        vault().keep(b"secret", Context(tenant, "a", UUID(int=1), "b"))
+    Leftover.objects.using("system").update(due_at=datetime.now(UTC))
+    settings.VAULT_TOKEN = "a-token-that-nobody-gave"
+    assert (hashicorp_vault.sweep(), leftovers()) == (0, 3)
+    assert [record.message for record in caplog.records].count("vault_wipe_postponed") == 1
+
+
 def test_a_transaction_that_fails_after_the_vault_took_it_leaves_nothing(
     bao: OpenBao, tenant: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
