@@ -79,6 +79,21 @@ def no_data_key_is_lost(databases: Sequence[str] | None = None, **_: Any) -> lis
     )
 
 
+@register(Tags.database, BEFORE_START)
+def no_secret_is_kept_elsewhere(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    if "system" not in (databases or ()) or settings.VAULT_BACKEND == "vault" or not _is_migrated():
+        return []
+    counted = {column.table: sealed_rows.pointers(column) for column in columns() if column.is_kept}
+    return _errors(
+        "credentials.E007",
+        (
+            Fault(f"{count} rows of {table} point to secrets that the vault keeps.", "Set VAULT_BACKEND=vault.")
+            for table, count in counted.items()
+            if count
+        ),
+    )
+
+
 def _not_decrypted(versions: set[str]) -> set[str]:
     """Those versions of Transit's key by which the vault does not decrypt."""
     if not versions or settings.VAULT_BACKEND != "vault":

@@ -1,10 +1,11 @@
 """`VAULT_BACKEND=local`: sealed values stay in their rows, under data keys that the settings' keys wrap."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from credentials import sealing
 from credentials.data_keys import DataKeys, LocalKeys
 from credentials.errors import VaultUnreadable
+from credentials.models import Leftover
 from credentials.sealing import Context
 from integrationhub.core.deadline import Deadline
 
@@ -32,7 +33,10 @@ class LocalVault:
         """The row is where it is kept."""
 
     def discard(self, kept: bytes, context: Context, *, after: timedelta = timedelta(0)) -> None:
-        """It goes with the row."""
+        """It goes with the row; what a vault keeps is deleted there once that is the back end again."""
+        if sealing.is_pointer(kept):
+            due_at = datetime.now(UTC) + after
+            Leftover.objects.create(id=sealing.value_id(kept), tenant_id=context.tenant_id, due_at=due_at)
 
     def key_id(self, sealed: bytes) -> str:
         return str(sealing.key_id(sealed))

@@ -16,6 +16,7 @@ from django.db import connections
 from credentials.data_keys import Wrapped
 from credentials.models import TenantKey
 from credentials.sealed_field import Column, columns
+from credentials.sealing import POINTER
 
 BATCH_ROWS, BATCH_BYTES = 500, 16 * 1024 * 1024
 # Format, key, and nonce or id of an entry: no two values begin with the same.
@@ -58,6 +59,7 @@ SELECT count(*) FROM {table} v WHERE {rows} AND length(v.{name}) > 17 AND NOT EX
     SELECT FROM credentials_tenantkey k
     WHERE k.tenant_id = v.tenant_id AND uuid_send(k.id) = substring(v.{name} from 2 for 16))
 """
+_POINTERS = "SELECT count(*) FROM {table} WHERE {rows} AND substring({name} from 1 for 1) = %(pointer)s"
 
 
 class Sealed(NamedTuple):
@@ -83,6 +85,11 @@ def count_due(column: Column, current_kek_id: str) -> int:
 def orphans(column: Column) -> int:
     """How many values name a data key that their tenant does not have."""
     return _number(_sql(_ORPHANS, column))
+
+
+def pointers(column: Column) -> int:
+    """How many values only say where a vault keeps them."""
+    return _number(_sql(_POINTERS, column), pointer=POINTER)
 
 
 def swap(column: Column, changes: Sequence[tuple[Sealed, bytes]], *, using: str = "system") -> int:

@@ -129,6 +129,15 @@ def test_a_sweep_ends_with_the_first_that_the_vault_does_not_take(
     assert [record.message for record in caplog.records].count("vault_wipe_postponed") == 1
 
 
+def test_a_revocation_under_another_back_end_is_made_good(bao: OpenBao, tenant: UUID, settings: Settings) -> None:
+    credential = bound(tenant)
+    settings.VAULT_BACKEND = "local"
+    binding.revoke(tenant_id=tenant, credential_id=str(credential.id), subject="tester")
+    settings.VAULT_BACKEND = "vault"
+    assert (len(entries_of(bao, tenant)), leftovers()) == (1, 1)
+    assert (hashicorp_vault.sweep(), entries_of(bao, tenant), leftovers()) == (1, [], 0)
+
+
 def test_a_transaction_that_fails_after_the_vault_took_it_leaves_nothing(
     bao: OpenBao, tenant: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,21 @@ def test_a_vault_that_rows_still_need_is_named(bao: OpenBao, settings: Settings,
     assert "Set VAULT_BACKEND=vault" in told_by_doctor()
 
 
+def test_a_start_without_the_vault_that_keeps_secrets_is_refused(
+    bao: OpenBao, settings: Settings, tenant: UUID
+) -> None:
+    """Also where the settings' own keys open the tenants' data keys."""
+    settings.VAULT_BACKEND = "local"
+    binding.bind(tenant_id=tenant, provider_key="quiet_sms", secrets={"api_key": "a-key"})
+    settings.VAULT_BACKEND = "vault"
+    binding.bind(tenant_id=tenant, provider_key="quiet_sms", secrets={"api_key": "another"})
+    assert told_by_doctor() == ""
+    settings.VAULT_BACKEND, settings.DEBUG = "local", False
+    assert "1 rows of credentials_credential point to secrets that the vault keeps" in told_by_doctor()
+    with pytest.raises(ImproperlyConfigured, match="1 rows of credentials_credential"):
+        refuse_unsafe()
+
+
 def test_a_vault_that_is_away_hides_no_removed_key(bao: OpenBao, settings: Settings, tenant: UUID) -> None:
     binding.bind(tenant_id=tenant, provider_key="quiet_sms", secrets={"api_key": "a-key"})
     settings.VAULT_ADDR = "http://127.0.0.1:1"
