@@ -51,19 +51,49 @@ def server_faults(client: HashicorpClient) -> Iterator[Fault]:
     if status["sealed"]:
         yield Fault(f"Sealed: {where}.", "Unseal it: `vault operator unseal`.")
         return
-    try:
-        client.call(lambda hvac: hvac.auth.token.lookup_self())
-    except VaultUnreadable as error:
-        yield Fault(f"The token is refused by {where} ({error.details['reason']}).", "Give VAULT_TOKEN a valid one.")
+    if reason := _refused(client):
+        yield Fault(f"The token is refused by {where} ({reason}).", "Give VAULT_TOKEN a valid one.")
         return
     yield from _permission_faults(client)
     yield from _engine_faults(client)
 
 
+def _refused(client: HashicorpClient) -> str:
+    """Why the token may do nothing; empty if it may do something. A valid one need not be allowed to look itself up."""
+    reason = ""
+    for ask in (_look_up, _capabilities, _key):
+        try:
+            client.call(ask)
+            return ""
+        except VaultUnavailable as error:
+            reason = str(error.details["reason"])
+        except VaultUnreadable:
+            return ""  # There is no such key, and the token may know.
+    return reason
+
+
+def _look_up(hvac: Any) -> Any:
+    return hvac.auth.token.lookup_self()
+
+
+def _capabilities(hvac: Any) -> Any:
+    return hvac.sys.get_capabilities(paths=list(_needed()))
+
+
+def _key(hvac: Any) -> Any:
+    return hvac.secrets.transit.read_key(settings.VAULT_TRANSIT_KEY, mount_point=settings.VAULT_TRANSIT_MOUNT)
+
+
 def _permission_faults(client: HashicorpClient) -> Iterator[Fault]:
-    needed = _needed()
-    allowed: dict[str, Any] = client.call(lambda hvac: hvac.sys.get_capabilities(paths=list(needed)))["data"]
-    for path, wanted in needed.items():
+    try:
+        allowed: dict[str, Any] = client.call(_capabilities)["data"]
+    except VaultUnreadable:
+        yield Fault(
+            "The token may not update sys/capabilities-self, which tells what else it may not.",
+            'Add to its policy: path "sys/capabilities-self" { capabilities = ["update"] }.',
+        )
+        return
+    for path, wanted in _needed().items():
         missing = [one for one in wanted if one not in allowed.get(path, ()) and "root" not in allowed.get(path, ())]
         if missing:
             quoted = ", ".join(f'"{one}"' for one in wanted)
@@ -77,7 +107,7 @@ def _permission_faults(client: HashicorpClient) -> Iterator[Fault]:
 def _engine_faults(client: HashicorpClient) -> Iterator[Fault]:
     transit, key, kv = settings.VAULT_TRANSIT_MOUNT, settings.VAULT_TRANSIT_KEY, settings.VAULT_KV_MOUNT
     try:
-        client.call(lambda hvac: hvac.secrets.transit.read_key(key, mount_point=transit))
+        client.call(_key)
     except VaultUnavailable:
         pass  # Denied: said above.
     except VaultUnreadable:

@@ -42,10 +42,11 @@ class OpenBao:
     def root(self) -> Any:
         return hvac.Client(url=self.url, token=ROOT_TOKEN)
 
-    def token(self, policy: str = POLICY) -> str:
-        """A token that may do what this policy says, and nothing else."""
+    def token(self, policy: str = POLICY, *, is_bare: bool = False) -> str:
+        """A token that may do what this policy says, and look itself up, unless `is_bare`."""
         self.root.sys.create_or_update_policy(name="of-a-test", policy=policy)
-        return str(self.root.auth.token.create(policies=["of-a-test"])["auth"]["client_token"])
+        made = self.root.auth.token.create(policies=["of-a-test"], no_default_policy=is_bare)
+        return str(made["auth"]["client_token"])
 
     def entries(self) -> list[str]:
         """The paths of everything that the hub keeps here."""

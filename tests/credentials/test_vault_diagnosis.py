@@ -110,6 +110,23 @@ def test_a_denied_permission_is_named_with_the_line_that_gives_it(
     assert told_by_doctor() == ""
 
 
+CAPABILITIES = 'path "sys/capabilities-self" { capabilities = ["update"] }'
+
+
+def test_a_token_that_may_not_look_itself_up_is_not_called_refused(bao: OpenBao, settings: Settings) -> None:
+    mounts = 'path "sys/internal/ui/mounts/*" { capabilities = ["read"] }'
+    settings.VAULT_TOKEN = bao.token(f"{POLICY}{CAPABILITIES}\n{mounts}", is_bare=True)
+    assert told_by_doctor() == ""
+
+
+def test_a_token_that_may_not_read_its_capabilities_is_told_so(bao: OpenBao, settings: Settings) -> None:
+    settings.VAULT_TOKEN = bao.token(is_bare=True)
+    told = told_by_doctor()
+    assert "may not update sys/capabilities-self" in told
+    assert f"Add to its policy: {CAPABILITIES}." in told
+    assert "refused" not in told
+
+
 def test_a_key_or_an_engine_that_is_missing_is_named(bao: OpenBao, settings: Settings) -> None:
     settings.VAULT_TOKEN = openbao.ROOT_TOKEN
     settings.VAULT_TRANSIT_KEY, settings.VAULT_KV_MOUNT = "nobodys", "cubbyhole"
