@@ -61,7 +61,7 @@ def take_turn(tenant_id: UUID, provider_key: str) -> None:
 def sealed(tenant_id: UUID, asked: Asked, verified: Verified) -> Credential:
     """A version yet to be added. Outside of any transaction: the vault may be another host.
 
-    Raises CredentialBindFailed, to be tried again, while the vault cannot seal.
+    Raises CredentialBindFailed where the vault cannot seal; whether trying again may help, it says.
     """
     plaintext = json.dumps(asked.secrets, sort_keys=True, separators=(",", ":")).encode()
     credential = Credential(
@@ -77,18 +77,18 @@ def sealed(tenant_id: UUID, asked: Asked, verified: Verified) -> Credential:
         credential.key_id = vault().key_id(credential.sealed)
         credential.fingerprint = fingerprint(plaintext, tenant_id)
     except VaultUnreadable as error:
-        raise CredentialBindFailed(
-            f"The vault cannot seal this tenant's secrets at present; {asked.otherwise}.",
-            reason="vault_unavailable",
-            retryable=True,
-        ) from error
+        raise _not_kept(f"The vault cannot seal this tenant's secrets; {asked.otherwise}.", error) from error
     return credential
 
 
 def add(credential: Credential, status: Credential.Status) -> None:
+    """Raises CredentialBindFailed where the vault has not kept its secret."""
     latest = of(credential.tenant_id, credential.provider_key).aggregate(latest=Max("version"))["latest"]
     credential.version, credential.status = (latest or 0) + 1, status
-    vault().claim(bytes(credential.sealed), place(credential))
+    try:
+        vault().claim(bytes(credential.sealed), place(credential))
+    except VaultUnreadable as error:
+        raise _not_kept(f"{error.message} Nothing was changed.", error) from error
     credential.save(force_insert=True)
 
 
@@ -131,6 +131,11 @@ def expired(credential: Credential) -> CredentialExpired:
 def place(credential: Credential) -> Context:
     """Where its secret is sealed for: each version is a row of its own."""
     return Context(credential.tenant_id, Credential._meta.db_table, credential.id, "sealed")
+
+
+def _not_kept(message: str, error: VaultUnreadable) -> CredentialBindFailed:
+    reason = "vault_unavailable" if error.is_passing else "vault_unreadable"
+    return CredentialBindFailed(message, reason=reason, retryable=error.is_passing)
 
 
 def _last4(schema: Mapping[str, Any], secrets: Mapping[str, Any]) -> str:

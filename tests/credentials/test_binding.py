@@ -141,7 +141,7 @@ def test_a_planned_provider_takes_no_credential(tenant: UUID) -> None:
         bind(tenant, provider_key="paper_mail")
 
 
-def test_a_vault_that_cannot_seal_is_a_failed_binding_to_try_again(tenant: UUID, settings: Settings) -> None:
+def test_a_key_that_was_removed_is_a_failed_binding_that_no_trial_mends(tenant: UUID, settings: Settings) -> None:
     with connections["owner"].cursor() as cursor:
         cursor.execute(
             """INSERT INTO credentials_tenantkey (id, tenant_id, wrapped, kek_id, first_kek_id, created_at)
@@ -150,8 +150,8 @@ def test_a_vault_that_cannot_seal_is_a_failed_binding_to_try_again(tenant: UUID,
         )
     with pytest.raises(CredentialBindFailed) as caught:
         bind(tenant)
-    assert caught.value.is_retryable
-    assert caught.value.details["reason"] == "vault_unavailable"
+    assert not caught.value.is_retryable
+    assert caught.value.details["reason"] == "vault_unreadable"
     assert versions(tenant) == []
 
 

@@ -13,9 +13,11 @@ from django.db import IntegrityError, connections, transaction
 from pytest_django import Settings
 
 from credentials import binding, hashicorp_client, hashicorp_vault
-from credentials.errors import CredentialBindFailed, VaultUnavailable, VaultUnreadable
+from credentials.errors import CredentialBindFailed, InternalCredentialBindFailed, VaultUnavailable, VaultUnreadable
+from credentials.internal import serving
 from credentials.models import Credential, Leftover
 from credentials.vault import Context, vault
+from integrationhub.core.http import Service
 from integrationhub.core.tenancy import tenant_scope
 from tests.core.proxies import Proxy
 from tests.credentials import openbao
@@ -158,6 +160,18 @@ def test_what_was_swept_is_not_claimed(tenant: UUID) -> None:
     Leftover.objects.using("system").update(due_at=datetime.now(UTC) + timedelta(seconds=59))
     with pytest.raises(VaultUnavailable, match="Too long"), tenant_scope(tenant):
         vault().claim(kept, place)
+
+
+def test_a_binding_that_is_claimed_too_late_may_be_tried_again(tenant: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashicorp_vault, "UNCLAIMED_KEPT", timedelta(seconds=59))
+    with pytest.raises(CredentialBindFailed, match="Too long") as caught:
+        bound(tenant)
+    assert (caught.value.is_retryable, caught.value.details["reason"]) == (True, "vault_unavailable")
+    assert credentials_of(tenant) == 0
+    body = {"tenant_id": str(tenant), "provider_key": "parcel_sms", "credentials": SECRETS}
+    with pytest.raises(InternalCredentialBindFailed, match="Too long") as inside:
+        serving.bind(body, Service("spiffe://hub.example/ns/prod/sa/billing"))
+    assert inside.value.is_retryable
 
 
 def test_the_vault_is_never_asked_inside_a_transaction(tenant: UUID) -> None:
