@@ -166,7 +166,7 @@ def _under(keys: dict[UUID, DataKey], value: Sealed, place: Context) -> bytes:
 
 
 def _place(column: Column, value: Sealed) -> Context:
-    return Context(value.tenant_id, column.table, value.row_id, column.name)
+    return Context(value.tenant_id, column.table, value.row_id, column.place)
 
 
 def _name(row: TenantKey | Sealed) -> str:

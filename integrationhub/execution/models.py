@@ -7,6 +7,8 @@ from integrationhub.core.tenancy import TenantOwned
 
 # Split by month of their ids.
 PARTITIONED_TABLES = ("execution_execution", "execution_attempt")
+# Payloads are sealed under this name and not under their column's, as they have always been.
+PAYLOAD_PLACE = "payload"
 
 
 class Status(models.TextChoices):
@@ -42,6 +44,7 @@ class Execution(TenantOwned):
     status = models.CharField(max_length=10, choices=Status)
     options = models.JSONField(default=dict)
     sealed_payload = SealedField(
+        place=PAYLOAD_PLACE,
         rows="(status IN ('queued', 'running') OR dead_at IS NOT NULL)",
         null=True,
         help_text="Of a queued or dead execution only; gone once it has run, or a week after it died.",

@@ -15,7 +15,7 @@ from integrationhub.core.representation import HubJSONRenderer
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import errors, executor, ledger, routing
 from integrationhub.execution.answer import represent
-from integrationhub.execution.models import Execution, Status
+from integrationhub.execution.models import PAYLOAD_PLACE, Execution, Status
 from integrationhub.execution.order import LONGEST_TIMEOUT_MS, Order, options_of
 from integrationhub.idempotency import answers
 from marketplace import quotas
@@ -129,4 +129,4 @@ def _order(execution: Execution) -> Order:
 
 
 def _context(execution: Execution) -> Context:
-    return Context(execution.tenant_id, Execution._meta.db_table, execution.id, "sealed_payload")
+    return Context(execution.tenant_id, Execution._meta.db_table, execution.id, PAYLOAD_PLACE)
