@@ -15,7 +15,9 @@ class TenantKey(TenantOwned):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     wrapped = models.BinaryField()
     kek_id = models.CharField(max_length=64)
-    first_kek_id = models.CharField(max_length=64, help_text="Which key-encryption key it was made under.")
+    first_kek_id = models.CharField(
+        max_length=64, db_default="", help_text="Which key-encryption key it was made under."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     retired_at = models.DateTimeField(null=True)
     unused_since = models.DateTimeField(null=True, help_text="No row has named it since then.")
@@ -75,7 +77,7 @@ class Credential(TenantOwned):
     watched_until = models.DateTimeField(
         null=True, blank=True, help_text="Until then refusals bring the version before back."
     )
-    refusals = models.PositiveIntegerField(default=0, help_text="While it is watched.")
+    refusals = models.PositiveIntegerField(default=0, db_default=0, help_text="While it is watched.")
     expiry_told = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="Its owner was told so many days ahead that it expires; 0: that it has."
     )

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='credential',
             name='refusals',
-            field=models.PositiveIntegerField(default=0, help_text='While it is watched.'),
+            field=models.PositiveIntegerField(db_default=0, default=0, help_text='While it is watched.'),
         ),
         migrations.AddField(
             model_name='credential',

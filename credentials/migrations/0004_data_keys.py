@@ -14,8 +14,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='tenantkey',
             name='first_kek_id',
-            field=models.CharField(default='', help_text='Which key-encryption key it was made under.', max_length=64),
-            preserve_default=False,
+            field=models.CharField(db_default='', help_text='Which key-encryption key it was made under.', max_length=64),
         ),
         migrations.AddField(
             model_name='tenantkey',

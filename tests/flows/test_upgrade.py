@@ -4,7 +4,7 @@ import importlib
 import json
 from io import StringIO
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from cryptography.fernet import Fernet
@@ -58,3 +58,25 @@ def test_an_answer_from_before_the_upgrade_is_forgotten_and_newer_ones_are_not(s
     assert [answer.status_code for answer in repeated] == [200, 200]
     assert repeated[0].json()["execution_id"] != first[0].json()["execution_id"]
     assert repeated[1].content == first[1].content
+
+
+def test_a_process_of_the_release_before_may_still_bind() -> None:
+    """It knows nothing of the columns that are new."""
+    tenant = uuid4()
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT set_config('app.tenant_id', %s, false)", [str(tenant)])
+        cursor.execute(
+            """INSERT INTO credentials_tenantkey (id, tenant_id, wrapped, kek_id, created_at)
+               VALUES (%s, %s, '\\x01', 'k1', now()) RETURNING first_kek_id""",
+            [uuid4(), tenant],
+        )
+        assert cursor.fetchone() == ("",)
+        cursor.execute(
+            """INSERT INTO credentials_credential (id, tenant_id, provider_key, sealed, key_id, last4, fingerprint,
+                   version, verified, status, created_at, updated_at)
+               VALUES (%s, %s, 'parcel_sms', '\\x01', '', '', '', 1, 'unchecked', 'active', now(), now())
+               RETURNING refusals""",
+            [uuid4(), tenant],
+        )
+        assert cursor.fetchone() == (0,)
+        cursor.execute("SELECT set_config('app.tenant_id', '', false)")
