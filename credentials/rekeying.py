@@ -1,17 +1,20 @@
 """Rotating keys while everything runs: `manage.py rotate_keys`.
 
 No lock outlives one statement (or the two of `renew`), and a row is changed only if it is still as it was read: whoever
-is killed, or works beside another one, leaves every row under a key that is there. What is due shows in the rows, so
-that a second run takes up where the first one ended.
+is killed, or works beside another one, leaves every row under a key that is there. What another transaction holds is
+not waited for: it comes in a further pass. What is due shows in the rows, so that a second run takes up where the first
+one ended.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from django.db import transaction
+import psycopg
+from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
@@ -20,7 +23,7 @@ from credentials.data_keys import fresh_rows
 from credentials.errors import VaultUnavailable, VaultUnreadable
 from credentials.models import TenantKey
 from credentials.sealed_field import Column, columns
-from credentials.sealed_rows import BATCH_ROWS, Sealed
+from credentials.sealed_rows import BATCH_ROWS, Sealed, Swapped
 from credentials.sealing import Context, DataKey
 from credentials.vault import fresh_vault
 from integrationhub.core.tenancy import tenant_scope
@@ -28,6 +31,9 @@ from integrationhub.idempotency import sealing as answer_sealing
 
 # Processes seal for five minutes under a key that they remember, and open for seconds what they have read before.
 STILL_NEEDED = timedelta(minutes=10)
+# A binding or a rotation holds its rows for milliseconds.
+PASSES, PAUSE_SECONDS = 5, 0.5
+GAVE_UP = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 
 T = TypeVar("T")
 
@@ -41,21 +47,23 @@ class Step(NamedTuple):
 
 
 class Rotation:
-    """One run. `unreadable` names what did not open; it was left as it is.
+    """One run. `unreadable` names what did not open, and why; `held` is how many others held all along, of which step.
+    Both were left as they are.
 
     Each step raises VaultUnavailable where the vault is away: run it again. Making one raises that too, and
     ImproperlyConfigured.
     """
 
     def __init__(self) -> None:
-        self.unreadable: list[str] = []
+        self.unreadable: dict[str, str] = {}
+        self.held: dict[str, int] = {}
         self._vault = fresh_vault()
         self._keys = self._vault.keys
         self._current_id = self._keys.current_id()
 
     def steps(self) -> list[Step]:
         values = [
-            Step(
+            self._step(
                 f"values of {column.table} re-encrypted",
                 partial(sealed_rows.count_due, column, self._current_id),
                 partial(self.reseal, column),
@@ -63,63 +71,77 @@ class Rotation:
             for column in columns()
         ]
         return [
-            Step("data keys re-wrapped", lambda: self._under_others().count(), self.rewrap),
-            Step("tenants given a fresh data key", lambda: self._made_under_others().count(), self.renew),
+            self._step("data keys re-wrapped", lambda: self._under_others().count(), self.rewrap),
+            self._step("tenants given a fresh data key", lambda: self._made_under_others().count(), self.renew),
             *values,
         ]
 
-    def rewrap(self) -> Iterator[int]:
+    def _step(self, what: str, due: Callable[[], int], once: Callable[[], Iterator[Swapped]]) -> Step:
+        return Step(what, due, partial(self._passes, what, once))
+
+    def _passes(self, what: str, once: Callable[[], Iterator[Swapped]]) -> Iterator[int]:
+        for _ in range(PASSES):
+            held = 0
+            for swapped in once():
+                held += swapped.held
+                yield swapped.done
+            if not held:
+                return
+            time.sleep(PAUSE_SECONDS)
+        self.held[what] = held
+
+    def rewrap(self) -> Iterator[Swapped]:
         """Every data key, retired ones too, under the current key-encryption key: then no row needs another one."""
-        answer_sealing.rewrap()
+        yield _unless_held(partial(_uncounted, answer_sealing.rewrap), 1)
         for rows in _batches(self._under_others()):
             opened = self._opened(rows, self._keys.unwrap)
             wrapped = self._keys.wrap([key for _, key in opened])
-            yield sealed_rows.swap_wraps([row for row, _ in opened], wrapped)
+            yield _unless_held(partial(sealed_rows.swap_wraps, [row for row, _ in opened], wrapped), len(opened))
 
-    def renew(self) -> Iterator[int]:
+    def renew(self) -> Iterator[Swapped]:
         """A fresh data key for each tenant whose current one was ever under another key-encryption key: who got hold of
         that one may have it."""
-        answer_sealing.renew()
+        yield _unless_held(partial(_uncounted, answer_sealing.renew), 1)
         for rows in _batches(self._made_under_others()):
             fresh = fresh_rows(self._keys, [row.tenant_id for row in rows])
-            with transaction.atomic(using="system"):
-                current = TenantKey.objects.using("system").filter(id__in=[row.id for row in rows], retired_at=None)
-                tenants = set(current.select_for_update().order_by("id").values_list("tenant_id", flat=True))
-                current.update(retired_at=Now())
-                TenantKey.objects.using("system").bulk_create([key for key in fresh if key.tenant_id in tenants])
-            yield len(tenants)
+            yield _unless_held(partial(_renewed, rows, fresh), len(rows))
 
-    def reseal(self, column: Column) -> Iterator[int]:
+    def reseal(self, column: Column) -> Iterator[Swapped]:
         """Every value under its tenant's current data key."""
         last = UUID(int=0)
         while values := sealed_rows.due(column, last):
             last = values[-1].row_id
             if column.is_kept and self._vault.keeps_apart:
-                yield sum(self._kept_anew(column, value) for value in values)
+                yield from (self._kept_anew(column, value) for value in values)
             else:
                 yield self._sealed_anew(column, values)
 
-    def _sealed_anew(self, column: Column, values: Sequence[Sealed]) -> int:
+    def _sealed_anew(self, column: Column, values: Sequence[Sealed]) -> Swapped:
         keys = self._data_keys(values)
 
         def anew(values: Sequence[Sealed]) -> list[bytes]:
             return [_under(keys, value, _place(column, value)) for value in values]
 
-        return sealed_rows.swap(column, self._opened(values, anew))
+        changes = self._opened(values, anew)
+        return _unless_held(partial(sealed_rows.swap, column, changes), len(changes))
 
-    def _kept_anew(self, column: Column, value: Sealed) -> int:
+    def _kept_anew(self, column: Column, value: Sealed) -> Swapped:
         """Written beside the old one; the row then points to it, and who has read the row still finds the old one."""
         place = _place(column, value)
         opened = self._opened([value], lambda _: [self._vault.open(value.value, place)])
         if not opened:
-            return 0
+            return Swapped(0, 0)
         kept = self._vault.keep(opened[0][1], place)
+        return _unless_held(partial(self._pointed_to, kept, column, value), 1)
+
+    def _pointed_to(self, kept: bytes, column: Column, value: Sealed) -> Swapped:
+        place = _place(column, value)
         with tenant_scope(value.tenant_id):
-            if not sealed_rows.swap(column, [(value, kept)], using="default"):
-                return 0  # Changed meanwhile: nothing claims the new one, so it will be deleted.
-            self._vault.claim(kept, place)
-            self._vault.discard(value.value, place, after=STILL_NEEDED)
-        return 1
+            swapped = sealed_rows.swap(column, [(value, kept)], using="default")
+            if swapped.done:
+                self._vault.claim(kept, place)
+                self._vault.discard(value.value, place, after=STILL_NEEDED)
+        return swapped  # If it was changed meanwhile, or is held, nothing claims the new one, and it will be deleted.
 
     def _data_keys(self, values: Sequence[Sealed]) -> dict[UUID, DataKey]:
         ids = {value.current_key for value in values} | {UUID(bytes=value.value[1:17]) for value in values}
@@ -135,7 +157,7 @@ class Rotation:
         except VaultUnreadable as error:
             if len(rows) > 1:
                 return [pair for row in rows for pair in self._opened([row], opening)]
-            self.unreadable.append(f"{_name(rows[0])}: {error.message}")
+            self.unreadable[_name(rows[0])] = error.message
             return []
 
     def _under_others(self) -> QuerySet[TenantKey]:
@@ -146,8 +168,33 @@ class Rotation:
 
 
 def forget_unused() -> int:
-    """Delete retired data keys that no value has named for a while; returns how many."""
-    return sealed_rows.forget_unused(STILL_NEEDED)
+    """Delete retired data keys that no value has named for a while; returns how many. None while they are held."""
+    return _unless_held(lambda: Swapped(sealed_rows.forget_unused(STILL_NEEDED), 0), 0).done
+
+
+def _renewed(rows: Sequence[TenantKey], fresh: Sequence[TenantKey]) -> Swapped:
+    with transaction.atomic(using="system"):
+        current = TenantKey.objects.using("system").filter(id__in=[row.id for row in rows], retired_at=None)
+        free = dict(current.select_for_update(skip_locked=True).values_list("tenant_id", "id"))
+        current.filter(id__in=list(free.values())).update(retired_at=Now())
+        TenantKey.objects.using("system").bulk_create([key for key in fresh if key.tenant_id in free])
+    return Swapped(len(free), len(rows) - len(free))
+
+
+def _uncounted(deed: Callable[[], int]) -> Swapped:
+    """Keys of stored answers are few."""
+    deed()
+    return Swapped(0, 0)
+
+
+def _unless_held(deed: Callable[[], Swapped], rows: int) -> Swapped:
+    """What came of it. Where the database gave up waiting for a lock, all these rows were held."""
+    try:
+        return deed()
+    except OperationalError as error:
+        if not isinstance(error.__cause__, GAVE_UP):
+            raise
+        return Swapped(0, rows)
 
 
 def _batches(rows: QuerySet[TenantKey]) -> Iterator[list[TenantKey]]:

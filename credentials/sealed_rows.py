@@ -22,13 +22,14 @@ BATCH_ROWS, BATCH_BYTES = 500, 16 * 1024 * 1024
 # Format, key, and nonce or id of an entry: no two values begin with the same.
 HEAD = 29
 
-# In order, so that two who change the same rows wait for each other and do not deadlock.
+# Rows that another transaction holds are passed over: who waits in the middle of a batch may deadlock with that one.
 _SWAP_WRAPS = """
-WITH locked AS (SELECT id FROM credentials_tenantkey WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE)
+WITH locked AS (SELECT id FROM credentials_tenantkey WHERE id = ANY(%(ids)s) FOR UPDATE SKIP LOCKED), done AS (
 UPDATE credentials_tenantkey k SET wrapped = n.wrapped, kek_id = n.kek_id
 FROM locked, unnest(%(ids)s::uuid[], %(wrapped)s::bytea[], %(kek_ids)s::text[], %(was)s::text[])
     AS n(id, wrapped, kek_id, was)
-WHERE k.id = locked.id AND k.id = n.id AND k.kek_id = n.was
+WHERE k.id = locked.id AND k.id = n.id AND k.kek_id = n.was RETURNING k.id)
+SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM locked)
 """
 _DUE = """
 SELECT id, tenant_id, value, current_key FROM (
@@ -46,11 +47,12 @@ WHERE {rows} AND length(v.{name}) > 17
   AND (k.first_kek_id <> %(current)s OR substring(v.{name} from 2 for 16) <> uuid_send(k.id))
 """
 _SWAP = """
-WITH locked AS (SELECT id FROM {table} WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE)
+WITH locked AS (SELECT id FROM {table} WHERE id = ANY(%(ids)s) FOR UPDATE SKIP LOCKED), done AS (
 UPDATE {table} v SET {name} = n.value {key_id}
 FROM locked, unnest(%(ids)s::uuid[], %(values)s::bytea[], %(key_ids)s::text[], %(was)s::bytea[])
     AS n(id, value, key_id, was)
-WHERE v.id = locked.id AND v.id = n.id AND substring(v.{name} from 1 for {head}) = n.was
+WHERE v.id = locked.id AND v.id = n.id AND substring(v.{name} from 1 for {head}) = n.was RETURNING v.id)
+SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM locked)
 """
 _IS_NAMED = "EXISTS (SELECT FROM ({named}) AS n WHERE n.key_id = uuid_send(k.id))"
 _NAMED = "SELECT substring({name} from 2 for 16) AS key_id FROM {table} WHERE {rows} AND length({name}) > 17"
@@ -67,6 +69,13 @@ class Sealed(NamedTuple):
     tenant_id: UUID
     value: bytes
     current_key: UUID
+
+
+class Swapped(NamedTuple):
+    """How many rows were changed, and how many were passed over since another transaction held them."""
+
+    done: int
+    held: int
 
 
 def due(column: Column, after: UUID) -> list[Sealed]:
@@ -92,10 +101,10 @@ def pointers(column: Column) -> int:
     return _number(_sql(_POINTERS, column), pointer=POINTER)
 
 
-def swap(column: Column, changes: Sequence[tuple[Sealed, bytes]], *, using: str = "system") -> int:
-    """Put new values in the place of old ones, where these still stand; returns how many."""
+def swap(column: Column, changes: Sequence[tuple[Sealed, bytes]], *, using: str = "system") -> Swapped:
+    """Put new values in the place of old ones, where these still stand."""
     if not changes:
-        return 0
+        return Swapped(0, 0)
     with connections[using].cursor() as cursor:
         cursor.execute(
             _sql(_SWAP, column, head=HEAD, key_id=", key_id = n.key_id" if column.has_key_id else ""),
@@ -106,13 +115,14 @@ def swap(column: Column, changes: Sequence[tuple[Sealed, bytes]], *, using: str 
                 "was": [was.value[:HEAD] for was, _ in changes],
             },
         )
-        return int(cursor.rowcount)
+        done, locked = cursor.fetchone()
+        return Swapped(done, len(changes) - locked)
 
 
-def swap_wraps(rows: Sequence[TenantKey], wrapped: Sequence[Wrapped]) -> int:
-    """Put new wraps in the place of the old ones, where these still stand; returns how many."""
+def swap_wraps(rows: Sequence[TenantKey], wrapped: Sequence[Wrapped]) -> Swapped:
+    """Put new wraps in the place of the old ones, where these still stand."""
     if not rows:
-        return 0
+        return Swapped(0, 0)
     with connections["system"].cursor() as cursor:
         cursor.execute(
             _SWAP_WRAPS,
@@ -123,7 +133,8 @@ def swap_wraps(rows: Sequence[TenantKey], wrapped: Sequence[Wrapped]) -> int:
                 "was": [row.kek_id for row in rows],
             },
         )
-        return int(cursor.rowcount)
+        done, locked = cursor.fetchone()
+        return Swapped(done, len(rows) - locked)
 
 
 def forget_unused(still_needed: timedelta) -> int:

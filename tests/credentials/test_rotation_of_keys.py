@@ -228,7 +228,7 @@ def test_a_revoked_credential_stays_wiped(tenant: UUID, new_key: Any) -> None:
     list(rotation.renew())
     [value] = rekeying.sealed_rows.due(_column("credentials_credential"), UUID(int=0))
     binding.revoke(tenant_id=tenant, credential_id=str(was.id), subject="tester")
-    assert rekeying.sealed_rows.swap(_column("credentials_credential"), [(value, b"\x01" + bytes(60))]) == 0
+    assert rekeying.sealed_rows.swap(_column("credentials_credential"), [(value, b"\x01" + bytes(60))]) == (0, 0)
 
 
 def test_a_lost_data_key_is_named(tenant: UUID) -> None:

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from credentials import rekeying
 from credentials.errors import VaultUnavailable
-from credentials.rekeying import Step
+from credentials.rekeying import Rotation, Step
 from integrationhub.audit import trail
 
 BAR = 30
@@ -28,7 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            rotation = rekeying.Rotation()
+            rotation = Rotation()
             steps = rotation.steps()[: 1 if options["re_wrap_only"] else None]
             done: dict[str, Any] = {step.what: self._take(step, is_dry=options["dry_run"]) for step in steps}
             if not options["dry_run"]:
@@ -38,8 +38,18 @@ class Command(BaseCommand):
                 trail.record_as_system(tenant_id=trail.platform(), action="keys.rotated", actor=trail.SYSTEM, **done)
         except (VaultUnavailable, ImproperlyConfigured) as error:
             raise CommandError(f"{error} Nothing is lost: run it again when that is mended.") from error
-        for name in rotation.unreadable:
-            self.stderr.write(f"does not open, left as it is: {name}")
+        self._tell_what_is_left(rotation)
+
+    def _tell_what_is_left(self, rotation: Rotation) -> None:
+        for name, why in rotation.unreadable.items():
+            self.stderr.write(f"does not open, left as it is: {name}: {why}")
+        for what, count in rotation.held.items():
+            self.stderr.write(f"held by others all along, left as they are: {count} of the {what}")
+        if rotation.held:
+            held = sum(rotation.held.values())
+            raise CommandError(
+                f"{held} were held by others all along; everything else is done. Run it again for these."
+            )
         if rotation.unreadable:
             raise CommandError(f"{len(rotation.unreadable)} do not open; everything else is done.")
 
