@@ -33,20 +33,13 @@ BEGIN
     INTO units_used, is_beyond_share
     FROM marketplace_usage WHERE tenant_id = p_tenant AND period = p_period;
     IF is_beyond_share THEN
-        -- The quota was lowered. Until the month ends, who takes a unit counts all parts and keeps the others waiting.
+        -- The quota was lowered, and the shares say too much. Until the month ends, who takes a unit counts all parts and
+        -- keeps the others waiting; what is left is taken from a part with room like any other.
         PERFORM FROM marketplace_usage WHERE tenant_id = p_tenant AND period = p_period ORDER BY part FOR UPDATE;
-        SELECT sum(used), min(part), bool_or(used > hub_share_of(p_quota, part, parts))
-        INTO units_used, candidate, is_beyond_share
-        FROM marketplace_usage WHERE tenant_id = p_tenant AND period = p_period;
-    END IF;
-    -- Asked once more: a unit that was given back meanwhile may have brought every part within its share.
-    IF is_beyond_share THEN
+        SELECT sum(used) INTO units_used FROM marketplace_usage WHERE tenant_id = p_tenant AND period = p_period;
         IF units_used >= p_quota THEN
             RETURN NULL;
         END IF;
-        UPDATE marketplace_usage SET used = used + 1
-        WHERE tenant_id = p_tenant AND period = p_period AND part = candidate;
-        RETURN units_used + 1;
     END IF;
     IF hub_count_in(p_tenant, p_period, own, hub_share_of(p_quota, own, parts)) THEN
         RETURN units_used + 1;

@@ -22,7 +22,8 @@ def leave(tenant: UUID, units: int) -> None:
     assert quota is not None
     with tenant_scope(tenant):
         period = quotas.usage(tenant).period
-        Usage.objects.update_or_create(tenant_id=tenant, period=period, defaults={"used": quota - units})
+        Usage.objects.for_tenant(tenant).filter(period=period).delete()
+        Usage.objects.create(tenant_id=tenant, period=period, used=quota - units)
 
 
 def test_a_live_execution_takes_one_unit_whatever_its_attempts(live: Api, tenant: UUID, server: ProviderServer) -> None:

@@ -44,7 +44,8 @@ def leave_one_unit(tenant: UUID) -> None:
     assert quota is not None
     with tenant_scope(tenant):
         period = quotas.usage(tenant).period
-        Usage.objects.update_or_create(tenant_id=tenant, period=period, defaults={"used": quota - 1})
+        Usage.objects.for_tenant(tenant).filter(period=period).delete()
+        Usage.objects.create(tenant_id=tenant, period=period, used=quota - 1)
 
 
 def rows(tenant: UUID) -> tuple[int, int]:
