@@ -49,7 +49,7 @@ _WINDOW = f"""
     count(DISTINCT execution_id) FILTER (WHERE id >= %({{0}})s),
     percentile_disc(0.95) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE id >= %({{0}})s AND {_OF_PROVIDER})"""
 _COUNTED = f"""
-SELECT provider_key, (SELECT count(*) FROM scanned) >= %(most)s, {_WINDOW.format("hour")}, {_WINDOW.format("day")},
+SELECT provider_key, {_WINDOW.format("hour")}, {_WINDOW.format("day")},
     (array_agg(id ORDER BY id DESC) FILTER (WHERE {_FAILED}))[1]
 FROM recent GROUP BY provider_key"""  # noqa: S608  Put together of our own text alone.
 _SUCCESSES = """
@@ -65,8 +65,10 @@ SELECT count(*) FROM (
 """
 _QUERY = """
 WITH {source}, counted ({columns}) AS ({counted})
-SELECT counted.*, latest.code, latest.reason, latest.upstream_status, latest.started_at
-FROM counted LEFT JOIN recent latest ON latest.id = counted.last_error
+SELECT wanted.key, (SELECT count(*) FROM scanned) >= %(most)s, counted.*,
+    latest.code, latest.reason, latest.upstream_status, latest.started_at
+FROM unnest(%(keys)s::text[]) AS wanted (key)
+LEFT JOIN counted ON counted.provider_key = wanted.key LEFT JOIN recent latest ON latest.id = counted.last_error
 """
 
 
@@ -111,13 +113,12 @@ def of_tenant(*, tenant_id: UUID, provider_key: str) -> Health:
     """By the attempts that were made for this tenant."""
     with tenant_scope(tenant_id):
         found = _counted(DEFAULT_DB_ALIAS, _OF_TENANT, [provider_key], most=MOST_EXECUTIONS, tenant_id=tenant_id)
-    return found.get(provider_key, Health())
+    return found[provider_key]
 
 
-def of_all_tenants(provider_keys: Sequence[str]) -> dict[str, Health]:
+def of_all_tenants(provider_keys: Sequence[str]) -> Mapping[str, Health]:
     """Of each of these providers, by one query of the `system` role."""
-    found = _counted(SYSTEM, _OF_ALL_TENANTS, list(provider_keys), most=MOST_ATTEMPTS)
-    return {key: found.get(key, Health()) for key in provider_keys}
+    return _counted(SYSTEM, _OF_ALL_TENANTS, list(provider_keys), most=MOST_ATTEMPTS)
 
 
 def successes(tenant_id: UUID, provider_key: str, since: datetime, most: int) -> int:
@@ -156,14 +157,16 @@ def report(*, tenant_id: UUID, provider_key: str, of_all: bool) -> dict[str, Any
 def _counted(using: str, source: str, keys: list[str], **parameters: Any) -> Mapping[str, Health]:
     now = datetime.now(UTC)
     values = {**parameters, "keys": keys, "hour": earliest_id(now - HOUR), "day": earliest_id(now - DAY)}
-    columns = ", ".join(["provider_key", "is_sampled", *(f"c{number}" for number in range(12)), "last_error"])
+    columns = ", ".join(["provider_key", *(f"c{number}" for number in range(12)), "last_error"])
     with connections[using].cursor() as cursor:
         cursor.execute(_QUERY.format(source=source, counted=_COUNTED, columns=columns), values)
         return {row[0]: _read(row[1:]) for row in cursor.fetchall()}
 
 
 def _read(row: Sequence[Any]) -> Health:
-    is_sampled, hour, day, last_error, *error = row[0], row[1:7], row[7:13], row[13], *row[14:]
+    is_sampled, key, hour, day, last_error, *error = row[0], row[1], row[2:8], row[8:14], row[14], *row[15:]
+    if key is None:  # Not among the rows that were looked at.
+        return Health(is_sampled=is_sampled)
     return Health(Window(*hour), Window(*day), LastError(*error) if last_error else None, is_sampled)
 
 

@@ -167,6 +167,17 @@ def test_more_than_is_looked_at_is_said_to_be_a_sample(
         assert (shown["is_sampled"], shown["last_hour"]["attempts"], shown["last_hour"]["failed"]) == (True, 3, 0)
 
 
+def test_a_provider_that_is_not_among_what_was_looked_at_is_not_said_to_be_unused(
+    platform: Api, tenant: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_health, "MOST_ATTEMPTS", 3)
+    for _ in range(3):
+        attempted(tenant)
+    found = provider_health.of_all_tenants([KEY, "vonage_sms"])
+    assert [found[key].is_sampled for key in (KEY, "vonage_sms")] == [True, True]
+    assert found["vonage_sms"].last_hour.attempts == 0
+
+
 def test_an_open_circuit_is_shown_and_its_probe_is_left_to_the_next_call(api: Api, tenant: UUID) -> None:
     for _ in range(5):
         circuits.record(tenant, KEY, Retry("busy", reason="upstream_429", upstream_status=429), allowed_seconds=8)
