@@ -61,7 +61,7 @@ def _entry(tenant_id: UUID, action: str, actor: str, about: str, details: dict[s
         action=action[:LONGEST_ACTION],
         actor=_storable(actor)[:LONGEST_ACTOR],
         about=_storable(about)[:LONGEST_ABOUT],
-        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+        request_id=structlog.contextvars.get_contextvars().get("request_id") or "",
         details=_storable(redact(details)),
     )
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 from uuid import UUID, uuid4
 
 import pytest
+import structlog
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from integrationhub.audit import trail
@@ -23,6 +24,12 @@ def test_an_entry_tells_who_did_what_to_what(tenant: UUID) -> None:
     assert (entry.action, entry.actor, entry.about) == ("thing.changed", "tester", "thing:t-1")
     assert entry.details == {"before": 1, "after": [2, None]}
     assert (entry.sequence, entry.previous_hash, len(entry.hash)) == (1, "", 64)
+
+
+def test_an_entry_of_a_task_that_was_called_without_a_request(tenant: UUID) -> None:
+    with structlog.contextvars.bound_contextvars(request_id=None):
+        note(tenant)
+    assert [entry.request_id for entry in trail_of(tenant)] == [""]
 
 
 def test_a_change_that_is_taken_back_takes_its_entry_with_it(tenant: UUID) -> None:
