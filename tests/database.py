@@ -30,7 +30,8 @@ def locked(table: str, key: object) -> Iterator[CursorWrapper]:
 
 def waiting(cursor: CursorWrapper) -> int:
     """How many sessions of this database wait for a lock."""
-    cursor.execute("SELECT pg_stat_clear_snapshot()")  # A transaction would go on seeing the sessions of its first look.
+    # A transaction would go on seeing the sessions of its first look.
+    cursor.execute("SELECT pg_stat_clear_snapshot()")
     cursor.execute(
         """SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
            WHERE NOT granted AND datname = current_database()"""
