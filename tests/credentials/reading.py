@@ -12,6 +12,8 @@ from collections import deque
 from pathlib import Path
 from uuid import UUID
 
+from django.db import connections
+
 from credentials import binding
 from credentials.errors import VaultUnreadable
 from credentials.models import Credential
@@ -32,6 +34,12 @@ class Reader:
         self.is_stopped = threading.Event()
 
     def run(self) -> None:
+        try:
+            self._read()
+        finally:
+            connections.close_all()
+
+    def _read(self) -> None:
         held: deque[tuple[float, Credential]] = deque()
         while not self.is_stopped.wait(PAUSE_SECONDS):
             [credential] = binding.in_use(tenant_id=random.choice(self.tenants)).values()  # noqa: S311 - any of them

@@ -68,5 +68,6 @@ def test_whatever_comes_at_once_one_version_is_in_use_and_has_its_secret(
     assert [row for row in rows if NEEDS_SECRET[row[1]] != row[2]] == []
     assert [status for _, status, _ in rows].count("active") <= 1
     assert [each for each in done if each[1] >= 500] == []
-    assert ("rollback", 200) in done
-    assert ("rotate", 201) in done
+    # Which of them comes through is chance: a deletion or a binding that comes first stops the others.
+    assert {("bind", 201), ("revoke", 204)} <= set(done)
+    assert {("rotate", 201), ("rollback", 200)} & set(done)
