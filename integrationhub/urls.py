@@ -12,6 +12,7 @@ api = [
     path("", include("providers.urls")),
     path("", include("credentials.urls")),
     path("", include("marketplace.urls")),
+    path("", include("oauth.urls")),
     path("", include("integrationhub.pages.api_urls")),
 ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("integrationhub", "providers", "credentials", "marketplace")
+PACKAGES = ("integrationhub", "providers", "credentials", "marketplace", "oauth")
 LINT = Path(sys.executable).with_name("lint-imports")
 
 
