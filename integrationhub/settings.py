@@ -220,9 +220,14 @@ VAULT_KV_PREFIX = env.str("VAULT_KV_PREFIX", "integration-hub").strip("/")
 # --- Providers ---
 
 ADAPTER_MODULES = ["providers.adapters"]
+ADAPTER_MODULES += ["oauth.adapters"]
 
 # Networks that are not public and may be called all the same, as CIDRs; over plain http too. Empty in production.
 OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])
+
+# --- Accounts that people connect ---
+
+OAUTH_PROVIDERS_FILE = env.str("OAUTH_PROVIDERS_FILE", "")
 
 # --- Limits. Core reads these by dotted path, since the tiers live in an app above it ---
 

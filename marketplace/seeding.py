@@ -5,15 +5,15 @@ from uuid import UUID
 from integrationhub.core.tenancy import tenant_scope
 from marketplace import quotas
 from marketplace.models import Installation, Integration
-from providers.models import Provider
+from providers.models import Category, Provider
 
 DEMO_CHAIN = (("sandbox_primary", 1), ("sandbox_secondary", 2))
 
 
 def seed() -> None:
-    """The tiers, and a shelf in the marketplace for each provider that has none."""
+    """The tiers, and a shelf in the marketplace for each provider that has none and can do something."""
     quotas.add_missing_tiers()
-    for provider in Provider.objects.filter(integrations=None):
+    for provider in Provider.objects.filter(integrations=None).exclude(category=Category.IDENTITY):
         Integration.objects.get_or_create(
             slug=provider.provider_key,
             defaults={"provider": provider, "name": provider.display_name, "summary": provider.summary},

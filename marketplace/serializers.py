@@ -2,7 +2,7 @@ from rest_framework import serializers
 
 from integrationhub.core.pagination import PageShape
 from marketplace.models import Installation, Integration
-from providers.models import Category
+from providers.intents import CATEGORIES
 from providers.serializers import Moment
 
 
@@ -43,7 +43,7 @@ class IntegrationList(PageShape):
 
 class IntegrationFilters(serializers.Serializer):
     q = serializers.CharField(required=False, allow_blank=True)
-    category = serializers.ChoiceField(Category.choices, required=False)
+    category = serializers.ChoiceField(CATEGORIES, required=False)
     installed = serializers.BooleanField(required=False)
 
 

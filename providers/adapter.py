@@ -46,7 +46,8 @@ class Adapter:
     a property with `"x-secret": true` is write-only wherever it is shown. `credential_schema = None` says that the
     provider needs no credential. `base_url` is where `ask` sends to, unless an operator has given another address.
     `status_classes` holds the HTTP statuses that this provider documents with another class than the usual one
-    (`answers.class_of`), such as a 404 for an unknown account.
+    (`answers.class_of`), such as a 404 for an unknown account. One that serves no intent (`frozenset()`) says only what
+    a tenant binds for a provider whose accounts are connected, and needs no `execute`.
     """
 
     key: ClassVar[str]

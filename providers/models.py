@@ -9,7 +9,6 @@ from integrationhub.core import tenant_version
 from integrationhub.core.ids import new_id
 from providers import base_urls, registry
 from providers.adapter import Adapter
-from providers.intents import CATEGORIES
 
 KEY_PATTERN = r"^[a-z][a-z0-9_]{2,63}$"
 
@@ -18,6 +17,8 @@ class Category(models.TextChoices):
     MESSAGING = "messaging"
     STORAGE = "storage"
     AUTOMATION = "automation"
+    # No intents are of it: people connect their accounts there.
+    IDENTITY = "identity"
 
 
 class Status(models.TextChoices):
@@ -67,7 +68,9 @@ class Provider(models.Model):
                 condition=Q(base_url="") | Q(base_url__regex="^https?://[^/]"),
                 violation_error_message=base_urls.NO_ADDRESS,
             ),
-            models.CheckConstraint(name="provider_category_is_known", condition=Q(category__in=sorted(CATEGORIES))),
+            models.CheckConstraint(
+                name="provider_category_is_known", condition=Q(category__in=sorted(Category.values))
+            ),
             models.CheckConstraint(name="provider_status_is_known", condition=Q(status__in=Status.values)),
         ]
 

@@ -123,13 +123,15 @@ def _check(adapter: type[Adapter]) -> None:
 
 
 def _fault(adapter: type[Adapter]) -> str | None:
-    if missing := [name for name in ("key", "display_name", "intents") if not getattr(adapter, name, None)]:
+    if missing := [name for name in ("key", "display_name") if not getattr(adapter, name, None)]:
         return f"sets no {' and no '.join(missing)}."
+    if getattr(adapter, "intents", None) is None:
+        return "sets no intents."
     if not _KEY.fullmatch(adapter.key):
         return f"has the key {adapter.key!r}; a key is 3 to 64 of a-z, 0-9 and _, beginning with a letter."
     if unknown := sorted(adapter.intents - INTENTS.keys()):
         return f"serves {', '.join(unknown)}, which providers/intents.py does not know."
-    if adapter.execute is Adapter.execute:
+    if adapter.intents and adapter.execute is Adapter.execute:
         return "defines no execute()."
     return _schema_fault(adapter)
 

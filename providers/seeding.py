@@ -5,7 +5,7 @@ from collections import Counter
 from providers import registry
 from providers.adapter import Adapter
 from providers.intents import INTENTS
-from providers.models import Provider, Status
+from providers.models import Category, Provider, Status
 
 
 def seed() -> None:
@@ -23,6 +23,8 @@ def seed() -> None:
 
 
 def _category_of(adapter: type[Adapter]) -> str:
-    """The category of most of its intents."""
+    """The category of most of its intents; without any, it is there for the accounts that people connect."""
+    if not adapter.intents:
+        return Category.IDENTITY
     [(category, _)] = Counter(INTENTS[name].category for name in sorted(adapter.intents)).most_common(1)
     return category
