@@ -22,11 +22,27 @@ STEPS = {"up": -1, "down": 1}
 
 
 class PositionForm(forms.ModelForm):
-    """The one number of a row that can be changed in the list; its label is what the eye reads off the row."""
+    """The one number of a row that can be changed in the list; its label is what the eye reads off the row.
+
+    The page sends along what it showed: a number that is left as it was is none that an operator has set, and one that
+    somebody else has changed meanwhile is not set by who did not see that.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["position"].widget.attrs |= {"aria-label": f"Position of {self.instance}", "class": "hub-position"}
+        self.fields["position"].show_hidden_initial = True
+
+    def add_initial_prefix(self, field_name: str) -> str:
+        """Without "-position" at its end, by which the browser finds what to renumber when a row is dragged."""
+        return f"{self.add_prefix(field_name)}-read"
+
+    def clean_position(self) -> int:
+        wanted: int = self.cleaned_data["position"]
+        stored, read = self.initial["position"], self.data.get(self.add_initial_prefix("position"))
+        if "position" in self.changed_data and wanted != stored and read not in (None, str(stored)):
+            raise forms.ValidationError("Somebody else has moved it since. Nothing is saved: load the list again.")
+        return wanted
 
 
 class ProviderAdmin(SystemModelAdmin):

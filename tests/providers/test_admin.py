@@ -260,6 +260,53 @@ def test_dragged_rows_are_saved_as_the_browser_numbers_them(operator: Client) ->
     assert order_of(operator) == [row.provider_key for row in wanted]
 
 
+def form_of_the_list(operator: Client) -> dict[str, Any]:
+    """What the browser sends back of the list as it is read now."""
+    page = operator.get(LIST).content.decode()
+    inputs = [dict(re.findall(r'(name|value)="([^"]*)"', each)) for each in re.findall(r"<input[^>]+>", page)]
+    return {each["name"]: each.get("value", "") for each in inputs if each.get("name", "").startswith("form-")}
+
+
+def number_of(form: dict[str, Any], provider: Provider) -> str:
+    """The name that the row's position has in the form."""
+    return next(name for name, value in form.items() if value == str(provider.pk)).removesuffix("id") + "position"
+
+
+def positions() -> dict[str, int]:
+    return dict(Provider.objects.values_list("provider_key", "position"))
+
+
+def test_an_old_page_saves_the_one_position_that_was_changed_in_it(operator: Client, sandbox: Provider) -> None:
+    old = form_of_the_list(operator)
+    twilio = Provider.objects.get(provider_key="twilio_sms")
+    Provider.objects.filter(pk=twilio.pk).update(position=77)
+    before = positions()
+    changed = {**old, number_of(old, sandbox): "55"}
+    assert operator.post(LIST, {**changed, "_save": "Save"}).status_code == 302
+    assert positions() == {**before, "sandbox_primary": 55}
+
+
+def test_an_old_page_does_not_move_what_others_have_moved_meanwhile(operator: Client, sandbox: Provider) -> None:
+    old = form_of_the_list(operator)
+    Provider.objects.filter(pk=sandbox.pk).update(position=77)
+    before = positions()
+    twilio = Provider.objects.get(provider_key="twilio_sms")
+    changed = {**old, number_of(old, sandbox): "55", number_of(old, twilio): "56"}
+    answer = operator.post(LIST, {**changed, "_save": "Save"})
+    assert "Somebody else has moved it since. Nothing is saved: load the list again." in answer.content.decode()
+    assert positions() == before
+    new = form_of_the_list(operator)
+    operator.post(LIST, {**new, number_of(new, sandbox): "55", "_save": "Save"})
+    assert positions() == {**before, "sandbox_primary": 55}
+
+
+def test_a_drag_renumbers_no_position_that_the_page_had_read(operator: Client) -> None:
+    """The browser finds what to renumber by the end of its name."""
+    read = [name for name in form_of_the_list(operator) if name.endswith("-read")]
+    assert len(read) == Provider.objects.count()
+    assert not [name for name in read if name.endswith("-position")]
+
+
 def test_an_order_is_saved_although_a_row_is_active_without_its_adapter(operator: Client) -> None:
     row = Provider.objects.create(provider_key="gone_sms", display_name="Gone", category="messaging", status="active")
     rows = list(Provider.objects.all())
