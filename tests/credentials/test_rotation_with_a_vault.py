@@ -14,7 +14,9 @@ from pytest_django import Settings
 from credentials import binding, hashicorp_vault
 from credentials.models import Credential, Leftover, TenantKey
 from credentials.vault import forget
+from tests.audit.reading import trail_of
 from tests.credentials.openbao import POLICY, OpenBao, a_new_process
+from tests.environment import PLATFORM_TENANT
 
 SECRETS = {"account": "AC1", "auth_token": "a-long-auth-token-1234"}
 pytestmark = pytest.mark.xdist_group("openbao")
@@ -88,6 +90,28 @@ def test_a_vault_that_goes_in_the_middle_is_waited_for_by_a_second_run(
     assert "2 values of credentials_credential re-encrypted" in rotate()
     forget()
     assert revealed(tenant) == revealed(other) == SECRETS
+
+
+def test_a_rotation_that_ends_early_tells_what_it_has_done(bao: OpenBao, tenant: UUID, settings: Settings) -> None:
+    other = uuid4()
+    bound(tenant)
+    bound(other)
+    bao.root.secrets.transit.rotate_key("integration-hub")
+    denied = f'path "secret/data/integration-hub/{other}/*" {{ capabilities = ["deny"] }}'
+    settings.VAULT_TOKEN = bao.token(f"{POLICY}\n{denied}")
+    with pytest.raises(CommandError, match="run it again"):
+        rotate()
+    (entry,) = trail_of(UUID(PLATFORM_TENANT))
+    assert (entry.action, entry.actor) == ("keys.rotation_ended_early", "system")
+    done = {what: count for what, count in entry.details.items() if count}
+    assert done == {
+        "data keys re-wrapped": 2,
+        "tenants given a fresh data key": 2,
+        "values of credentials_credential re-encrypted": 1,
+    }
+    settings.VAULT_TOKEN = bao.token()
+    rotate()
+    assert [entry.action for entry in trail_of(UUID(PLATFORM_TENANT))[1:]] == ["keys.rotated"]
 
 
 def test_a_revocation_during_a_rotation_leaves_no_entry(

@@ -30,15 +30,27 @@ class Command(BaseCommand):
         try:
             rotation = Rotation()
             steps = rotation.steps()[: 1 if options["re_wrap_only"] else None]
-            done: dict[str, Any] = {step.what: self._take(step, is_dry=options["dry_run"]) for step in steps}
-            if not options["dry_run"]:
-                done["deleted"] = rekeying.forget_unused()
-                self.stdout.write(f"{done['deleted']} retired data keys deleted that no value needs any more")
-                done["unreadable"] = len(rotation.unreadable)
-                trail.record_as_system(tenant_id=trail.platform(), action="keys.rotated", actor=trail.SYSTEM, **done)
+            if options["dry_run"]:
+                for step in steps:
+                    self.stdout.write(f"{step.due()} {step.what}, if it were done")
+            else:
+                self._rotate(rotation, steps)
         except (VaultUnavailable, ImproperlyConfigured) as error:
             raise CommandError(f"{error} Nothing is lost: run it again when that is mended.") from error
         self._tell_what_is_left(rotation)
+
+    def _rotate(self, rotation: Rotation, steps: list[Step]) -> None:
+        """What it has done is told however it ends: an end before its time takes nothing back."""
+        action, done = "keys.rotation_ended_early", dict.fromkeys((step.what for step in steps), 0)
+        try:
+            for step in steps:
+                self._take(step, done)
+            done["deleted"] = rekeying.forget_unused()
+            self.stdout.write(f"{done['deleted']} retired data keys deleted that no value needs any more")
+            action = "keys.rotated"
+        finally:
+            done["unreadable"] = len(rotation.unreadable)
+            trail.record_as_system(tenant_id=trail.platform(), action=action, actor=trail.SYSTEM, **done)
 
     def _tell_what_is_left(self, rotation: Rotation) -> None:
         for name, why in rotation.unreadable.items():
@@ -53,22 +65,17 @@ class Command(BaseCommand):
         if rotation.unreadable:
             raise CommandError(f"{len(rotation.unreadable)} do not open; everything else is done.")
 
-    def _take(self, step: Step, *, is_dry: bool) -> int:
-        due = step.due()
-        if is_dry:
-            self.stdout.write(f"{due} {step.what}, if it were done")
-            return 0
-        done, told_at = 0, time.monotonic()
+    def _take(self, step: Step, done: dict[str, int]) -> None:
+        due, told_at = step.due(), time.monotonic()
         for count in step.run():
-            done += count
+            done[step.what] += count
             if self._is_terminal():
-                self._draw(step.what, done, due)
+                self._draw(step.what, done[step.what], due)
             elif time.monotonic() - told_at > PLAIN_EVERY_SECONDS:
-                self.stdout.write(f"{done}/{due} {step.what}")
+                self.stdout.write(f"{done[step.what]}/{due} {step.what}")
                 told_at = time.monotonic()
         start, end = ("\r", " " * BAR * 2) if self._is_terminal() else ("", "")
-        self.stdout.write(f"{start}{done} {step.what}{end}")
-        return done
+        self.stdout.write(f"{start}{done[step.what]} {step.what}{end}")
 
     def _draw(self, what: str, done: int, due: int) -> None:
         filled = BAR * min(done, due) // max(due, 1)
