@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -127,10 +128,12 @@ def configure(*, tenant_id: UUID, installation_id: str, changes: Mapping[str, An
     installation = get(tenant_id=tenant_id, installation_id=installation_id)
     adapter = registry.find(installation.integration.provider.provider_key)
     changes = _checked(changes, adapter, is_change=True)
-    for name, value in changes.items():
+    for name, value in {**changes, "updated_at": datetime.now(UTC)}.items():
         setattr(installation, name, value)
     with tenant_scope(tenant_id):
-        installation.save(update_fields=[*changes, "updated_at"])
+        mine = Installation.objects.for_tenant(tenant_id).filter(id=installation.id)
+        if not mine.update(**changes, updated_at=installation.updated_at):  # Somebody else has removed it meanwhile.
+            raise _not_installed(installation_id)
         tenant_version.changed(tenant_id)
         # Of a configuration that it changed: it may hold anything.
         said = {name: value for name, value in changes.items() if name != "config"}

@@ -251,3 +251,15 @@ def test_of_two_removals_at_once_one_is_told_that_it_is_gone(api: Api) -> None:
         eventually(lambda: waiting(cursor) == 2, seconds=5, what="both wait")
     assert sorted(each.result().status_code for each in both) == [204, 404]
     assert len(trail_of(api.tenant, "installation.removed")) == 1
+
+
+def test_a_change_that_a_removal_overtakes_is_told_that_it_is_gone(api: Api) -> None:
+    path = f"/integrations/{(installation := install(api).json()['id'])}"
+    with locked("marketplace_installation", read_id(installation)) as cursor:
+        removal = in_a_thread(lambda: api.delete(path))
+        eventually(lambda: waiting(cursor) == 1, seconds=5, what="the removal waits")
+        change = in_a_thread(lambda: api.patch(path, {"priority": 7}))
+        eventually(lambda: waiting(cursor) == 2, seconds=5, what="the change waits behind it")
+    assert removal.result().status_code == 204
+    assert (change.result().status_code, change.result().json()["code"]) == (404, NOT_FOUND)
+    assert trail_of(api.tenant, "installation.changed") == []
