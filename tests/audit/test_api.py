@@ -13,6 +13,7 @@ from marketplace.models import Installation
 from providers.models import Provider
 from tests.audit.reading import refusing_entries, said, trail_of, verify
 from tests.environment import PLATFORM_TENANT
+from tests.isolation.world import rows_of
 from tests.make import Api, sms
 
 CANARY = "canary-5e1f-of-the-auth-token"
@@ -177,6 +178,49 @@ def test_what_cannot_be_told_is_not_done(api: Api, tenant: UUID) -> None:
     rows = Credential.objects.using("system").for_tenant(tenant)
     assert [(str(row.id), row.status) for row in rows] == [(kept, "active")]
     assert not Installation.objects.using("system").for_tenant(tenant).exists()
+
+
+def test_each_change_of_a_tenants_things_stands_and_falls_with_its_entry(api: Api, tenant: UUID) -> None:
+    first = bind(api)
+    second = api.post(f"/credentials/{first}/rotate", {"credentials": CREDENTIAL["credentials"]}).json()["id"]
+    installed = api.post("/marketplace/integrations/sandbox_primary/install").json()["id"]
+    before = rows_of(tenant)
+    changes: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", "/credentials/bind", CREDENTIAL),
+        ("POST", f"/credentials/{second}/rollback", {}),
+        ("DELETE", f"/credentials/{second}", {}),
+        ("POST", "/marketplace/integrations/sandbox_secondary/install", {}),
+        ("PATCH", f"/integrations/{installed}", {"enabled": False}),
+        ("PUT", "/routing/message.send.sms", {"providers": [{"provider_key": "sandbox_primary"}]}),
+        ("DELETE", f"/integrations/{installed}", {}),
+    ]
+    with refusing_entries():
+        answered = [api.request(*change).status_code for change in changes]
+    assert answered == [500] * len(changes)
+    assert rows_of(tenant) == before
+    assert [api.request(*change).status_code for change in changes] == [201, 200, 204, 201, 200, 200, 204]
+
+
+def test_a_rotation_that_cannot_be_told_puts_nothing_in_use(api: Api, tenant: UUID) -> None:
+    kept = bind(api)
+    with refusing_entries():
+        answer = api.post(f"/credentials/{kept}/rotate", {"credentials": CREDENTIAL["credentials"]})
+    assert answer.status_code == 500
+    rows = Credential.objects.using("system").for_tenant(tenant).order_by("version")
+    assert [(str(row.id) == kept, row.status) for row in rows] == [(True, "active"), (False, "pending")]
+
+
+def test_each_change_of_a_provider_stands_and_falls_with_its_entry(platform: Api) -> None:
+    row = {"provider_key": "acme_sms", "display_name": "Acme", "category": "messaging", "status": "planned"}
+    before = list(Provider.objects.values().order_by("pk"))
+    with refusing_entries():
+        answered = [
+            platform.post("/providers", row).status_code,
+            platform.patch("/providers/sandbox_primary", {"display_name": "Other"}).status_code,
+            platform.delete("/providers/sandbox_primary").status_code,
+        ]
+    assert answered == [500] * 3
+    assert list(Provider.objects.values().order_by("pk")) == before
 
 
 def test_a_blocked_address_that_cannot_be_told_does_not_stand_in_the_outcomes_way(

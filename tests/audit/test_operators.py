@@ -60,6 +60,20 @@ def test_rows_of_several_tenants_that_are_deleted_at_once(operator: Client) -> N
         assert told(tenant) == [("subscription.deleted", "operator:operator", f"subscription:{tenant}")]
 
 
+def test_chains_of_several_tenants_are_taken_in_one_order_so_that_two_operators_do_not_deadlock(
+    operator: Client,
+) -> None:
+    tenants = sorted([uuid4(), uuid4()])
+    chosen = {"action": "delete_selected", "_selected_action": [str(tenant) for tenant in tenants], "post": "yes"}
+    for order in ("1", "-1"):
+        for tenant in tenants:
+            quotas.subscribe(tenant, "free")
+        operator.post(f"/admin/marketplace/subscription/?o={order}", chosen)
+    lower, higher = ([entry.created_at for entry in trail_of(tenant)] for tenant in tenants)
+    assert len(lower) == 2
+    assert all(first < second for first, second in zip(lower, higher, strict=True))
+
+
 def test_an_action_on_a_list(operator: Client) -> None:
     provider = Provider.objects.get(provider_key="sandbox_primary")
     chosen = {"action": "disable", "confirmed": "yes", "_selected_action": [str(provider.pk)]}
@@ -146,6 +160,15 @@ def test_an_operator_who_signs_in_and_those_who_do_not() -> None:
         ("denied.login", "operator:operator"),
         ("denied.login", "unknown"),
     ]
+
+
+def test_a_sign_in_that_cannot_be_told_does_not_come_about() -> None:
+    User.objects.create_superuser("operator", password="operators-password")
+    browser = Client(raise_request_exception=False)
+    with refusing_entries():
+        answer = browser.post("/admin/login/", {"username": "operator", "password": "operators-password"})
+    assert answer.status_code == 500
+    assert browser.get("/admin/")["Location"].startswith("/admin/login/")
 
 
 def test_what_cannot_be_told_is_not_changed(operator: Client) -> None:

@@ -50,14 +50,15 @@ def test_what_is_not_refused_for_who_asks_is_no_refusal(api: Api, tenant: UUID) 
     assert trail_of(tenant) == []
 
 
-def ask(authorization: str) -> Any:
+def ask(authorization: str, path: str = "/credentials") -> Any:
     headers = {"Authorization": authorization, "x-tenant-id": str(uuid4())}
-    return Client().get("/integrationhub/v1/credentials", headers=headers)
+    return Client().get(f"/integrationhub/v1{path}", headers=headers)
 
 
 def test_a_flood_without_a_token_is_one_entry_of_the_platforms_chain() -> None:
     assert at_once(lambda _: ask("").status_code, 8) == [401] * 8
     assert [ask("Bearer a.b.c").status_code for _ in range(20)] == [401] * 20
+    assert [ask("", path).status_code for path in ("/executions", "/usage", "/intents")] == [401] * 3
     entries = trail_of(PLATFORM)
     assert {(entry.action, entry.actor, entry.about) for entry in entries} == {
         ("denied.token", "unknown", "GET /credentials")
@@ -70,7 +71,8 @@ def test_those_that_were_left_out_are_counted_in_the_next_entry(monkeypatch: pyt
         ask("")
     monkeypatch.setattr(refusals, "QUIET_SECONDS", 0)
     ask("")
-    assert [entry.details.get("left_out") for entry in trail_of(PLATFORM)] == [None, 4]
+    ask("")
+    assert [entry.details.get("left_out") for entry in trail_of(PLATFORM)] == [None, 4, None]
 
 
 def test_a_caller_that_floods_hides_no_other_refusal(api: Api, tenant: UUID) -> None:
@@ -97,6 +99,16 @@ def test_a_refusal_that_cannot_be_written_is_a_refusal_all_the_same(
     monkeypatch.setattr(refusals, "QUIET_SECONDS", 0)
     api.as_role("user").get("/credentials")
     assert [entry.details["left_out"] for entry in trail_of(tenant)] == [1]
+
+
+def test_a_refusal_that_cannot_be_written_is_counted_with_those_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        ask("")
+    monkeypatch.setattr(refusals, "QUIET_SECONDS", 0)
+    with refusing_entries():
+        ask("")
+    ask("")
+    assert [entry.details.get("left_out") for entry in trail_of(PLATFORM)] == [None, 3]
 
 
 @pytest.fixture

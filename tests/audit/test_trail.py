@@ -9,8 +9,8 @@ import structlog
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from integrationhub.audit import trail
-from integrationhub.audit.models import Head
-from integrationhub.core.tenancy import tenant_scope
+from integrationhub.audit.models import Entry, Head
+from integrationhub.core.tenancy import TenantOwned, tenant_scope
 from tests.audit.reading import at_once, said, trail_of, verify
 
 
@@ -53,6 +53,15 @@ def test_nobody_writes_into_another_tenants_chain(tenant: UUID) -> None:
     with pytest.raises(DatabaseError, match="row-level security"), tenant_scope(tenant):
         trail.record(tenant_id=stranger, action="thing.changed", actor="tester")
     assert Head.objects.using("system").get(pk=stranger).sequence == 1
+
+
+@pytest.mark.parametrize("model", [Entry, Head])
+def test_nobody_reads_another_tenants_chain(model: type[TenantOwned], tenant: UUID) -> None:
+    note(tenant)
+    note(uuid4())
+    with tenant_scope(tenant):
+        assert list(model.objects.values_list("tenant_id", flat=True)) == [tenant]
+    assert not model.objects.exists(), "Outside a scope there is nothing."
 
 
 def test_what_looks_like_a_secret_is_hidden_and_what_cannot_be_stored_is_left_out(tenant: UUID) -> None:

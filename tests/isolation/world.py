@@ -20,8 +20,8 @@ _VOLATILE = re.compile(r'"(requestId|timestamp)":"[^"]*"')
 class World:
     """`ids` holds the id of what the tenant owns, by the name that routes give it."""
 
-    def __init__(self) -> None:
-        self.api = Api(uuid4())
+    def __init__(self, api: Api | None = None) -> None:
+        self.api = api or Api(uuid4())
         self.tenant: UUID = self.api.tenant
         installed = self._made("/marketplace/integrations/sandbox_primary/install", {"config": {}, "priority": 1})
         bind = {"provider_key": "loopback_keyed_sms", "credentials": SECRETS}
@@ -43,12 +43,7 @@ class World:
 
     def rows(self) -> dict[str, list[str]]:
         """Every row of the tenant, as it stands in the database."""
-        found = {}
-        with connections["system"].cursor() as cursor:
-            for table in TABLES:
-                cursor.execute(f"SELECT t::text FROM {table} t WHERE tenant_id = %s ORDER BY 1", [self.tenant])
-                found[table] = [row for (row,) in cursor.fetchall()]
-        return found
+        return rows_of(self.tenant)
 
     def marks(self) -> set[str]:
         """What stands in an answer that tells of this tenant: its own id, and that of anything it has."""
@@ -57,6 +52,16 @@ class World:
             cursor.execute("SELECT id::text FROM marketplace_integration UNION SELECT id::text FROM providers_provider")
             shared = {row for (row,) in cursor.fetchall()}
         return set(uuids) - shared
+
+
+def rows_of(tenant: UUID) -> dict[str, list[str]]:
+    """Every row of a tenant, by its table."""
+    found = {}
+    with connections["system"].cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"SELECT t::text FROM {table} t WHERE tenant_id = %s ORDER BY 1", [tenant])
+            found[table] = [row for (row,) in cursor.fetchall()]
+    return found
 
 
 def told(answer: Any, id_: str) -> tuple[Any, ...]:
