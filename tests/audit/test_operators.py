@@ -3,7 +3,7 @@
 from uuid import UUID, uuid4
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import connections
 from django.test import Client
 from django_celery_beat.models import PeriodicTask
@@ -13,9 +13,10 @@ from integrationhub.audit.models import Entry
 from integrationhub.outbox.models import OutboxMessage, State
 from marketplace import quotas
 from marketplace.models import Subscription, Tier
-from providers.models import Provider
+from providers.models import Provider, ProviderChange
 from tests.audit.reading import refusing_entries, trail_of, verify
 from tests.environment import PLATFORM_TENANT
+from tests.isolation.world import rows_of
 from tests.make import LATER, Api, sms
 
 PLATFORM = UUID(PLATFORM_TENANT)
@@ -98,14 +99,28 @@ def test_a_dead_message_that_is_redriven(operator: Client, tenant: UUID) -> None
     assert told(tenant) == [("outboxmessage.changed", "operator:operator", f"outboxmessage:{dead.pk}")]
 
 
-def test_a_dead_execution_that_is_redriven(operator: Client, api: Api, tenant: UUID) -> None:
+@pytest.fixture
+def dead(api: Api) -> str:
+    """An execution that is a dead letter."""
     api.post("/marketplace/integrations/sandbox_primary/install")
-    dead = api.post("/execute", sms(), headers=LATER).json()["execution_id"]
+    queued = api.post("/execute", sms(), headers=LATER).json()["execution_id"]
     with connections["owner"].cursor() as cursor:
         cursor.execute("UPDATE execution_execution SET status = 'failed', dead_at = now()")
+    return str(queued)
+
+
+def test_a_dead_execution_that_is_redriven(operator: Client, dead: str, tenant: UUID) -> None:
     for _ in range(2):
         operator.post("/admin/execution/execution/", {"action": "redrive", "_selected_action": [dead]})
     assert told(tenant)[1:] == [("execution.redriven", "operator:operator", f"execution:{dead}")]
+
+
+def test_a_redrive_that_cannot_be_told_is_not_made(operator: Client, dead: str, tenant: UUID) -> None:
+    operator.raise_request_exception = False
+    before = rows_of(tenant)
+    with refusing_entries():
+        operator.post("/admin/execution/execution/", {"action": "redrive", "_selected_action": [dead]})
+    assert rows_of(tenant) == before
 
 
 def test_another_operators_password_that_is_set(operator: Client) -> None:
@@ -185,6 +200,48 @@ def test_what_cannot_be_told_is_not_changed(operator: Client) -> None:
     assert Tier.objects.filter(key="pro").exists()
     assert Provider.objects.get(pk=provider.pk).status == "active"
     assert told() == []
+
+
+def test_no_operator_and_no_schedule_is_changed_without_being_told(operator: Client) -> None:
+    operator.raise_request_exception = False
+    clerk = User.objects.create_user("clerk", password="clerks-password", is_staff=True)
+    schedule = PeriodicTask.objects.exclude(name__startswith="celery.").filter(enabled=True)[0]
+    new = {"password1": "canary-canary-1", "password2": "canary-canary-1", "usable_password": "true"}
+    forms: list[tuple[str, dict[str, str]]] = [
+        ("auth/user/add/", {"username": "newcomer", **new}),
+        (f"auth/user/{clerk.pk}/password/", new),
+        (
+            f"auth/user/{clerk.pk}/change/",
+            {"username": "other", "date_joined_0": "2026-01-01", "date_joined_1": "12:00:00"},
+        ),
+        (f"auth/user/{clerk.pk}/delete/", {"post": "yes"}),
+        ("auth/group/add/", {"name": "everybody"}),
+        (
+            "django_celery_beat/periodictask/",
+            {"action": "disable_tasks", "_selected_action": str(schedule.pk)},
+        ),
+        (f"django_celery_beat/periodictask/{schedule.pk}/delete/", {"post": "yes"}),
+    ]
+    with refusing_entries("system"):
+        answered = [operator.post(f"/admin/{path}", form).status_code for path, form in forms]
+    assert answered == [500] * len(forms)
+    assert sorted(User.objects.values_list("username", flat=True)) == ["clerk", "operator"]
+    assert User.objects.get(pk=clerk.pk).check_password("clerks-password")
+    assert not Group.objects.exists()
+    assert PeriodicTask.objects.get(pk=schedule.pk).enabled
+
+
+def test_no_order_and_no_undo_is_made_without_being_told(operator: Client) -> None:
+    operator.raise_request_exception = False
+    row, *_, last = Provider.objects.all()
+    operator.post("/admin/providers/provider/", {"move": f"{last.pk}:up"})
+    change = ProviderChange.objects.filter(provider=last)[0]
+    before = list(Provider.objects.values("pk", "position"))
+    undo = f"/admin/providers/provider/{last.pk}/history/{change.pk}/undo/"
+    with refusing_entries("system"):
+        assert operator.post("/admin/providers/provider/", {"move": f"{row.pk}:down"}).status_code == 500
+        assert operator.post(undo).status_code == 500
+    assert list(Provider.objects.values("pk", "position")) == before
 
 
 @pytest.fixture

@@ -66,6 +66,15 @@ def test_a_flood_without_a_token_is_one_entry_of_the_platforms_chain() -> None:
     assert sorted(entry.details["reason"] for entry in entries) == ["malformed", "missing_token"]
 
 
+def test_who_comes_to_the_services_door_without_a_certificate_is_told(tenant: UUID) -> None:
+    assert Client().get(f"/integrationhub/v1/internal/credentials/{tenant}/parcel_sms").status_code == 401
+    (entry,) = trail_of(PLATFORM)
+    assert (entry.action, entry.actor) == ("denied.mtls", "unknown")
+    assert entry.about == "GET /internal/credentials/<str:tenant_id>/<str:provider_key>"
+    assert (entry.details["asked_tenant_id"], entry.details["asked_provider_key"]) == (str(tenant), "parcel_sms")
+    assert trail_of(tenant) == []
+
+
 def test_those_that_were_left_out_are_counted_in_the_next_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         ask("")
