@@ -21,31 +21,40 @@ SHOWN_CHANGES = 100
 STEPS = {"up": -1, "down": 1}
 
 
-class PositionForm(forms.ModelForm):
-    """The one number of a row that can be changed in the list; its label is what the eye reads off the row.
+class FormAsRead(forms.ModelForm):
+    """A form whose page sends along what it showed: what is left as it was there is not written, and what somebody else
+    has changed meanwhile is not changed by who did not see that."""
 
-    The page sends along what it showed: a number that is left as it was is none that an operator has set, and one that
-    somebody else has changed meanwhile is not set by who did not see that.
-    """
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+
+    def add_initial_prefix(self, field_name: str) -> str:
+        """Not with the field's name at its end, by which the browser finds what to renumber when a row is dragged."""
+        return f"{self.add_prefix(field_name)}-read"
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        for name in set(self.changed_data) & set(self.cleaned_data):
+            read, stored = self.data.get(self.add_initial_prefix(name)), self.initial.get(name, "")
+            # By its words, since browsers have ways of their own with white space.
+            is_old = read is not None and read.split() != str(stored).split()
+            if is_old and self.cleaned_data[name] != stored:
+                self.add_error(name, "Somebody else has changed it since. Nothing is saved: load the page again.")
+        return self.cleaned_data
+
+
+class PositionForm(FormAsRead):
+    """The one number of a row that can be changed in the list; its label is what the eye reads off the row."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["position"].widget.attrs |= {"aria-label": f"Position of {self.instance}", "class": "hub-position"}
-        self.fields["position"].show_hidden_initial = True
-
-    def add_initial_prefix(self, field_name: str) -> str:
-        """Without "-position" at its end, by which the browser finds what to renumber when a row is dragged."""
-        return f"{self.add_prefix(field_name)}-read"
-
-    def clean_position(self) -> int:
-        wanted: int = self.cleaned_data["position"]
-        stored, read = self.initial["position"], self.data.get(self.add_initial_prefix("position"))
-        if "position" in self.changed_data and wanted != stored and read not in (None, str(stored)):
-            raise forms.ValidationError("Somebody else has moved it since. Nothing is saved: load the list again.")
-        return wanted
 
 
 class ProviderAdmin(SystemModelAdmin):
+    form = FormAsRead
     is_recorded = False  # `recording` does so, with the values.
     list_filter = ["status", "category"]
     search_fields = ["provider_key", "display_name", "summary"]
@@ -81,7 +90,6 @@ class ProviderAdmin(SystemModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
         if change:
-            # What the form left as it was may have been changed by others since it was read.
             recording.save(obj, form.changed_data, by=author(request), using=SYSTEM)
         else:
             recording.create(obj, by=author(request), using=SYSTEM)

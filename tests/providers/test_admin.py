@@ -293,7 +293,7 @@ def test_an_old_page_does_not_move_what_others_have_moved_meanwhile(operator: Cl
     twilio = Provider.objects.get(provider_key="twilio_sms")
     changed = {**old, number_of(old, sandbox): "55", number_of(old, twilio): "56"}
     answer = operator.post(LIST, {**changed, "_save": "Save"})
-    assert "Somebody else has moved it since. Nothing is saved: load the list again." in answer.content.decode()
+    assert "Somebody else has changed it since. Nothing is saved: load the page again." in answer.content.decode()
     assert positions() == before
     new = form_of_the_list(operator)
     operator.post(LIST, {**new, number_of(new, sandbox): "55", "_save": "Save"})

@@ -33,7 +33,8 @@ def platform(settings: Any) -> Api:
 def edit(operator: Client, provider: Provider, **over: Any) -> None:
     provider.refresh_from_db()
     names = ("display_name", "category", "summary", "base_url", "position")
-    form = {**{name: getattr(provider, name) for name in names}, **over}
+    read = {name: getattr(provider, name) for name in names}
+    form = {**read, **{f"{name}-read": value for name, value in read.items()}, **over}
     assert operator.post(f"{LIST}{provider.pk}/change/", form).status_code == 302
     provider.refresh_from_db()
 
@@ -90,6 +91,26 @@ def test_what_changes_nothing_is_no_change(operator: Client, platform: Api, sand
     edit(operator, sandbox)
     platform.patch("/providers/sandbox_primary", {"status": "active"})
     assert not ProviderChange.objects.exists()
+
+
+def test_an_old_page_changes_what_was_changed_in_it_and_nothing_else(operator: Client, sandbox: Provider) -> None:
+    read = {"display_name": sandbox.display_name, "summary": sandbox.summary, "position": sandbox.position}
+    unchanged = {"category": sandbox.category, "base_url": ""}
+    old = {**read, **unchanged, **{f"{name}-read": value for name, value in {**read, **unchanged}.items()}}
+    edit(operator, sandbox, summary="Theirs", position=7)
+    path = f"{LIST}{sandbox.pk}/change/"
+    assert operator.post(path, {**old, "display_name": "Mine"}).status_code == 302
+    assert latest().after == {"display_name": "Mine"}
+    answer = operator.post(path, {**old, "display_name": "Mine", "summary": "Mine too"})
+    assert "Somebody else has changed it since." in answer.content.decode()
+    sandbox.refresh_from_db()
+    assert (sandbox.display_name, sandbox.summary, sandbox.position) == ("Mine", "Theirs", 7)
+
+
+def test_the_page_sends_along_what_it_showed(operator: Client, sandbox: Provider) -> None:
+    page = operator.get(f"{LIST}{sandbox.pk}/change/").content.decode()
+    read = re.findall(r'<input type="hidden" name="(\w+)-read"', page)
+    assert sorted(read) == ["base_url", "category", "display_name", "position", "summary"]
 
 
 def test_levers_and_positions_are_in_it_too(operator: Client, sandbox: Provider) -> None:
