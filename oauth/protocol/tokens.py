@@ -16,3 +16,8 @@ class Tokens:
     expires_in: int | None = None
     refresh_expires_in: int | None = None
     account_id: str | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no text may repeat."""
+        return tuple(filter(None, (self.access_token, self.refresh_token, self.id_token)))

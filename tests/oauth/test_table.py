@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,23 +12,9 @@ from oauth import adapters, table
 from oauth.errors import OAuthUnsupportedProvider
 from providers import registry
 from tests.make import Api
+from tests.oauth.conftest import LayOver
 
 KEYS = ["google", "microsoft", "linkedin", "twitter", "apple", "facebook", "instagram", "github"]
-LayOver = Callable[[str], None]
-
-
-@pytest.fixture
-def lay_over(settings: Any, tmp_path: Path) -> Iterator[LayOver]:
-    """Has a file of this text laid over the table."""
-
-    def do(text: str) -> None:
-        path = tmp_path / "providers.yaml"
-        path.write_text(text)
-        settings.OAUTH_PROVIDERS_FILE = str(path)
-        table.providers.cache_clear()
-
-    yield do
-    table.providers.cache_clear()
 
 
 def test_there_are_eight_and_each_has_its_adapter() -> None:
