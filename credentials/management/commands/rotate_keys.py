@@ -41,7 +41,8 @@ class Command(BaseCommand):
 
     def _rotate(self, rotation: Rotation, steps: list[Step]) -> None:
         """What it has done is told however it ends: an end before its time takes nothing back."""
-        action, done = "keys.rotation_ended_early", dict.fromkeys((step.what for step in steps), 0)
+        action = "keys.rotation_ended_early"
+        done: dict[str, Any] = dict.fromkeys((step.what for step in steps), 0)
         try:
             for step in steps:
                 self._take(step, done)
