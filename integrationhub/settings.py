@@ -228,6 +228,8 @@ OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])
 # --- Accounts that people connect ---
 
 OAUTH_PROVIDERS_FILE = env.str("OAUTH_PROVIDERS_FILE", "")
+# Off: a front end that makes its own state and verifier may pass on a code without a start of ours.
+OAUTH_REQUIRE_STATE = env.bool("OAUTH_REQUIRE_STATE", True)
 
 # --- Limits. Core reads these by dotted path, since the tiers live in an app above it ---
 

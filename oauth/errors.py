@@ -51,13 +51,16 @@ class OAuthRefreshNotSupported(HubError):
 
 
 class OAuthRefreshFailed(OAuthFailed):
-    """`needs_reauth`: the provider said that this grant is over, so that trying again cannot help."""
+    """`needs_reauth`: the provider said that this grant is over, so that trying again cannot help. `is_lost`: it was
+    asked and its answer was lost, so that it may have taken the refresh token for spent."""
 
     entry = catalogue.OAUTH_REFRESH_FAILED
 
-    def __init__(self, message: str, *, reason: str, needs_reauth: bool = False, **details: Any) -> None:
+    def __init__(
+        self, message: str, *, reason: str, needs_reauth: bool = False, is_lost: bool = False, **details: Any
+    ) -> None:
         super().__init__(message, reason=reason, needs_reauth=needs_reauth, **details)
-        self.needs_reauth = needs_reauth
+        self.needs_reauth, self.is_lost = needs_reauth, is_lost
 
 
 class OAuthRevocationFailed(OAuthFailed):

@@ -42,12 +42,15 @@ class Receipt:
 class Adapter:
     """Translates intents into one provider's API.
 
-    A subclass sets `key` and `intents` and writes `execute`; the rest has defaults. Schemas are JSON Schema objects;
-    a property with `"x-secret": true` is write-only wherever it is shown. `credential_schema = None` says that the
-    provider needs no credential. `base_url` is where `ask` sends to, unless an operator has given another address.
-    `status_classes` holds the HTTP statuses that this provider documents with another class than the usual one
-    (`answers.class_of`), such as a 404 for an unknown account. One that serves no intent (`frozenset()`) says only what
-    a tenant binds for a provider whose accounts are connected, and needs no `execute`.
+    A subclass sets `key` and `intents` and writes `execute`; the rest has defaults. Schemas are JSON Schema objects; a
+    property with `"x-secret": true` is write-only wherever it is shown. `credential_schema = None` says that the
+    provider needs no credential. `connection_provider` is the OAuth provider of whose connections it takes one in the
+    place of a credential: `call.secrets` then holds its `access_token`, granted at least one of `connection_scopes`;
+    which connection it is, the order or the installation's `connection_id` says. `base_url` is where `ask` sends to,
+    unless an operator has given another address. `status_classes` holds the HTTP statuses that this provider documents
+    with another class than the usual one (`answers.class_of`), such as a 404 for an unknown account. One that serves no
+    intent (`frozenset()`) says only what a tenant binds for a provider whose accounts are connected, and needs no
+    `execute`.
     """
 
     key: ClassVar[str]
@@ -56,6 +59,8 @@ class Adapter:
     intents: ClassVar[frozenset[str]]
     config_schema: ClassVar[JSONObject] = {"type": "object", "properties": {}, "additionalProperties": False}
     credential_schema: ClassVar[JSONObject | None] = None
+    connection_provider: ClassVar[str] = ""
+    connection_scopes: ClassVar[frozenset[str]] = frozenset()
     docs_url: ClassVar[str] = ""
     base_url: ClassVar[str] = ""
     status_classes: ClassVar[Mapping[int, type[ProviderError]]] = {}

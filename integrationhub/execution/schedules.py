@@ -21,6 +21,9 @@ SCHEDULES = (
     Schedule("Forget dead payloads after a week", "integrationhub.execution.tasks.forget_dead_payloads", 1, "hours"),
     Schedule("Forget events after ninety days", "integrationhub.execution.tasks.forget_old_events", 1, "days"),
     Schedule("Tell of credentials that expire", "credentials.tasks.tell_expiry", 1, "hours"),
+    Schedule("Refresh connections that are due", "oauth.tasks.refresh_connections", 30, "seconds"),
+    Schedule("Tell of connections that end", "oauth.tasks.tell_of_ends", 1, "hours"),
+    Schedule("Forget old flows of OAuth", "oauth.tasks.forget_old_flows", 1, "hours"),
     Schedule("Wipe rotations left behind", "credentials.tasks.wipe_abandoned_rotations", 10, "minutes"),
 )
 

@@ -41,7 +41,8 @@ class Failed(Exception):
     """Whatever was asked was not done. Each use makes this its own error of the catalogue.
 
     `reason` is a lower_snake word and `code` the provider's own; `said` is for `details`, redacted. `may_pass`: asking
-    again can help, `retry_after` seconds from now where that is known.
+    again can help, `retry_after` seconds from now where that is known. `is_lost`: it was asked, and its answer did not
+    come, so that nobody knows what it did.
     """
 
     def __init__(
@@ -52,10 +53,11 @@ class Failed(Exception):
         said: Mapping[str, Any] | None = None,
         may_pass: bool = False,
         retry_after: float | None = None,
+        is_lost: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason, self.code, self.said = reason, code, said
-        self.may_pass, self.retry_after = may_pass, retry_after
+        self.may_pass, self.retry_after, self.is_lost = may_pass, retry_after, is_lost
 
     @property
     def details(self) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def ask(method: str, url: str, *, deadline: Deadline, **request: Any) -> Answer:
     except NotSent as error:
         raise Failed(error.reason, may_pass=error.reason not in ("invalid_url", "invalid_request")) from None
     except OutboundError as error:
-        raise Failed(error.reason, may_pass=True) from None
+        raise Failed(error.reason, may_pass=True, is_lost=True) from None
 
 
 def document(answer: Answer) -> Any:

@@ -23,10 +23,7 @@ def refresh(provider: OAuthProvider, application: Application, tokens: Tokens, d
     is `retryable` where asking again can help: not where the application itself was refused (`client_refused`).
     """
     if provider.refresh is None:
-        raise OAuthRefreshNotSupported(
-            f"Tokens of {provider.display_name} are not refreshed: have the person connect the account again.",
-            provider=provider.key,
-        )
+        raise not_supported(provider)
     try:
         if provider.refresh == "reexchange" and provider.long_lived:
             return prolonged(provider, provider.long_lived, application, tokens, deadline)
@@ -38,9 +35,17 @@ def refresh(provider: OAuthProvider, application: Application, tokens: Tokens, d
             failure.told_of(provider.display_name),
             needs_reauth=is_over,
             retryable=failure.may_pass and not is_over,
+            is_lost=failure.is_lost,
             provider=provider.key,
             **details,
         ) from None
+
+
+def not_supported(provider: OAuthProvider) -> OAuthRefreshNotSupported:
+    return OAuthRefreshNotSupported(
+        f"Tokens of {provider.display_name} are not refreshed: have the person connect the account again.",
+        provider=provider.key,
+    )
 
 
 def _refreshed(provider: OAuthProvider, application: Application, tokens: Tokens, deadline: Deadline) -> Tokens:

@@ -27,6 +27,14 @@ ROWS: dict[str, dict[str, Any]] = {
     "marketplace_installation": {},
     "marketplace_subscription": {"tier_id": "free"},
     "marketplace_usage": {"period": "2026-11-01", "used": 1},
+    "oauth_authorization": {
+        "digest": b"d",
+        "provider": "x",
+        "subject": "s",
+        "expires_at": datetime(2099, 1, 1, tzinfo=UTC),
+    },
+    "oauth_connection": {"provider": "x", "subject": "s"},
+    "oauth_connectsession": {"digest": b"d", "subject": "s", "expires_at": datetime(2099, 1, 1, tzinfo=UTC)},
     "outbox_event": {"kind": "thing.happened"},
     "outbox_outboxmessage": {"task": "t", "queue": "maint", "arguments": {}},
 }

@@ -16,8 +16,8 @@ from tests.isolation.world import World, told
 from tests.make import Api, another_tenant
 
 # What every tenant may name: rows and words that all of them share.
-SHARED = {"intent", "provider_key", "id_or_slug"}
-OWNED = {"installation_id", "credential_id", "execution_id"}
+SHARED = {"intent", "provider_key", "id_or_slug", "provider"}
+OWNED = {"installation_id", "credential_id", "execution_id", "connection_id"}
 # What the owner sends to act; the stranger sends the same. Without a line here: an empty body.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/integrations/<str:installation_id>"): {"priority": 7},
@@ -96,7 +96,12 @@ def test_with_both_walls_down_the_walk_finds_the_leak(route: tuple[str, type[Hub
 
 def leaks(world: World, path: str) -> list[str]:
     """What a list tells another tenant of this one."""
-    shared = {"intent": "message.send.sms", "provider_key": "sandbox_primary", "id_or_slug": "sandbox_primary"}
+    shared = {
+        "intent": "message.send.sms",
+        "provider_key": "sandbox_primary",
+        "id_or_slug": "sandbox_primary",
+        "provider": "google",
+    }
     answer = another_tenant().get(filled(path, shared))
     assert answer.status_code < 500
     return [mark for mark in world.marks() if mark in answer.content.decode()]

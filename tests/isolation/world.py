@@ -10,6 +10,7 @@ from django.db import connections
 
 from integrationhub.core.tenancy import TenantOwned
 from tests.make import Api, sms
+from tests.oauth import flows
 
 TABLES = sorted(model._meta.db_table for model in apps.get_models() if issubclass(model, TenantOwned))
 SECRETS = {"api_key": "key-for-the-loopback"}
@@ -30,7 +31,10 @@ class World:
         execution = self._made("/execute", sms(), headers={"Idempotency-Key": str(uuid4())})
         route = {"providers": [{"provider_key": "sandbox_primary"}]}
         assert self.api.put("/routing/message.send.sms", route).status_code == 200
+        flows.bind(self.api)
+        connection = flows.connected(self.api)
         self.ids = {
+            "connection_id": connection["id"],
             "installation_id": installed["id"],
             "credential_id": credential["id"],
             "execution_id": execution["execution_id"],

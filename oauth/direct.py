@@ -1,0 +1,146 @@
+"""What a caller asks of a provider by the tokens or the connection that it names, whichever of them it has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db.models.functions import Now
+
+from integrationhub.core.deadline import Deadline
+from integrationhub.core.errors import InvalidRequest
+from integrationhub.core.tenancy import let_go_of_connection, tenant_scope
+from oauth import authorizing, connections, protocol, refreshing, table
+from oauth.connecting import kept
+from oauth.errors import MissingToken, OAuthProfileFetchFailed
+from oauth.models import Connection
+from oauth.protocol import Profile, Tokens
+from oauth.table import OAuthProvider
+
+SECONDS = 15
+LONGEST_TOKEN = 16 * 1024
+
+TOKEN = {"type": "string", "minLength": 1, "maxLength": LONGEST_TOKEN}
+CONNECTION_ID = {"type": "string", "format": "uuid"}
+REFRESH_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "connection_id": CONNECTION_ID,
+        "refresh_token": TOKEN,
+        "access_token": {**TOKEN, "description": "Facebook's, which gives a new one for one that still lives."},
+    },
+}
+REVOKE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"connection_id": CONNECTION_ID, "access_token": TOKEN, "refresh_token": TOKEN},
+}
+PROFILE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "connection_id": CONNECTION_ID,
+        "access_token": TOKEN,
+        "id_token": {**TOKEN, "description": "Apple's, which tells of people in no other way."},
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a body names: a connection of this provider, or tokens."""
+
+    connection: Connection | None
+    tokens: Tokens = field(repr=False)
+
+
+def refresh(*, tenant_id: UUID, provider_key: str, asked: Mapping[str, Any]) -> Connection | Tokens:
+    """The connection after its refresh, or the new tokens of the one that was sent.
+
+    Raises OAuthUnsupportedProvider, OAuthRefreshNotSupported before anything else is looked at, MissingToken,
+    ConnectionNotFound, OAuthRefreshFailed, and what the tenant's client or the vault may lack.
+    """
+    provider = table.get(provider_key)
+    refreshing.refuse_unsupported(provider)
+    member = "access_token" if provider.refresh == "reexchange" else "refresh_token"
+    named = _named(tenant_id, provider, asked, (member,))
+    deadline = Deadline.after(SECONDS)
+    if named.connection:
+        return refreshing.refreshed(
+            tenant_id=tenant_id, connection_id=named.connection.id, deadline=deadline, is_forced=True
+        )
+    application = authorizing.application_of(tenant_id, provider)
+    let_go_of_connection()
+    return protocol.refresh(provider, application, named.tokens, deadline)
+
+
+def revoke(*, tenant_id: UUID, provider_key: str, asked: Mapping[str, Any], subject: str) -> None:
+    """Raises as `refresh` does, and OAuthRevocationFailed; a connection that is named is disabled here all the same."""
+    provider = table.get(provider_key)
+    named = _named(tenant_id, provider, asked, ("access_token", "refresh_token"))
+    if named.connection:
+        connections.give_up(tenant_id=tenant_id, connection_id=str(named.connection.id), subject=subject)
+        return
+    application = authorizing.application_of(tenant_id, provider)
+    let_go_of_connection()
+    protocol.revoke(provider, application, named.tokens, Deadline.after(SECONDS))
+
+
+def profile(*, tenant_id: UUID, provider_key: str, asked: Mapping[str, Any]) -> Profile:
+    """The normalised profile of whom the tokens belong to; a connection's is kept with it.
+
+    Raises as `refresh` does, and OAuthProfileFetchFailed.
+    """
+    provider = table.get(provider_key)
+    named = _named(tenant_id, provider, asked, ("access_token", "id_token"))
+    deadline = Deadline.after(SECONDS)
+    tokens = named.tokens
+    if named.connection:
+        _, tokens = refreshing.usable(tenant_id=tenant_id, connection_id=named.connection.id, deadline=deadline)
+    application = authorizing.application_of(tenant_id, provider)
+    let_go_of_connection()
+    claims = None
+    if tokens.id_token and provider.profile.url is None:
+        # Who posts an id_token cannot tell the nonce of its flow, and a connection's was checked in that flow.
+        claims = protocol.claims(provider, application, tokens.id_token, nonce=None, deadline=deadline)
+    found = protocol.profile(
+        provider, application, tokens, claims=claims, deadline=deadline, is_posted=named.connection is None
+    )
+    if named.connection:
+        _keep(named.connection, found)
+    return found
+
+
+def _keep(connection: Connection, found: Profile) -> None:
+    if connection.account_id not in ("", found.id):
+        raise OAuthProfileFetchFailed(
+            "The provider told of another account than the connection's.", reason="wrong_account"
+        )
+    with tenant_scope(connection.tenant_id):
+        connections.listed(tenant_id=connection.tenant_id).filter(id=connection.id).update(
+            profile=kept(found), updated_at=Now()
+        )
+
+
+def _named(tenant_id: UUID, provider: OAuthProvider, asked: Mapping[str, Any], members: tuple[str, ...]) -> Named:
+    """Raises InvalidRequest for members that are no text, MissingToken where there is none, or ConnectionNotFound."""
+    wanted = ("connection_id", *members)
+    faults = [
+        {"field": name, "reason": "wrong_type", "expected": f"a text of 1 to {LONGEST_TOKEN} characters"}
+        for name in wanted
+        if name in asked and not (isinstance(asked[name], str) and 0 <= len(asked[name]) <= LONGEST_TOKEN)
+    ]
+    if faults:
+        names = ", ".join(fault["field"] for fault in faults)
+        raise InvalidRequest(f"The request is not valid: {names}.", reason="invalid_fields", fields=faults)
+    if connection_id := asked.get("connection_id"):
+        connection = connections.get(tenant_id=tenant_id, connection_id=connection_id)
+        if connection.provider != provider.key:
+            raise connections.not_found(connection_id)
+        return Named(connection, _sent())
+    given = {name: asked[name] for name in members if asked.get(name)}
+    if not given:
+        raise MissingToken(f"Send one of {', '.join(wanted)} in the body.", expected=list(wanted))
+    return Named(None, _sent(**given))
+
+
+def _sent(access_token: str = "", refresh_token: str | None = None, id_token: str | None = None) -> Tokens:
+    return Tokens(access_token, refresh_token, id_token)
