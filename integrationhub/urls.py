@@ -22,6 +22,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("admin/password_change/", admin.site.admin_view(signing_in.change_password, cacheable=True)),
     path("admin/", admin.site.urls),
+    path("", include("integrationhub.pages.connect.urls")),
     path("", include("integrationhub.pages.urls")),
 ]
 
