@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
+from uuid import UUID
 
 import structlog
 from django.db import DatabaseError
@@ -26,6 +28,7 @@ from integrationhub.execution.order import Order
 from integrationhub.execution.routing import Chain, Skipped, Step
 from integrationhub.idempotency import answers
 from marketplace import quotas
+from oauth import refreshing
 from providers import hiding, registry
 from providers.adapter import Call, JSONObject, Receipt
 from providers.errors import Ambiguous, Blocked, Next, ProviderError, Retry
@@ -231,6 +234,8 @@ def _attempt(run: Run, step: Step, *, opened: bool) -> Receipt | HubError:
 
 def _called(run: Run, step: Step, attempt: Attempt) -> Receipt | HubError:
     """Secrets are opened here, for this one call."""
+    if step.connection_id:
+        return _called_by_connection(run, step, attempt, step.connection_id)
     try:
         secrets = binding.opened(step.credential, run.deadline) if step.credential else {}
     except (CredentialExpired, VaultUnreadable) as error:
@@ -239,6 +244,21 @@ def _called(run: Run, step: Step, attempt: Attempt) -> Receipt | HubError:
     verdict = _asked(step, _call(run, step, attempt, secrets))
     if step.credential:
         _note_credential(run, step.credential, verdict)
+    return verdict
+
+
+def _called_by_connection(run: Run, step: Step, attempt: Attempt, connection_id: UUID) -> Receipt | HubError:
+    """With its access token, refreshed before where it ends soon."""
+    tenant_id, until = run.order.tenant_id, run.deadline.within(ATTEMPT_SECONDS)
+    try:
+        version, tokens = refreshing.usable(tenant_id=tenant_id, connection_id=connection_id, deadline=until)
+    except HubError as error:
+        # Nothing was sent, so another provider may.
+        return Next(error.message, reason="connection_unusable", entry=error.entry)
+    verdict = _asked(step, _call(run, step, attempt, {"access_token": tokens.access_token}))
+    if isinstance(verdict, ProviderError) and verdict.upstream_status == HTTPStatus.UNAUTHORIZED:
+        refused = partial(refreshing.refused, tenant_id=tenant_id, connection_id=connection_id, token_version=version)
+        run.notes.append(refused)
     return verdict
 
 

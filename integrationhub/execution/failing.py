@@ -16,6 +16,11 @@ SKIP_ENTRIES: dict[str, Entry] = {
     "credential_missing": catalogue.CREDENTIAL_NOT_FOUND,
     "credential_expired": catalogue.CREDENTIAL_EXPIRED,
     "no_adapter": catalogue.ADAPTER_NOT_FOUND,
+    "connection_missing": catalogue.CONNECTION_NOT_FOUND,
+    "connection_unknown": catalogue.CONNECTION_NOT_FOUND,
+    "connection_of_other_provider": catalogue.CONNECTION_NOT_FOUND,
+    "connection_scopes": catalogue.CONNECTION_NOT_FOUND,
+    "connection_broken": catalogue.OAUTH_REFRESH_FAILED,
 }
 # Reasons for skipping a provider that pass by themselves.
 PASSING = ("circuit_open", "cooling_down", "call_limit", "deadline")

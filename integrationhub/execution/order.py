@@ -50,7 +50,11 @@ BODY_SCHEMA: dict[str, Any] = {
                     "description": "What follows an attempt whose outcome nobody knows.",
                 },
                 "mode": {"enum": ["live", "sandbox"], "description": "`sandbox`: sandbox providers only."},
-                "connection_id": {"type": ["string", "null"], "format": "uuid"},
+                "connection_id": {
+                    "type": ["string", "null"],
+                    "format": "uuid",
+                    "description": "The connected account that acts, for the providers that act by one.",
+                },
             },
         },
     },
@@ -65,6 +69,7 @@ class Options:
     timeout_ms: int = DEFAULT_TIMEOUT_MS
     on_ambiguous: str = "stop"
     mode: Mode | None = None
+    connection_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +109,10 @@ def read(body: Mapping[str, Any], *, caller: Principal, request_id: str, tenant_
 
 def options_of(raw: Mapping[str, Any], intent: Intent) -> Options:
     """Typed options; what the caller left out takes the intent's or the hub's default."""
-    if raw.get("connection_id") is not None:
-        raise InvalidRequest(
-            "No installed provider takes a connection yet; leave connection_id out.",
-            reason="invalid_fields",
-            fields=[{"field": "options.connection_id", "reason": "not_allowed", "expected": "null, so far"}],
-        )
     return Options(
         providers=tuple(raw.get("providers", ())),
         timeout_ms=raw.get("timeout_ms", DEFAULT_TIMEOUT_MS),
         on_ambiguous=raw.get("on_ambiguous", intent.on_ambiguous),
         mode=Mode(raw["mode"]) if "mode" in raw else None,
+        connection_id=UUID(raw["connection_id"]) if raw.get("connection_id") else None,
     )

@@ -2,21 +2,26 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
 from credentials.errors import CredentialExpired, CredentialNotFound
 from credentials.models import Credential
-from integrationhub.core.errors import HubError
+from integrationhub.core.errors import HubError, InvalidRequest
+from integrationhub.core.ids import read_id
 from integrationhub.execution import resolution
 from integrationhub.execution.errors import NoProviders
 from integrationhub.execution.models import Mode
 from integrationhub.execution.order import Order
 from integrationhub.execution.resolution import Resolution
 from marketplace.installing import Candidate
+from oauth import connections
+from oauth.errors import ConnectionNotFound, OAuthRefreshFailed
+from oauth.models import Connection
 from providers import registry
 from providers.adapter import Adapter
 from providers.errors import ProviderNotFound
@@ -34,6 +39,11 @@ WHY_SKIPPED = {
     "live_provider": "A sandbox run reaches no live provider.",
     "credential_missing": "No credential is bound for it.",
     "credential_expired": "Its credential has expired.",
+    "connection_missing": "No connection is named for it: options.connection_id, or its installation's.",
+    "connection_unknown": "There is no such connection.",
+    "connection_of_other_provider": "The connection is one of another provider.",
+    "connection_broken": "The owner of its connection has to connect it again.",
+    "connection_scopes": "Its connection was not granted what this needs.",
     "circuit_open": "It failed too often just now and is left alone for a moment.",
     "cooling_down": "It asked to be left alone for a while.",
     "call_limit": "The chain had made all the calls that one execution may make.",
@@ -50,6 +60,7 @@ class Step:
     config: Mapping[str, Any]
     base_url: str
     credential: Credential | None = field(repr=False)
+    connection_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +97,8 @@ def chain_for(order: Order) -> Chain:
     skipped += out_of_mode
     if not usable:
         raise _nothing_left(order, skipped)
-    steps, without = _with_credentials(usable)
+    usable = _with_their_connections(order, usable)
+    steps, without = _with_credentials(order.tenant_id, usable)
     skipped += without
     if not steps or (order.options.providers and without):
         raise _credential_fault(without)
@@ -158,9 +170,37 @@ def _in_mode(wanted: Mode | None, steps: Sequence[Step]) -> tuple[Mode, list[Ste
     return mode, fit, [Skipped(step.provider_key, reason) for step in steps if step not in fit]
 
 
-def _with_credentials(steps: Sequence[Step]) -> tuple[list[Step], list[Skipped]]:
+def _with_their_connections(order: Order, steps: Sequence[Step]) -> list[Step]:
+    """Each that acts by a connection with the one that the order names, else its installation does.
+
+    Raises InvalidRequest where the order names one and none of them takes it.
+    """
+    named = order.options.connection_id
+    if named and not any(step.adapter.connection_provider for step in steps):
+        expected = "null: no provider of this chain acts by a connection"
+        raise InvalidRequest(
+            "No provider of this chain acts by a connection; leave options.connection_id out.",
+            reason="invalid_fields",
+            fields=[{"field": "options.connection_id", "reason": "not_allowed", "expected": expected}],
+        )
+    return [
+        replace(step, connection_id=named or _installed_connection(step)) if step.adapter.connection_provider else step
+        for step in steps
+    ]
+
+
+def _installed_connection(step: Step) -> UUID | None:
+    return read_id(step.config.get("connection_id") or "")
+
+
+def _with_credentials(tenant_id: UUID, steps: Sequence[Step]) -> tuple[list[Step], list[Skipped]]:
     now = datetime.now(UTC)
-    lacks = {step.provider_key: _lack(step, now) for step in steps}
+    by_connection = {step.connection_id for step in steps if step.connection_id}
+    known = connections.found(tenant_id=tenant_id, ids=by_connection) if by_connection else {}
+    lacks = {
+        step.provider_key: _connection_lack(step, known) if step.adapter.connection_provider else _lack(step, now)
+        for step in steps
+    }
     fit = [step for step in steps if lacks[step.provider_key] is None]
     return fit, [Skipped(key, lack) for key, lack in lacks.items() if lack]
 
@@ -174,6 +214,21 @@ def _lack(step: Step, now: datetime) -> str | None:
     return "credential_expired" if step.credential.is_expired(now) else None
 
 
+def _connection_lack(step: Step, known: Mapping[UUID, Connection]) -> str | None:
+    """What is wrong with the connection of a provider that acts by one, as a word of `WHY_SKIPPED`."""
+    if step.connection_id is None:
+        return "connection_missing"
+    connection = known.get(step.connection_id)
+    if connection is None:
+        return "connection_unknown"
+    if connection.provider != step.adapter.connection_provider:
+        return "connection_of_other_provider"
+    if connection.status != Connection.Status.ACTIVE:
+        return "connection_broken"
+    needed = step.adapter.connection_scopes
+    return "connection_scopes" if needed and connection.scopes and needed.isdisjoint(connection.scopes) else None
+
+
 def _nothing_left(order: Order, skipped: Sequence[Skipped]) -> NoProviders:
     relevant = [s for s in skipped if order.options.providers or s.reason != "intent_not_supported"]
     return NoProviders(
@@ -184,9 +239,20 @@ def _nothing_left(order: Order, skipped: Sequence[Skipped]) -> NoProviders:
 
 
 def _credential_fault(without: Sequence[Skipped]) -> HubError:
+    if lacks := [s for s in without if s.reason.startswith("connection_")]:
+        return _connection_fault(lacks[0])
     expired = [s for s in without if s.reason == "credential_expired"]
     if expired:
         key = expired[0].provider_key
         return CredentialExpired(f"The credential bound for {key!r} has expired.", provider_key=key)
     key = without[0].provider_key
     return CredentialNotFound(f"No credential is bound for {key!r}.", provider_key=key)
+
+
+def _connection_fault(skipped: Skipped) -> HubError:
+    key, words = skipped.provider_key, WHY_SKIPPED[skipped.reason]
+    if skipped.reason == "connection_broken":
+        return OAuthRefreshFailed(
+            f"{key!r} cannot act: {words}", reason=skipped.reason, needs_reauth=True, provider_key=key
+        )
+    return ConnectionNotFound(f"{key!r} cannot act: {words}", reason=skipped.reason, provider_key=key)
