@@ -6,9 +6,13 @@ import pytest
 
 from oauth import table
 from oauth.protocol import key_sets
+from tests.oauth import peer
+from tests.oauth.peer import Peer
 from tests.oauth.standing_in import StandIn, overlay
 
 LayOver = Callable[[str], None]
+# Registered at the OpenID provider, and compared with letter by letter.
+REDIRECT_URIS = ("http://127.0.0.1:8000/oauth/callback/{key}", "https://app.example.com/callback")
 
 
 @pytest.fixture
@@ -34,3 +38,18 @@ def stand_in(lay_over: LayOver) -> Iterator[StandIn]:
     key_sets.key_set.cache_clear()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def openid_server() -> Iterator[Peer]:
+    """It takes a second or two to start: tests that want it are slow ones."""
+    with peer.running(REDIRECT_URIS) as running:
+        yield running
+
+
+@pytest.fixture
+def openid(openid_server: Peer, lay_over: LayOver) -> Peer:
+    """All eight providers, as a certified OpenID provider that the table leads to."""
+    lay_over(openid_server.overlay())
+    key_sets.key_set.cache_clear()
+    return openid_server
