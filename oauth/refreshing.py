@@ -37,7 +37,7 @@ BACK_OFF_SECONDS = (30, 120, 600, 1800, 3600)
 
 _CLAIM = """
 UPDATE oauth_connection SET lease_id = %s, lease_until = now() + make_interval(secs => %s)
-WHERE id = %s AND tenant_id = %s AND status = 'active' AND token_version = %s
+WHERE id = %s AND tenant_id = %s AND status = 'active' AND token_version = %s AND failures = %s
   AND (lease_until IS NULL OR lease_until < now())
 """
 
@@ -124,8 +124,10 @@ def _refuse_dead(connection: Connection) -> None:
 
 
 def _claimed(connection: Connection, lease_id: UUID) -> bool:
+    """Only of the row as it was read: what has been refreshed since, or has failed, is to be looked at first."""
+    as_read = [connection.id, connection.tenant_id, connection.token_version, connection.failures]
     with tenant_scope(connection.tenant_id), database.cursor() as cursor:
-        cursor.execute(_CLAIM, [lease_id, LEASE_SECONDS, connection.id, connection.tenant_id, connection.token_version])
+        cursor.execute(_CLAIM, [lease_id, LEASE_SECONDS, *as_read])
         return bool(cursor.rowcount)
 
 

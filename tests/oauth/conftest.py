@@ -12,7 +12,11 @@ from tests.oauth.standing_in import StandIn, overlay
 
 LayOver = Callable[[str], None]
 # Registered at the OpenID provider, and compared with letter by letter.
-REDIRECT_URIS = ("http://127.0.0.1:8000/oauth/callback/{key}", "https://app.example.com/callback")
+REDIRECT_URIS = (
+    "https://hub.example/oauth/callback/{key}",
+    "http://127.0.0.1:8000/oauth/callback/{key}",
+    "https://app.example.com/callback",
+)
 
 
 @pytest.fixture

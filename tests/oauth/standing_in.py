@@ -4,7 +4,7 @@ asked. The table leads to it by OAUTH_PROVIDERS_FILE, with the host that it stan
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -33,8 +33,10 @@ class Asked:
 
 @dataclass
 class StandIn:
-    """`answers` holds (status, headers, body) for "METHOD host/path"; what is not there is answered with 404."""
+    """`answers` holds (status, headers, body) for "METHOD host/path"; what is not there is answered with 404.
+    `meanwhile` is what happens elsewhere while it thinks."""
 
+    meanwhile: Callable[[], None] = field(default=lambda: None)
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
 
@@ -97,6 +99,7 @@ def _handler(server: StandIn) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(headers.get("content-length", 0)))
             path = where.path.removeprefix("/")
             server.asked.append(Asked(self.command, path, _single(where.query), headers, body))
+            server.meanwhile()
             status, told, content = server.answers.get(f"{self.command} {path}", (404, {}, b"no such place"))
             self.send_response(status)
             for name, value in {**told, "Content-Length": str(len(content))}.items():
