@@ -44,7 +44,8 @@ class Revocation:
     """How a grant is ended. `tokens` says which of the two is sent, the first that there is; `is_every`: each of them.
 
     `auth`: `none`, the `client`'s own as at the token endpoint, `client_json` (Basic, the token in JSON), or the
-    `token` itself. `gone_codes` are errors that say it was dead before.
+    `token` itself. `is_confirmed`: the answer has to say that it is done. `gone_codes` are errors that say it was dead
+    before.
     """
 
     url: str
@@ -53,6 +54,7 @@ class Revocation:
     tokens: tuple[str, ...] = ("refresh_token", "access_token")
     is_every: bool = False
     is_hinted: bool = False
+    is_confirmed: bool = False
     headers: Mapping[str, str] = field(default_factory=_nothing)
     ok_status: tuple[int, ...] = (200,)
     gone_codes: tuple[str, ...] = ()
@@ -139,8 +141,15 @@ def get(key: str) -> OAuthProvider:
         ) from None
 
 
-def _overlaid(path: str) -> dict[str, Any]:
+@cache
+def shipped() -> Mapping[str, Any]:
+    """`providers.yaml` as it is."""
     rows: dict[str, Any] = yaml.safe_load(SHIPPED.read_text("utf-8"))
+    return MappingProxyType(rows)
+
+
+def _overlaid(path: str) -> dict[str, Any]:
+    rows = dict(shipped())
     if not path:
         return rows
     changes = _read(Path(path))

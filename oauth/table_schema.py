@@ -34,6 +34,7 @@ _REVOCATION = _closed(
     tokens=_TOKENS,
     is_every=_SWITCH,
     is_hinted=_SWITCH,
+    is_confirmed=_SWITCH,
     headers=_NAMED_TEXTS,
     ok_status={"type": "array", "items": {"type": "integer", "minimum": 200, "maximum": 299}, "minItems": 1},
     gone_codes=_WORDS,

@@ -98,7 +98,7 @@ def _check_issuer(provider: OAuthProvider, application: Application, said: _Said
     https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-issuer
     """
     iss, tid = said.claims["iss"], str(said.claims.get("tid", ""))
-    issuers = {issuer.replace("{tid}", tid) for issuer in provider.issuers if "{tid}" not in issuer or tid}
+    issuers = [issuer.replace("{tid}", tid) for issuer in provider.issuers if "{tid}" not in issuer or tid]
     if iss not in issuers:
         raise _Invalid("wrong_issuer")
     if said.key.issuer and said.key.issuer.replace("{tenantid}", tid) != iss:

@@ -77,6 +77,6 @@ def _check(provider: OAuthProvider, way: Revocation, answer: Answer, secrets: li
     said = accepted(provider, answer, secrets)
     if answer.status not in way.ok_status:
         raise Failed("unreadable_answer", may_pass=True)
-    is_done = said.get("success", said.get("revoked", True)) if isinstance(said, dict) else said is not False
-    if is_done is not True or (way.auth == "token" and said is None):
+    done = said.get("success", said.get("revoked")) if isinstance(said, dict) else said
+    if done is False or (way.is_confirmed and done is not True):
         raise Failed("refused_by_provider")

@@ -81,7 +81,13 @@ def _client(key: str, redirect_uris: Sequence[str]) -> dict[str, Any]:
 def _row(key: str, url: str) -> dict[str, Any]:
     """`client_auth`, PKCE, nonce, extra parameters and the callback's method stay those of the row, but for Apple's
     secret, which is Apple's alone."""
-    revocation = {"url": f"{url}/token/revocation", "method": "POST", "auth": "client", "ok_status": [200]}
+    revocation = {
+        "url": f"{url}/token/revocation",
+        "method": "POST",
+        "auth": "client",
+        "ok_status": [200],
+        "is_confirmed": False,
+    }
     members = {"id": ["sub"], "email": ["email"], "name": ["name"], "locale": ["locale"]}
     return {
         "issuers": [url],

@@ -10,9 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import yaml
-
-from oauth.table import SHIPPED
+from oauth.table import shipped
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,8 @@ def overlay(base_url: str) -> str:
         is_address = isinstance(value, str) and value.startswith("https://")
         return value.replace("https://", f"{base_url}/", 1) if is_address else None
 
-    rows = yaml.safe_load(SHIPPED.read_text())
-    return yaml.safe_dump({key: led({k: v for k, v in row.items() if k != "issuers"}) for key, row in rows.items()})
+    # JSON is YAML, and is written faster.
+    return json.dumps({key: led({k: v for k, v in row.items() if k != "issuers"}) for key, row in shipped().items()})
 
 
 def _single(query: str) -> dict[str, str]:

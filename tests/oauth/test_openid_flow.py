@@ -23,6 +23,11 @@ EACH = pytest.mark.parametrize("key", KEYS)
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(autouse=True)
+def clean() -> None:
+    """Nothing here touches the database, so there is nothing to wipe."""
+
+
 @dataclass
 class Attempt:
     """One authorization, as a state row would remember it."""
