@@ -208,6 +208,7 @@ OAUTH_REFRESH_FAILED = Entry(
     "Token refresh failed at the provider",
     "Have the user re-authenticate and go through the full OAuth flow once more.",
     "OAuth",
+    depends=True,
 )
 OAUTH_REVOCATION_FAILED = Entry(
     "ERR_OAUTH_REVOCATION_FAILED",
@@ -216,6 +217,7 @@ OAUTH_REVOCATION_FAILED = Entry(
     "Retry; a token that has already expired may not need revocation.",
     "OAuth",
     retryable=True,
+    depends=True,
 )
 OAUTH_PROFILE_FETCH_FAILED = Entry(
     "ERR_OAUTH_PROFILE_FETCH_FAILED",
@@ -223,6 +225,7 @@ OAUTH_PROFILE_FETCH_FAILED = Entry(
     "Profile fetch from provider API failed",
     "Refresh the access token and retry; if that fails too, compare its scopes with the required ones.",
     "OAuth",
+    depends=True,
 )
 TOTP_INVALID = Entry(
     "ERR_TOTP_INVALID",

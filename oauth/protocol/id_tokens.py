@@ -57,7 +57,7 @@ def claims(
     except _Invalid as invalid:
         raise _failed(provider, "id_token_invalid", problem=str(invalid)) from None
     except Unexpected as error:
-        raise _failed(provider, "keys_unavailable", retryable=True, retry_after=error.retry_after) from None
+        raise _failed(provider, "keys_unavailable", retry_after=error.retry_after) from None
     return said.claims
 
 
