@@ -146,7 +146,10 @@ def _store(
     connection.scopes = list(start.scopes) if tokens.scopes is None else list(tokens.scopes)
     connection.subject = start.subject
     if profile:
-        connection.profile, connection.account = kept(profile), _shown(profile, account_id)[:255]
+        # Apple tells a name once: what it does not say again is not forgotten.
+        told = {name: value for name, value in kept(profile).items() if value is not None}
+        connection.profile = {**kept(profile), **(connection.profile or {}), **told}
+        connection.account = _shown(profile, account_id)[:255]
     keeping.take(connection, provider, tokens, now)
     return _saved(start, connection, is_new=known is None)
 

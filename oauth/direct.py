@@ -91,6 +91,8 @@ def profile(*, tenant_id: UUID, provider_key: str, asked: Mapping[str, Any]) -> 
     """
     provider = table.get(provider_key)
     named = _named(tenant_id, provider, asked, ("access_token", "id_token"))
+    if named.connection and provider.profile.url is None:
+        return _stored(named.connection)
     deadline = Deadline.after(SECONDS)
     tokens = named.tokens
     if named.connection:
@@ -99,7 +101,7 @@ def profile(*, tenant_id: UUID, provider_key: str, asked: Mapping[str, Any]) -> 
     let_go_of_connection()
     claims = None
     if tokens.id_token and provider.profile.url is None:
-        # Who posts an id_token cannot tell the nonce of its flow, and a connection's was checked in that flow.
+        # Who posts an id_token cannot tell the nonce of its flow.
         claims = protocol.claims(provider, application, tokens.id_token, nonce=None, deadline=deadline)
     found = protocol.profile(
         provider, application, tokens, claims=claims, deadline=deadline, is_posted=named.connection is None
@@ -107,6 +109,15 @@ def profile(*, tenant_id: UUID, provider_key: str, asked: Mapping[str, Any]) -> 
     if named.connection:
         _keep(named.connection, found)
     return found
+
+
+def _stored(connection: Connection) -> Profile:
+    """Of a provider that tells of people by an id_token alone, which lives for minutes."""
+    if not connection.profile:
+        raise OAuthProfileFetchFailed(
+            f"{connection} came without a profile: send an id_token.", reason=f"{connection.provider}_requires_id_token"
+        )
+    return Profile(**connection.profile)
 
 
 def _keep(connection: Connection, found: Profile) -> None:

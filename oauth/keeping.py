@@ -39,8 +39,11 @@ def take(connection: Connection, provider: OAuthProvider, tokens: Tokens, now: d
     connection.expires_at = _after(now, tokens.expires_in)
     if connection.is_refreshable and not is_renewed_by_itself:
         connection.grant_expires_at = _after(now, tokens.refresh_expires_in) or connection.grant_expires_at
-    else:
+    elif is_renewed_by_itself or not tokens.refresh_token:
         connection.grant_expires_at = connection.expires_at
+    else:
+        # Apple's refresh token outlives the hour of its access token: by it the grant can still be revoked.
+        connection.grant_expires_at = None
     connection.refresh_at = refresh_time(now, tokens.expires_in) if connection.is_refreshable else None
     connection.failures, connection.last_error, connection.reason = 0, None, ""
     connection.status = Connection.Status.ACTIVE

@@ -94,14 +94,26 @@ def _is_due(connection: Connection) -> bool:
         return False
     if not connection.is_refreshable:
         if _has_ended(connection):
-            give_up(connection, "expired")
-            _refuse_dead(connection)
+            _end(connection)
         return False
     if _is_cooling_down(connection):
         if _has_ended(connection):
             raise _as_it_failed(connection)
         return False
     return True
+
+
+def _end(connection: Connection) -> None:
+    """Raises OAuthRefreshFailed."""
+    if connection.grant_expires_at is not None:
+        give_up(connection, "expired")
+        _refuse_dead(connection)
+    raise OAuthRefreshFailed(
+        f"The access token of {connection} has ended, and its provider's are not refreshed here.",
+        reason="expired",
+        needs_reauth=True,
+        connection_id=str(connection.id),
+    )
 
 
 def _has_ended(connection: Connection) -> bool:
@@ -125,9 +137,9 @@ def _refuse_dead(connection: Connection) -> None:
 
 def _claimed(connection: Connection, lease_id: UUID) -> bool:
     """Only of the row as it was read: what has been refreshed since, or has failed, is to be looked at first."""
-    as_read = [connection.id, connection.tenant_id, connection.token_version, connection.failures]
+    read, failures = connection.token_version, connection.failures
     with tenant_scope(connection.tenant_id), database.cursor() as cursor:
-        cursor.execute(_CLAIM, [lease_id, LEASE_SECONDS, *as_read])
+        cursor.execute(_CLAIM, [lease_id, LEASE_SECONDS, connection.id, connection.tenant_id, read, failures])
         return bool(cursor.rowcount)
 
 
