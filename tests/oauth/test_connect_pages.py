@@ -145,7 +145,7 @@ def test_who_does_not_agree_is_told_so(ready: Api, stand_in: StandIn) -> None:
     path = link(ready, providers=["google"])
     failed = come_back(error="access_denied", state=choose(path)["state"])
     page = failed.content.decode()
-    assert "did not agree" in page
+    assert "You did not agree at Google." in page
     assert "Try again" in page
     assert stand_in.asked == []
 
