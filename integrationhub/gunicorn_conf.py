@@ -2,6 +2,8 @@
 
 import gc
 import os
+import shutil
+import tempfile
 from typing import Any
 
 from integrationhub.core.logs import logging_config
@@ -29,9 +31,23 @@ forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "")
 # It would lie in the home directory, where two hubs of one user would meet.
 control_socket_disable = True
 
+# prometheus_client's name for it.
+COUNTED_IN = "PROMETHEUS_MULTIPROC_DIR"
+
 # The middleware writes the access line.
 accesslog = None
 logconfig_dict = logging_config(level=os.environ.get("LOG_LEVEL", "INFO"))
+
+
+def on_starting(server: Any) -> None:
+    """A directory for what the workers count, which `/metrics` adds up; prometheus_client looks for it by this name."""
+    # In memory, where there is such: a disk that is full or slow must not stop a request.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  Made by mkdtemp, for us alone.
+    os.environ[COUNTED_IN] = tempfile.mkdtemp(prefix="hub-metrics-", dir=memory)
+
+
+def on_exit(server: Any) -> None:
+    shutil.rmtree(os.environ[COUNTED_IN], ignore_errors=True)
 
 
 def post_fork(server: Any, worker: Any) -> None:

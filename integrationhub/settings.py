@@ -19,6 +19,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
 PLATFORM_TENANT_ID = env.str("PLATFORM_TENANT_ID", "")
 SANDBOX_ENABLED = env.bool("SANDBOX_ENABLED", False)
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 WEB_WORKERS = env.int("WEB_WORKERS", 2)
 WEB_THREADS = env.int("WEB_THREADS", 8)
 

@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from integrationhub.audit import signing_in
 from integrationhub.core import health
+from integrationhub.execution import scraping
 from integrationhub.pages import refusals
 
 api = [
@@ -20,6 +21,7 @@ urlpatterns = [
     path("integrationhub/<str:version>/", include(api)),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", scraping.metrics),
     path("admin/password_change/", admin.site.admin_view(signing_in.change_password, cacheable=True)),
     path("admin/", admin.site.urls),
     path("", include("integrationhub.pages.connect.urls")),

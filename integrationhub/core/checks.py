@@ -77,6 +77,11 @@ def _gateway() -> Iterator[str]:
         yield from _weakness("MTLS_GATEWAY_SECRETS", secret, entry)
 
 
+def _metrics() -> Iterator[str]:
+    if settings.METRICS_TOKEN:
+        yield from _weakness("METRICS_TOKEN", settings.METRICS_TOKEN, "METRICS_TOKEN")
+
+
 def _weakness(name: str, value: str, called: str) -> Iterator[str]:
     if len(value.encode()) < LEAST_SECRET_BYTES:
         yield f"{called} is shorter than {LEAST_SECRET_BYTES} bytes: {_make_one(name)}"
@@ -156,6 +161,7 @@ _CHECKS: tuple[Callable[[], Iterator[str]], ...] = (
     _platform_tenant,
     _opened_networks,
     _gateway,
+    _metrics,
 )
 
 

@@ -10,7 +10,7 @@ import structlog
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
-from integrationhub.core import versioning
+from integrationhub.core import request_times, versioning
 from integrationhub.core.errors import HubError, InvalidRequest, Unexpected
 from integrationhub.core.exception_handler import respond, unknown_host, unknown_path
 from integrationhub.core.ids import new_id
@@ -23,7 +23,7 @@ MAX_URL_BYTES = 4096
 MAX_HEADER_BYTES = 8 * 1024
 MAX_HEADERS_BYTES = 32 * 1024
 # Probes and files would drown the log.
-QUIET = ("/healthz", "/readyz", "/static/")
+QUIET = ("/healthz", "/readyz", "/metrics", "/static/")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 _HEADERS = {
@@ -53,7 +53,9 @@ class HubMiddleware:
         except HubError as error:
             response = respond(error, request)
         _finish(request, response)
-        _log(request, response, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        request_times.note(request, response, seconds)
+        _log(request, response, seconds)
         return response
 
 

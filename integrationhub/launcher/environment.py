@@ -8,6 +8,7 @@ _SECRET_SETTINGS = (
     "SECRET_KEY",
     "JWT_SECRET",
     "KEY_ENCRYPTION_KEYS",
+    "METRICS_TOKEN",
     "PLATFORM_TENANT_ID",
     "HUB_ADMIN_USERNAME",
     "HUB_ADMIN_PASSWORD",
@@ -20,7 +21,8 @@ def settings_of(
     """The environment of an installation's children: the caller's, with what is missing or empty filled in."""
     defaults = {
         **TOKEN_DEFAULTS,
-        **{name: secrets[name] for name in _SECRET_SETTINGS},
+        # One that has not been started since lacks what is new.
+        **{name: secrets[name] for name in _SECRET_SETTINGS if name in secrets},
         **servers,
         "CELERY_BROKER_URL": servers["REDIS_URL"],
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}",

@@ -105,6 +105,7 @@ def new_secrets() -> dict[str, str]:
         "SECRET_KEY": secrets.token_urlsafe(48),
         "JWT_SECRET": secrets.token_urlsafe(48),
         "KEY_ENCRYPTION_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+        "METRICS_TOKEN": secrets.token_urlsafe(48),
         "PLATFORM_TENANT_ID": str(uuid4()),
         "HUB_ADMIN_USERNAME": "admin",
         "HUB_ADMIN_PASSWORD": secrets.token_urlsafe(18),

@@ -47,6 +47,8 @@ UNSAFE = [
     ({"SECRET_KEY": "django-insecure-0123456789abcdefghijklmnop"}, "SECRET_KEY looks like a placeholder"),
     ({"JWT_SECRET": "short"}, "JWT_SECRET is shorter"),
     ({"JWT_SECRET": "change-me-please-0123456789-0123456789"}, "JWT_SECRET looks like a placeholder"),
+    ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN is shorter"),
+    ({"METRICS_TOKEN": "x" * 64}, "METRICS_TOKEN looks like a placeholder"),
     ({"KEY_ENCRYPTION_KEYS": []}, "KEY_ENCRYPTION_KEYS is missing"),
     ({"KEY_ENCRYPTION_KEYS": [KEY]}, "KEY_ENCRYPTION_KEYS, entry 1"),
     ({"KEY_ENCRYPTION_KEYS": [f"k1:{KEY}", "k2:c2hvcnQ="]}, "KEY_ENCRYPTION_KEYS, entry 2"),
