@@ -1,6 +1,7 @@
 """`/metrics`: who may read it, what it says of the hub, and what it never says."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from integrationhub.core import request_times, valkey_client
+from integrationhub.execution import figures
 from integrationhub.execution.models import Execution
 from integrationhub.outbox.models import OutboxMessage
 from providers import registry
@@ -162,10 +164,13 @@ def test_every_provider_that_it_names_has_an_adapter(live: Api) -> None:
         assert {dict(labels)["provider_key"] for labels in samples(name)} <= keys
 
 
-def test_a_database_that_does_not_answer_is_told_by_what_is_left(live: Api) -> None:
+def test_a_database_that_does_not_answer_in_time_is_told_by_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sample("hub_part_up", part="database") == 1
+    monkeypatch.setattr(figures, "STATEMENT_TIMEOUT", "100ms")
+    started = time.monotonic()
     with locked("outbox_outboxmessage"):
         text = scrape().content.decode()
+    assert time.monotonic() - started < 1.5  # Before the role's own time-outs.
     assert 'hub_part_up{part="database"} 0.0' in text
     assert "hub_outbox_messages" not in text
     assert "hub_http_request_seconds_count" in text
