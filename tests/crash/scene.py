@@ -37,6 +37,7 @@ class Scene:
     hub: RunningHub
     twilio: TwilioServer
     vonage: VonageServer
+    settings: dict[str, str]
 
     def crowd(self, name: str, *, later: bool = False) -> Crowd:
         up = self.hub.up()
@@ -50,7 +51,7 @@ class Scene:
         self.hub.process.wait(timeout=20)
         eventually(lambda: self.hub.leftovers() == [], seconds=10, what="the end of every child")
         self.hub.stop()
-        self.hub = RunningHub(self.state, **SETTINGS)
+        self.hub = RunningHub(self.state, **self.settings)
         self.hub.wait_until_up()
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
@@ -60,11 +61,14 @@ class Scene:
             connection.execute("SELECT set_config('app.tenant_id', %s, false)", [up["tenant_id"]])
             return connection.execute(statement).fetchall()
 
+    def kept(self, name: str) -> str:
+        """One of the secrets that the launcher has made."""
+        return str(json.loads((self.state / "secrets.json").read_text())[name])
+
     def owner_url(self) -> str:
         """The role that sees every tenant's rows."""
-        secrets = json.loads((self.state / "secrets.json").read_text())
         place = self.hub.up()["database_url"].rpartition("@")[2]
-        return f"postgres://{OWNER}:{secrets['owner_password']}@{place}"
+        return f"postgres://{OWNER}:{self.kept('owner_password')}@{place}"
 
     def is_settled(self) -> bool:
         try:
@@ -74,9 +78,11 @@ class Scene:
 
 
 @contextmanager
-def a_scene() -> Iterator[Scene]:
+def a_scene(**settings: str) -> Iterator[Scene]:
+    """`settings` come beside the usual ones."""
+    settings = SETTINGS | settings
     with state_directory() as state, TwilioServer() as twilio, VonageServer() as vonage:
-        scene = Scene(state, RunningHub(state, **SETTINGS), twilio, vonage)
+        scene = Scene(state, RunningHub(state, **settings), twilio, vonage, settings)
         try:
             scene.hub.wait_until_up()
             eventually(lambda: "ready" in scene.hub.said(), seconds=30, what="the end of the hub's own story")

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
-from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
+from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener, urlopen
 
 import psycopg
 import redis
 
 from tests.crash.scene import Scene
+from tests.credentials.openbao import OpenBao
 
 MOST_PAGES = 400
 READERS = {
@@ -90,6 +91,19 @@ def _text(path: Path) -> str:
     return path.read_text(errors="replace")
 
 
+def vault(bao: OpenBao) -> str:
+    """Everything that the hub keeps there."""
+    kept = [bao.root.secrets.kv.v2.read_secret_version(path, raise_on_deleted_version=True) for path in bao.entries()]
+    return "\n".join(str(entry["data"]["data"]) for entry in kept)
+
+
+def metrics(scene: Scene) -> str:
+    headers = {"Authorization": f"Bearer {scene.kept('METRICS_TOKEN')}"}
+    request = Request(f"{scene.hub.up()['base_url']}/metrics", headers=headers)  # noqa: S310 - our own address
+    with urlopen(request, timeout=20) as answer:  # noqa: S310 - our own address
+        return str(answer.read().decode())
+
+
 def admin_pages(scene: Scene) -> dict[str, str]:
     """Every page of the admin that a link leads to, as an operator sees it."""
     up = scene.hub.up()
@@ -123,5 +137,5 @@ def _page(browser: OpenerDirector, url: str) -> str:
 def public_pages(scene: Scene) -> str:
     up = scene.hub.up()
     browser = build_opener()
-    paths = ("/openapi.json", "/openapi.json?version=v2", "/docs/api", "/docs/errors", "/metrics", "/readyz", "/status")
+    paths = ("/openapi.json", "/openapi.json?version=v2", "/docs/api", "/docs/errors", "/readyz", "/status")
     return "\n".join(_page(browser, up["base_url"] + path) for path in paths)

@@ -1,5 +1,6 @@
 """The hub under gunicorn behind a real nginx, which runs the configuration that `docs/operating.md` gives."""
 
+import ipaddress
 import os
 import re
 import shutil
@@ -17,13 +18,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from integrationhub.core.exception_handler import JSON
 from integrationhub.launcher.ports import free_port
+from tests.credentials.internal.authority import BILLING_SUBJECT, BILLING_URI, SERVER, Authority
+from tests.credentials.internal.gateway import SECRET
 
 ROOT = Path(__file__).resolve().parents[3]
 # nginx connects from here, so that who comes past it has another address.
 NGINX_ADDRESS, OUTSIDE_ADDRESS = "127.0.0.2", "127.0.0.1"
+# The settings of a hub that trusts `behind_nginx`.
+TRUST = {
+    "MTLS_TRUSTED_PROXY_CIDRS": f"{NGINX_ADDRESS}/32",
+    "MTLS_GATEWAY_SECRETS": SECRET,
+    "MTLS_ALLOWED_IDENTITIES": f"{BILLING_URI};{BILLING_SUBJECT}",
+    "MTLS_HEADER_FORMAT": "nginx",
+    # Whose X-Forwarded-* gunicorn believes; none of them changes where a connection came from.
+    "FORWARDED_ALLOW_IPS": "*",
+}
 # One process under our own user, all of whose files lie in the directory that it is given.
 FRAME = """
 daemon off; master_process off; pid nginx.pid; error_log stderr warn;
@@ -90,6 +103,17 @@ def hub(**settings: str) -> Iterator[int]:
     environment = {"HUB_BIND": f"127.0.0.1:{port}", "WEB_WORKERS": "1", "WEB_THREADS": "4", **settings}
     with _running(words, port, cwd=ROOT, env={**os.environ, **environment}):
         yield port
+
+
+@contextmanager
+def behind_nginx(directory: Path, authority: Authority, hub_port: int) -> Iterator[Stage]:
+    """A hub with the settings `TRUST` behind nginx, whose clients this authority signs for."""
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    authority.issue("CN=localhost", names=names, usage=SERVER).written(directory, "server")
+    certificate, _ = authority.own.written(directory, "services-ca")
+    (directory / "gateway-secret.conf").write_text(f'proxy_set_header X-Gateway-Auth "{SECRET}";\n')
+    with nginx(directory, hub_port) as nginx_port:
+        yield Stage(nginx_port, hub_port, certificate)
 
 
 @contextmanager

@@ -1,13 +1,11 @@
 """Real TLS, a real nginx as it is documented, the real server: who gets at a secret, and who does not."""
 
-import ipaddress
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from cryptography import x509
 
 from tests.credentials.internal import servers
 from tests.credentials.internal.authority import BILLING_SUBJECT, BILLING_URI, SERVER, Authority, Issued
@@ -23,21 +21,11 @@ Shown = Callable[[Issued], tuple[Path, Path]]
 
 @pytest.fixture(scope="module")
 def stage(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    directory = tmp_path_factory.mktemp("nginx")
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    authority.issue("CN=localhost", names=names, usage=SERVER).written(directory, "server")
-    certificate, _ = authority.own.written(directory, "services-ca")
-    (directory / "gateway-secret.conf").write_text(f'proxy_set_header X-Gateway-Auth "{SECRET}";\n')
-    trust = {
-        "MTLS_TRUSTED_PROXY_CIDRS": f"{NGINX_ADDRESS}/32",
-        "MTLS_GATEWAY_SECRETS": SECRET,
-        "MTLS_ALLOWED_IDENTITIES": f"{BILLING_URI};{BILLING_SUBJECT}",
-        "MTLS_HEADER_FORMAT": "nginx",
-        # Whose X-Forwarded-* gunicorn believes; none of them changes where a connection came from.
-        "FORWARDED_ALLOW_IPS": "*",
-    }
-    with servers.hub(**trust) as hub_port, servers.nginx(directory, hub_port) as nginx_port:
-        yield Stage(nginx_port, hub_port, certificate)
+    with (
+        servers.hub(**servers.TRUST) as hub_port,
+        servers.behind_nginx(tmp_path_factory.mktemp("nginx"), authority, hub_port) as stage,
+    ):
+        yield stage
 
 
 @pytest.fixture
