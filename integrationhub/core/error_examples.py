@@ -63,6 +63,7 @@ DETAILS: dict[Entry, dict[str, Any]] = {
     catalogue.CREDENTIAL_EXPIRED: {"provider_key": "twilio_sms"},
     catalogue.UNSUPPORTED_API_VERSION: {"supported_versions": _VERSIONS},
     catalogue.API_VERSION_SUNSET: {"supported_versions": _VERSIONS, "migration_guide": settings.MIGRATION_GUIDE_URL},
+    catalogue.TOTP_INVALID: {"reason": "wrong_code"},
     catalogue.TENANT_REQUIRED: {"reason": "missing_tenant_header"},
     catalogue.RBAC_FORBIDDEN: {"reason": "role_too_low", "required_role": "organizer"},
     catalogue.MTLS_REQUIRED: {"reason": "identity_not_allowed"},

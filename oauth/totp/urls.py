@@ -1,3 +1,9 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from oauth.totp import views
+
+urlpatterns = [
+    path("enroll", views.Enroll.as_view()),
+    path("verify", views.Verify.as_view()),
+    path("<str:enrolment_id>", views.OneEnrolment.as_view()),
+]

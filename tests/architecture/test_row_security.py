@@ -37,6 +37,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "oauth_connectsession": {"digest": b"d", "subject": "s", "expires_at": datetime(2099, 1, 1, tzinfo=UTC)},
     "outbox_event": {"kind": "thing.happened"},
     "outbox_outboxmessage": {"task": "t", "queue": "maint", "arguments": {}},
+    "totp_enrolment": {"account": "ada", "sealed": b"sealed"},
 }
 
 

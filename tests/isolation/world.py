@@ -29,6 +29,7 @@ class World:
         self._made("/credentials/bind", bind)
         credential = self._made("/credentials/bind", bind)  # With a version before it, to go back to.
         execution = self._made("/execute", sms(), headers={"Idempotency-Key": str(uuid4())})
+        enrolment = self._made("/totp/enroll", {"account": "ada@example.com"})
         route = {"providers": [{"provider_key": "sandbox_primary"}]}
         assert self.api.put("/routing/message.send.sms", route).status_code == 200
         flows.bind(self.api)
@@ -38,6 +39,7 @@ class World:
             "installation_id": installed["id"],
             "credential_id": credential["id"],
             "execution_id": execution["execution_id"],
+            "enrolment_id": enrolment["id"],
         }
 
     def _made(self, path: str, body: dict[str, Any], **kwargs: Any) -> Any:
