@@ -10,6 +10,8 @@ from secrets import token_hex
 from typing import Any
 from urllib.request import Request, urlopen
 
+import pyotp
+
 from tests.crash.crowd import call
 from tests.crash.scene import Scene, children_of
 from tests.credentials.internal.authority import BILLING_URI, Authority
@@ -26,7 +28,8 @@ INTERNAL = "/integrationhub/v1/internal/credentials"
 @dataclass
 class Flight:
     """What became of a tenant's secrets. `answers` is all that callers were told, but for those to a sibling service
-    that read a secret, which are `handed_out`; `own` are secrets of the hub itself."""
+    that read a secret, which are `handed_out`, and those that are to show one, which are `shown`; `own` are secrets of
+    the hub itself."""
 
     scene: Scene
     stage: Stage
@@ -35,6 +38,7 @@ class Flight:
     secrets: dict[str, str] = field(default_factory=dict)
     answers: list[str] = field(default_factory=list)
     handed_out: list[Answer] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     last: dict[str, Any] = field(default_factory=dict)
     in_the_vault: str = ""
@@ -119,6 +123,7 @@ def fly(flight: Flight, authority: Authority, directory: Path) -> None:
     _bind(flight)
     _execute(flight)
     _rotate(flight)
+    _enroll(flight)
     _serve(flight, authority, directory)
     _crash(flight)
     for path in ("/executions", "/credentials", "/integrations/installed", "/usage", "/providers"):
@@ -159,6 +164,15 @@ def _rotate(flight: Flight) -> None:
     assert flight.post(f"{at}/rotate", {"credentials": following}) == 201
     assert flight.post("/providers/twilio_sms/test", {}) == 200
     assert flight.post(f"{at}/rollback", {}) == 200
+
+
+def _enroll(flight: Flight) -> None:
+    """An authenticator app, which is shown its secret once; codes that are right, wrong, and none."""
+    assert flight.post("/totp/enroll", {"account": "canary"}, **{"Idempotency-Key": "canary-enroll"}) == 201
+    flight.shown.append(flight.answers.pop())
+    app, flight.secrets["totp_secret"] = flight.last["id"], flight.last["secret"]
+    for code in (pyotp.TOTP(flight.last["secret"]).now(), "000000", "none"):
+        flight.post("/totp/verify", {"id": app, "code": code})
 
 
 def _serve(flight: Flight, authority: Authority, directory: Path) -> None:
