@@ -5,8 +5,11 @@ They serve no intent: they are no way to send anything, but whose accounts can b
 
 from typing import Any
 
-from oauth.application import EVERY_DIRECTORY
-from providers.adapter import Adapter
+from oauth.application import EVERY_DIRECTORY, Application
+from oauth.protocol import apple
+from oauth.protocol.asking import Failed
+from providers.adapter import Adapter, Call
+from providers.errors import Stop
 
 _LOOPBACK = r"http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
 _HOST = r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?"
@@ -136,6 +139,16 @@ class Apple(Adapter):
     docs_url = "https://developer.apple.com/documentation/signinwithapplerestapi"
     intents = frozenset()
     credential_schema = _application("client_id", "team_id", "key_id", "private_key")
+
+    def check(self, call: Call) -> bool:
+        """Sign with the key: nothing that Apple offers would tell more, but a wrong file is noticed now."""
+        try:
+            apple.client_secret(Application.read(call.secrets))
+        except Failed as failure:
+            raise Stop(
+                "This private key signs nothing by ES256: see Apple's .p8 file.", reason=failure.reason
+            ) from None
+        return False
 
 
 class Facebook(Adapter):

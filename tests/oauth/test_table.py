@@ -13,6 +13,7 @@ from oauth.errors import OAuthUnsupportedProvider
 from providers import registry
 from tests.make import Api
 from tests.oauth.conftest import LayOver
+from tests.oauth.test_requests import PEM
 
 KEYS = ["google", "microsoft", "linkedin", "twitter", "apple", "facebook", "instagram", "github"]
 
@@ -88,6 +89,15 @@ def test_a_fault_in_the_file_is_named(name: str, lay_over: LayOver, settings: An
         refuse_unsafe()
 
 
+def test_plain_http_leads_only_into_networks_that_are_opened(lay_over: LayOver, settings: Any) -> None:
+    lay_over("google: {profile: {url: 'http://127.0.0.1:9/'}}")
+    assert table.get("google").profile.url == "http://127.0.0.1:9/"
+    settings.OUTBOUND_ALLOWED_NETWORKS = []
+    settings.DEBUG = False
+    with pytest.raises(ImproperlyConfigured, match="leads google over plain http"):
+        refuse_unsafe()
+
+
 def test_a_file_that_is_not_there_is_a_fault_that_the_doctor_names(settings: Any) -> None:
     environment = {"OAUTH_PROVIDERS_FILE": "/nowhere/providers.yaml", "DEBUG": "true", "PATH": "/usr/bin:/bin"}
     command = [sys.executable, "manage.py", "check"]
@@ -112,6 +122,17 @@ def test_a_tenant_binds_its_application_at_a_provider(api: Api) -> None:
     answer = api.post("/credentials/bind", {"provider_key": "google", "credentials": secrets})
     assert answer.status_code == 201, answer.content
     assert "a-secret" not in answer.content.decode()
+
+
+def test_a_private_key_that_signs_nothing_for_apple_is_not_bound(api: Api) -> None:
+    def bind(private_key: str) -> Any:
+        secrets = {"client_id": "id", "team_id": "TEAM567890", "key_id": "KEY4567890", "private_key": private_key}
+        return api.post("/credentials/bind", {"provider_key": "apple", "credentials": secrets})
+
+    wrong = bind("-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----")
+    assert (wrong.status_code, wrong.json()["details"]["upstreamReason"]) == (400, "unusable_private_key")
+    assert "hunter2" not in wrong.content.decode()
+    assert bind(PEM).status_code == 201
 
 
 @pytest.mark.parametrize(
