@@ -29,6 +29,7 @@ _SENTENCES = {
     "not_supported_by_provider": "{} offers no way to do this",
     "no_refresh_token": "{} gave no refresh token",
     "no_token": "There is no token of {} left to send",
+    "token_refused": "{} does not take this token any more",
     "token_not_valid": "{} does not know this token",
     "token_of_another_application": "{} made this token for another application",
     "unusable_private_key": "The application's private key signs nothing for {}",
@@ -104,16 +105,19 @@ def document(answer: Answer) -> Any:
         return None
 
 
-def accepted(provider: OAuthProvider, answer: Answer, secrets: Iterable[str | None]) -> Any:
+def accepted(
+    provider: OAuthProvider, answer: Answer, secrets: Iterable[str | None], *, asks_by_token: bool = False
+) -> Any:
     """The document of an answer that is a success: 2xx, and no error named in it, as some do with 200.
 
-    Raises Failed. `secrets` are what the question held: no word that is passed on repeats them.
+    Raises Failed. `secrets` are what the question held: no word that is passed on repeats them. Where the token
+    alone was the login (`asks_by_token`), it is what a 401 refuses.
     """
     content = document(answer)
     code, error = _named_error(content if isinstance(content, dict) else {}, answer.status)
     if 200 <= answer.status < 300 and not code:
         return content
-    reason = _reason(provider, answer.status, code)
+    reason = _reason(provider, answer.status, code, asks_by_token)
     hidden = [secret for secret in secrets if secret]
     raise Failed(
         reason,
@@ -140,13 +144,15 @@ def _named_error(said: Mapping[str, Any], status: int) -> tuple[str, Mapping[str
     return "", said
 
 
-def _reason(provider: OAuthProvider, status: int, code: str) -> str:
+def _reason(provider: OAuthProvider, status: int, code: str, asks_by_token: bool) -> str:
     if status == 429 or code in provider.rate_codes:
         return "rate_limited"
     if status >= 500 or status == 408:
         return "provider_unavailable"
     if 300 <= status < 400:
         return "unexpected_redirect"
+    if asks_by_token and (status == 401 or code in provider.reauth_codes):
+        return "token_refused"
     if code in _OUR_FAULT or (status == 401 and not code):
         return "client_refused"
     return "refused_by_provider" if code or status >= 400 else "unreadable_answer"

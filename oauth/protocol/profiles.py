@@ -117,7 +117,7 @@ def _ask(provider: OAuthProvider, url: str, application: Application, tokens: To
     if source.is_proven:
         params["appsecret_proof"] = proof(application, token)
     answer = ask("GET", url, deadline=deadline, headers=headers, params=params)
-    return accepted(provider, answer, [*application.secrets, token, *params.values()])
+    return accepted(provider, answer, [*application.secrets, token, *params.values()], asks_by_token=True)
 
 
 def _check_made_for(

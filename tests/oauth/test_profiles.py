@@ -218,35 +218,28 @@ def test_a_posted_token_of_two_lines_is_not_sent(stand_in: StandIn) -> None:
 
 # --- What providers say instead ---
 
+_NOT_VALID = "InvalidAuthenticationToken"
 REFUSALS = [
-    ("google", 401, {"error": {"code": 401, "message": "no", "status": "UNAUTHENTICATED"}}, "401"),
-    (
-        "microsoft",
-        401,
-        {"error": {"code": "InvalidAuthenticationToken", "message": "no"}},
-        "InvalidAuthenticationToken",
-    ),
-    (
-        "linkedin",
-        401,
-        {"status": 401, "serviceErrorCode": 65601, "code": "REVOKED_ACCESS_TOKEN"},
-        "REVOKED_ACCESS_TOKEN",
-    ),
-    ("twitter", 403, {"title": "Forbidden", "type": "about:blank", "status": 403, "detail": "no"}, "Forbidden"),
-    ("twitter", 200, {"errors": [{"title": "Not Found Error", "detail": "no"}]}, "Not Found Error"),
-    ("facebook", 400, {"error": {"code": 190, "message": "no", "error_subcode": 463}}, "190"),
-    ("instagram", 400, {"error": {"code": 190, "message": "no"}}, "190"),
-    ("github", 401, {"message": "Bad credentials", "documentation_url": "https://docs.example"}, None),
+    ("google", 401, {"error": {"code": 401, "message": "no"}}, "401", "token_refused"),
+    ("microsoft", 401, {"error": {"code": _NOT_VALID, "message": "no"}}, _NOT_VALID, "token_refused"),
+    ("linkedin", 401, {"status": 401, "code": "REVOKED_ACCESS_TOKEN"}, "REVOKED_ACCESS_TOKEN", "token_refused"),
+    ("twitter", 403, {"title": "Forbidden", "type": "about:blank", "status": 403}, "Forbidden", "refused_by_provider"),
+    ("twitter", 200, {"errors": [{"title": "Not Found Error"}]}, "Not Found Error", "refused_by_provider"),
+    ("facebook", 400, {"error": {"code": 190, "message": "no", "error_subcode": 463}}, "190", "token_refused"),
+    ("facebook", 400, {"error": {"code": 4, "message": "no"}}, "4", "rate_limited"),
+    ("instagram", 400, {"error": {"code": 190, "message": "no"}}, "190", "token_refused"),
+    ("github", 401, {"message": "Bad credentials", "documentation_url": "https://x.example"}, None, "token_refused"),
 ]
 
 
-@pytest.mark.parametrize(("key", "status", "said", "code"), REFUSALS)
+@pytest.mark.parametrize(("key", "status", "said", "code", "reason"), REFUSALS)
 def test_a_refusal_is_told_in_the_providers_words(
-    key: str, status: int, said: Any, code: str | None, stand_in: StandIn
+    key: str, status: int, said: Any, code: str | None, reason: str, stand_in: StandIn
 ) -> None:
     stand_in.answer(f"GET {PEOPLE[key]}", said, status=status)
-    provider_error = failure(key).details["provider_error"]
-    assert (provider_error["status"], provider_error.get("code")) == (status, code)
+    error = failure(key)
+    provider_error = error.details["provider_error"]
+    assert (provider_error["status"], provider_error.get("code"), error.reason) == (status, code, reason)
 
 
 @pytest.mark.parametrize("said", [{}, {"sub": ""}, {"sub": None}, {"sub": True}, {"sub": ["1"]}, {"sub": "7" * 300}])
