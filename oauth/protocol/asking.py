@@ -72,7 +72,7 @@ class Failed(Exception):
     def told_of(self, name: str) -> str:
         """A sentence of this provider."""
         said = _SENTENCES.get(self.reason, "{} could not be asked, or gave no usable answer")
-        return f"{said.format(name)} ({self.code or self.reason})."
+        return f"{said.format(name)} ({(self.said or {}).get('code', self.reason)})."
 
 
 @cache
@@ -121,7 +121,7 @@ def accepted(
     hidden = [secret for secret in secrets if secret]
     raise Failed(
         reason,
-        code=_quoted(code, hidden, LONGEST_CODE),
+        code=code,  # As it came: to be compared, and never passed on.
         said=_told(answer.status, code, error, hidden),
         may_pass=reason in ("rate_limited", "provider_unavailable", "unexpected_redirect", "unreadable_answer"),
         retry_after=seconds_to_wait(answer.headers),

@@ -48,7 +48,7 @@ def _seconds(said: Mapping[str, Any], name: str) -> int | None:
     value = said.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not _SECONDS.fullmatch(str(value)) or float(value) > LONGEST_SECONDS:
+    if not _SECONDS.fullmatch(str(value)) or float(value) > LONGEST_SECONDS:
         raise Failed(f"invalid_{name}", may_pass=True)
     return int(float(value))
 

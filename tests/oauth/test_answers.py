@@ -258,6 +258,13 @@ def test_a_grant_that_is_over_needs_its_owner(key: str, status: int, said: Any, 
     assert (error.reason, error.needs_reauth, error.is_retryable) == ("grant_over", True, False)
 
 
+def test_a_secret_that_is_a_part_of_a_code_does_not_hide_what_it_means(stand_in: StandIn) -> None:
+    stand_in.answer(f"POST {TOKEN_PLACES['google']}", {"error": "invalid_grant"}, status=400)
+    with pytest.raises(OAuthRefreshFailed) as caught:
+        protocol.refresh(table.get("google"), Application("id", "grant"), OLD, Deadline.after(5))
+    assert (caught.value.needs_reauth, "grant)" in caught.value.message) == (True, False)
+
+
 NOT_OVER = [
     ("google", 503, {"error": "invalid_grant"}, "provider_unavailable", True),
     ("google", 429, {"error": "invalid_grant"}, "rate_limited", True),

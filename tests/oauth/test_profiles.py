@@ -168,7 +168,8 @@ def test_apples_is_made_of_its_claims_and_of_the_first_callback(stand_in: StandI
     assert stand_in.asked == []
 
 
-USER_FIELDS = ["", "{", "[]", "7", '{"name": 7}', '{"name": {"firstName": ["Ada"]}}', "[" * 4000, '{"a":"' + "x" * 5000]
+LONG_NAME = json.dumps({"name": {"firstName": "Ada", "lastName": "L" * 5000}})
+USER_FIELDS = ["", "{", "[]", "7", '{"name": 7}', '{"name": {"firstName": ["Ada"]}}', "[" * 4000, LONG_NAME]
 
 
 @pytest.mark.parametrize("user", [None, *USER_FIELDS], ids=lambda each: str(each)[:20])
