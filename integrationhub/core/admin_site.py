@@ -35,6 +35,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "Security",
         (
             ("Credentials", "credentials", "credential", "key"),
+            ("Connections", "oauth", "connection", "link"),
             ("TOTP enrolments", "totp", "enrolment", "phonelink_lock"),
             ("Audit entries", "audit", "entry", "history_edu"),
         ),
