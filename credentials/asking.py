@@ -107,8 +107,10 @@ def _adapter(body: Mapping[str, Any], faults: list[Fault]) -> type[Adapter] | No
         faults.append({"field": name, "reason": reason, "expected": error.message})
         return None
     if adapter.credential_schema is None:
+        whose = adapter.connection_provider
+        instead = f"connect a {whose} account with POST /connect/sessions" if whose else "install it and use it"
         raise CredentialBindFailed(
-            f"{adapter.display_name} needs no credential: install it and use it.",
+            f"{adapter.display_name} needs no credential: {instead}.",
             reason="no_credential_needed",
             provider_key=adapter.key,
         )

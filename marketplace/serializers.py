@@ -3,7 +3,7 @@ from rest_framework import serializers
 from integrationhub.core.pagination import PageShape
 from marketplace.models import Installation, Integration
 from providers.intents import CATEGORIES
-from providers.serializers import Moment
+from providers.serializers import NEEDS_CONNECTION, Moment
 
 
 class IntegrationRow(serializers.ModelSerializer):
@@ -14,6 +14,9 @@ class IntegrationRow(serializers.ModelSerializer):
     installed = serializers.BooleanField(source="is_installed", read_only=True)
     config_schema = serializers.SerializerMethodField()
     needs_credential = serializers.BooleanField(source="provider.needs_credential", read_only=True)
+    needs_connection = serializers.CharField(
+        source="provider.needs_connection", read_only=True, allow_null=True, help_text=NEEDS_CONNECTION
+    )
 
     class Meta:
         model = Integration
@@ -29,6 +32,7 @@ class IntegrationRow(serializers.ModelSerializer):
             "installed",
             "config_schema",
             "needs_credential",
+            "needs_connection",
         ]
 
     def get_config_schema(self, integration: Integration) -> dict:

@@ -11,6 +11,13 @@ from providers import answers
 from providers.errors import Ambiguous, Blocked, Next, ProviderError
 
 JSONObject = Mapping[str, Any]
+# In the `config_schema` of an adapter that acts by a connection.
+CONNECTION_ID: JSONObject = {
+    "type": "string",
+    "format": "uuid",
+    "description": "the connected account that acts where options.connection_id names none",
+    "examples": ["01977f1e-7c3a-7b52-9d40-5e0f3a6c2b11"],
+}
 
 
 @dataclass(frozen=True, slots=True)

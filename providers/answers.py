@@ -1,5 +1,6 @@
 """What a provider's answer means where its adapter knows no better, and how its words may be quoted."""
 
+import re
 from typing import Any
 
 from integrationhub.core.logs import redact
@@ -59,6 +60,13 @@ def failure_of(
         retry_after=retry_after if kind in (Retry, Next) else None,
         **more,
     )
+
+
+def word(code: Any) -> str:
+    """A provider's own code in camel case as a lower_snake word; empty for anything that is none."""
+    if not isinstance(code, str) or not re.fullmatch("[A-Za-z][A-Za-z0-9]{0,59}", code):
+        return ""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", code).lower()
 
 
 def quoted(said: Any, secrets: Any) -> str:

@@ -54,8 +54,8 @@ class Next(ProviderError):
 
 
 class Blocked(Next):
-    """`Adapter.ask` raises it, no adapter does. For the caller it is a refused connection, so that nobody learns from
-    it what is in our network; the audit trail tells of it."""
+    """`Adapter.ask` raises it, and `composing.read` for an attachment's address; no adapter does. For the caller it is
+    a refused connection, so that nobody learns from it what is in our network; the audit trail tells of it."""
 
 
 class Ambiguous(ProviderError):

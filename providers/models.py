@@ -107,6 +107,11 @@ class Provider(models.Model):
         """Whether a tenant binds a secret before using it."""
         return self.adapter is not None and self.adapter.credential_schema is not None
 
+    @property
+    def needs_connection(self) -> str | None:
+        """The OAuth provider of whose accounts a tenant connects one before using it; None where it needs none."""
+        return (self.adapter.connection_provider or None) if self.adapter else None
+
 
 class ProviderChange(models.Model):
     """What one change made of a provider's row: the members that it changed, as they were and as they became.

@@ -1,4 +1,4 @@
-"""Who a text message is from: the payload's sender before the installation's."""
+"""Who a message is from: the payload's sender before the installation's."""
 
 from integrationhub.core.errors import InvalidRequest
 from providers.adapter import Call, JSONObject

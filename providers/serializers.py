@@ -9,6 +9,8 @@ from providers.intents import INTENTS, Intent
 from providers.models import Category, Provider, Status
 from providers.registry import find
 
+NEEDS_CONNECTION = "The OAuth provider of whose connected accounts one acts; null where none is needed."
+
 
 class Moment(serializers.DateTimeField):
     def to_representation(self, value: Any) -> str:
@@ -19,6 +21,7 @@ class ProviderRow(serializers.ModelSerializer):
     intents = serializers.ListField(child=serializers.CharField(), read_only=True)
     has_adapter = serializers.SerializerMethodField()
     needs_credential = serializers.BooleanField(read_only=True)
+    needs_connection = serializers.CharField(read_only=True, allow_null=True, help_text=NEEDS_CONNECTION)
     created_at = Moment(read_only=True)
     updated_at = Moment(read_only=True)
 
@@ -35,6 +38,7 @@ class ProviderRow(serializers.ModelSerializer):
             "intents",
             "has_adapter",
             "needs_credential",
+            "needs_connection",
             "created_at",
             "updated_at",
         ]
@@ -59,6 +63,10 @@ class AdapterBody(serializers.Serializer):
     intents = serializers.ListField(child=serializers.CharField())
     config_schema = serializers.DictField()
     credential_schema = serializers.DictField(allow_null=True)
+    needs_connection = serializers.CharField(allow_null=True, help_text=NEEDS_CONNECTION)
+    connection_scopes = serializers.ListField(
+        child=serializers.CharField(), help_text="The connection must have been granted at least one of them."
+    )
     docs_url = serializers.CharField()
     is_sandbox = serializers.BooleanField()
 
@@ -69,6 +77,8 @@ class AdapterBody(serializers.Serializer):
             "intents": sorted(adapter.intents),
             "config_schema": adapter.config_schema,
             "credential_schema": adapter.credential_schema,
+            "needs_connection": adapter.connection_provider or None,
+            "connection_scopes": sorted(adapter.connection_scopes),
             "docs_url": adapter.docs_url,
             "is_sandbox": adapter.is_sandbox,
         }

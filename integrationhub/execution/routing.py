@@ -255,4 +255,7 @@ def _connection_fault(skipped: Skipped) -> HubError:
         return OAuthRefreshFailed(
             f"{key!r} cannot act: {words}", reason=skipped.reason, needs_reauth=True, provider_key=key
         )
-    return ConnectionNotFound(f"{key!r} cannot act: {words}", reason=skipped.reason, provider_key=key)
+    error = ConnectionNotFound(f"{key!r} cannot act: {words}", reason=skipped.reason, provider_key=key)
+    if skipped.reason == "connection_scopes":
+        error.details["any_scope_of"] = sorted(registry.get(key).connection_scopes)
+    return error

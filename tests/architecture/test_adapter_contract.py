@@ -15,8 +15,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from integrationhub.core.deadline import Deadline
+from oauth import table
 from providers import base_urls, registry, schema_faults
-from providers.adapter import Adapter, Call
+from providers.adapter import CONNECTION_ID, Adapter, Call
 from providers.errors import Ambiguous, Next, Retry, Stop
 from providers.intents import CATEGORIES, INTENTS
 from tests.providers import conformance
@@ -90,6 +91,18 @@ def test_the_preflight_of_a_good_example_refuses_nothing(adapter: type[Adapter])
 def test_the_examples_of_its_schemas_are_valid(adapter: type[Adapter]) -> None:
     for schema in filter(None, (adapter.config_schema, adapter.credential_schema)):
         assert schema_faults.faults(schema_faults.compiled(schema), conformance.example_of(schema)) == []
+
+
+@EACH
+def test_it_acts_by_a_credential_or_by_a_connection_of_a_known_provider(adapter: type[Adapter]) -> None:
+    if not adapter.connection_provider:
+        assert not adapter.connection_scopes
+        assert "connection_id" not in adapter.config_schema["properties"]
+        return
+    assert adapter.connection_provider in table.providers()
+    assert adapter.credential_schema is None, "of two logins nobody would know which one acts"
+    assert adapter.connection_scopes, "an account that granted nothing of use would be asked"
+    assert adapter.config_schema["properties"]["connection_id"] == CONNECTION_ID
 
 
 @EACH
@@ -177,15 +190,19 @@ def test_a_provider_that_repeats_our_secrets_is_not_quoted_with_them(
 ) -> None:
     """`failure` looks for them in the error; here the provider says them in every place where it has words."""
     caplog.set_level(logging.DEBUG)
-    secrets = conformance.example_of(adapter.credential_schema)
+    secrets = conformance.secrets_of(adapter)
     for word in SPELLINGS[spelling](secrets):
-        error = failure_at(adapter, intent, answering(status, _repeating(f"Your {word} is wrong")))
-        assert type(error) in (Ambiguous, Next, Stop)
-        assert word not in str(error)
+        for body in _repeating(f"Your {word} is wrong"):
+            error = failure_at(adapter, intent, answering(status, body))
+            assert type(error) in (Ambiguous, Next, Stop)
+            assert word not in str(error)
     hidden = {name for name, member in members(adapter.credential_schema or {}) if member.get("x-secret")}
+    hidden |= {"access_token"} if adapter.connection_provider else set()
     assert [name for name in hidden & secrets.keys() if secrets[name] in caplog.text] == []
 
 
-def _repeating(words: str) -> bytes:
+def _repeating(words: str) -> list[bytes]:
+    """At the top of the body, and inside of its `error`."""
     body = {name: words for name in ("message", "error", "detail", "description", "error-text", "error-code-label")}
-    return json.dumps({**body, "messages": [{"status": "3", **body}]}).encode()
+    nested = {"error": {"code": words, **body, "errors": [{"reason": words, "message": words}]}}
+    return [json.dumps({**body, "messages": [{"status": "3", **body}]}).encode(), json.dumps(nested).encode()]

@@ -45,6 +45,16 @@ def test_the_shelf_says_what_each_integration_is(api: Api) -> None:
     assert row["config_schema"]["required"] == ["sender"]
 
 
+@pytest.mark.parametrize(("slug", "provider"), [("gmail_email", "google"), ("microsoft_email", "microsoft")])
+def test_the_shelf_says_whose_connected_account_an_integration_acts_by(api: Api, slug: str, provider: str) -> None:
+    row = api.get(f"/marketplace/integrations/{slug}").json()
+    assert (row["needs_credential"], row["needs_connection"]) == (False, provider)
+    assert row["config_schema"]["properties"]["connection_id"]["format"] == "uuid"
+    assert row["intents"] == ["message.send.email"]
+    rows = {row["slug"]: row["needs_connection"] for row in api.get("/marketplace/integrations").json()["data"]}
+    assert (rows[slug], rows["quiet_sms"], rows["sandbox_primary"]) == (provider, None, None)
+
+
 def test_words_find_what_contains_them_all(api: Api) -> None:
     assert slugs(api.get("/marketplace/integrations?q=sms+QUIET")) == ["quiet_sms"]
     assert slugs(api.get("/marketplace/integrations?q=%25")) == []

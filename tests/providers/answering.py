@@ -56,8 +56,12 @@ class AnsweringServer:
         self.status, self.headers = status, headers
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
 
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_port}"
+
     def client(self) -> Client:
-        return RedirectedClient(f"http://127.0.0.1:{self._http.server_port}")
+        return RedirectedClient(self.base_url)
 
     def start(self) -> None:
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())

@@ -76,6 +76,13 @@ def example_of(schema: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: member["examples"][0] for name, member in members.items() if member.get("examples")}
 
 
+def secrets_of(adapter: type[Adapter]) -> dict[str, Any]:
+    """What the hub opens for a call: a credential, or the token of a connected account."""
+    if adapter.connection_provider:
+        return {"access_token": "ya29.an-example-of-an-access-token"}
+    return example_of(adapter.credential_schema)
+
+
 def call(adapter: type[Adapter], intent: str = "", *, base_url: str = "", seconds: float = 5.0) -> Call:
     """An intent's example for this adapter; without an intent, the check of a credential."""
     return Call(
@@ -85,7 +92,7 @@ def call(adapter: type[Adapter], intent: str = "", *, base_url: str = "", second
         Deadline.after(seconds),
         config=example_of(adapter.config_schema) if intent else {},
         base_url=base_url,
-        secrets=example_of(adapter.credential_schema),
+        secrets=secrets_of(adapter),
         attempt_id=uuid4(),
     )
 

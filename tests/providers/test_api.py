@@ -40,7 +40,7 @@ def test_every_user_may_read_the_catalogue(api: Api) -> None:
     assert {"sandbox_primary", "sandbox_secondary"} <= set(keys_of(answer))
     assert answer.json()["data"][0].keys() == {
         "provider_key", "id", "display_name", "category", "status", "summary", "position", "intents", "has_adapter",
-        "needs_credential", "created_at", "updated_at",
+        "needs_credential", "needs_connection", "created_at", "updated_at",
     }  # fmt: skip
 
 
@@ -118,6 +118,15 @@ def test_an_adapter_shows_its_schemas(api: Api) -> None:
     assert body["config_schema"]["type"] == "object"
     assert body["credential_schema"] is None
     assert body["is_sandbox"] is True
+    assert (body["needs_connection"], body["connection_scopes"]) == (None, [])
+
+
+def test_an_adapter_that_acts_by_a_connected_account_says_whose_and_what_it_is_to_grant(api: Api) -> None:
+    body = api.get("/providers/microsoft_email/adapter").json()
+    assert (body["needs_connection"], body["credential_schema"]) == ("microsoft", None)
+    assert body["connection_scopes"] == ["Mail.Send", "https://graph.microsoft.com/Mail.Send"]
+    row = api.get("/providers/microsoft_email").json()
+    assert (row["needs_credential"], row["needs_connection"]) == (False, "microsoft")
 
 
 def test_a_planned_provider_has_no_adapter_and_says_which_have(api: Api) -> None:

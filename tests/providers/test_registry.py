@@ -41,7 +41,8 @@ def test_a_new_adapter_is_one_file(package: Path) -> None:
     (package / "zeta_email.py").write_text(GOOD)
     registry.load()
     assert registry.get("zeta_email").display_name == "Zeta Mail"
-    assert registry.keys_for("message.send.email") == ["sandbox_primary", "sandbox_secondary", "zeta_email"]
+    keys = ["gmail_email", "microsoft_email", "sandbox_primary", "sandbox_secondary", "zeta_email"]
+    assert registry.keys_for("message.send.email") == keys
 
 
 def test_an_adapter_may_grow_into_a_package(package: Path) -> None:
