@@ -19,6 +19,8 @@ from tests.credentials.internal.gateway import nginx
 from tests.credentials.internal.servers import OUTSIDE_ADDRESS, Answer, Stage
 from tests.isolation.channels import found
 from tests.launcher.running import eventually
+from tests.oauth.flows import TOKEN, google
+from tests.oauth.standing_in import StandIn
 from tests.providers.carriers import Asked, Told
 
 ORDER = {"category": "messaging", "intent": "message.send.sms", "payload": {"to": "+14155552671", "text": "canary"}}
@@ -33,6 +35,7 @@ class Flight:
 
     scene: Scene
     stage: Stage
+    google: StandIn
     own: dict[str, str]
     account: str = field(default_factory=lambda: "AC" + token_hex(16))
     secrets: dict[str, str] = field(default_factory=dict)
@@ -124,9 +127,10 @@ def fly(flight: Flight, authority: Authority, directory: Path) -> None:
     _execute(flight)
     _rotate(flight)
     _enroll(flight)
+    _connect(flight)
     _serve(flight, authority, directory)
     _crash(flight)
-    for path in ("/executions", "/credentials", "/integrations/installed", "/usage", "/providers"):
+    for path in ("/executions", "/credentials", "/integrations/installed", "/usage", "/providers", "/connections"):
         flight.get(path)
 
 
@@ -173,6 +177,40 @@ def _enroll(flight: Flight) -> None:
     app, flight.secrets["totp_secret"] = flight.last["id"], flight.last["secret"]
     for code in (pyotp.TOTP(flight.last["secret"]).now(), "000000", "none"):
         flight.post("/totp/verify", {"id": app, "code": code})
+
+
+def _connect(flight: Flight) -> None:
+    """An account that is connected, renewed and read, by a provider that repeats what it was sent when it refuses."""
+    named = ("client_secret", "code", "access_token", "refresh_token", "next_access_token", "next_refresh_token")
+    secrets = {f"oauth_{name}": token_hex(20) for name in named}
+    flight.secrets |= secrets
+    client = {"client_id": "canary", "client_secret": secrets["oauth_client_secret"]}
+    assert flight.post("/credentials/bind", {"provider_key": "google", "credentials": client}) == 201
+    google(flight.google, _grant(secrets, ""))
+    flight.get("/oauth/google/authorize")
+    said = {"provider": "google", "code": secrets["oauth_code"], "state": json.loads(flight.answers[-1])["state"]}
+    assert flight.post("/oauth/callback", said) == 200, flight.answers[-1]
+    at = f"/connections/{flight.last['id']}"
+    flight.google.answer(TOKEN, _repeating(secrets, "client_secret", "refresh_token", "access_token"), 503)
+    assert flight.post(f"{at}/refresh", {}) == 400
+    google(flight.google, _grant(secrets, "next_"))
+    assert flight.post(f"{at}/refresh", {}) == 200
+    assert flight.post(f"{at}/refresh", {}) == 200  # What was given first is sent by now.
+    assert flight.post("/oauth/google/profile", {"connection_id": at.rpartition("/")[2]}) == 200
+    flight.google.answer("POST oauth2.googleapis.com/revoke", _repeating(secrets, "next_access_token"), 400)
+    assert flight.post("/oauth/google/revoke", {"access_token": secrets["oauth_next_access_token"]}) == 400
+    page = {"providers": ["google"]}
+    assert flight.post("/connect/sessions", page) == 201
+
+
+def _repeating(secrets: dict[str, str], *names: str) -> dict[str, Any]:
+    words = " ".join(secrets[f"oauth_{name}"] for name in names)
+    return {"error": "server_error", "error_description": words}
+
+
+def _grant(secrets: dict[str, str], which: str) -> dict[str, Any]:
+    tokens = {name: secrets[f"oauth_{which}{name}"] for name in ("access_token", "refresh_token")}
+    return {**tokens, "expires_in": 3600, "scope": "openid email profile"}
 
 
 def _serve(flight: Flight, authority: Authority, directory: Path) -> None:

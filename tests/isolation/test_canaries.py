@@ -18,6 +18,7 @@ from tests.credentials.internal.gateway import SECRET
 from tests.credentials.openbao import OpenBao
 from tests.isolation import channels
 from tests.isolation.flight import ORDER, Flight, fly
+from tests.oauth import standing_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole hubs")]
 
@@ -31,11 +32,14 @@ def flight(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             bao = stack.enter_context(openbao.running())
             own["vault_token"] = bao.token()
             settings |= {"VAULT_BACKEND": "vault", "VAULT_ADDR": bao.url, "VAULT_TOKEN": own["vault_token"]}
-        scene = stack.enter_context(a_scene(**settings))
+        google = stack.enter_context(standing_in.running())
+        overlay = directory / "providers.yaml"
+        overlay.write_text(standing_in.overlay(google.url))
+        scene = stack.enter_context(a_scene(OAUTH_PROVIDERS_FILE=str(overlay), **settings))
         own["metrics_token"] = scene.kept("METRICS_TOKEN")
         port = int(scene.hub.up()["base_url"].rpartition(":")[2])
         stage = stack.enter_context(servers.behind_nginx(directory, authority, port))
-        flight = Flight(scene, stage, own)
+        flight = Flight(scene, stage, google, own)
         with channels.overheard(scene.hub.up()["redis_url"]) as flight.commands:
             fly(flight, authority, directory)
             if request.param == "vault":
@@ -65,7 +69,8 @@ def _billing(directory: Path) -> tuple[Path, Path]:
 
 def test_the_search_finds_a_secret_where_it_is_known_to_be(flight: Flight) -> None:
     """In what the provider was sent: as Basic authorization, and so in base64. Or in the one answer that shows it."""
-    sent = "\n".join(str(asked) for asked in [*flight.scene.twilio.asked, *flight.scene.vonage.asked, *flight.shown])
+    asked = [*flight.scene.twilio.asked, *flight.scene.vonage.asked, *flight.google.asked]
+    sent = "\n".join(str(each) for each in [*asked, *flight.shown])
     assert set(flight.found(sent)) == set(flight.secrets)
 
 
@@ -118,7 +123,7 @@ def test_nothing_in_the_vault_is_plain_text(flight: Flight, request: pytest.Fixt
 
 def test_no_page_of_the_admin_holds_a_secret(flight: Flight) -> None:
     pages = channels.admin_pages(flight.scene)
-    for rows in ("/credentials/credential/", "/totp/enrolment/"):
+    for rows in ("/credentials/credential/", "/totp/enrolment/", "/oauth/connection/"):
         assert any(rows in path and path.endswith("/change/") for path in pages), sorted(pages)
     assert [path for path, text in pages.items() if flight.found(text)] == []
 

@@ -8,7 +8,7 @@ from oauth import table
 from oauth.protocol import key_sets
 from tests.oauth import peer
 from tests.oauth.peer import Peer
-from tests.oauth.standing_in import StandIn, overlay
+from tests.oauth.standing_in import StandIn, overlay, running
 
 LayOver = Callable[[str], None]
 # Registered at the OpenID provider, and compared with letter by letter.
@@ -36,19 +36,17 @@ def lay_over(settings: Any, tmp_path: Path) -> Iterator[LayOver]:
 @pytest.fixture
 def stand_in(lay_over: LayOver) -> Iterator[StandIn]:
     """All eight providers, as one server that the table leads to."""
-    server = StandIn()
-    server.start()
-    lay_over(overlay(server.url))
-    key_sets.key_set.cache_clear()
-    yield server
-    server.stop()
+    with running() as server:
+        lay_over(overlay(server.url))
+        key_sets.key_set.cache_clear()
+        yield server
 
 
 @pytest.fixture(scope="session")
 def openid_server() -> Iterator[Peer]:
     """It takes a second or two to start: tests that want it are slow ones."""
-    with peer.running(REDIRECT_URIS) as running:
-        yield running
+    with peer.running(REDIRECT_URIS) as server:
+        yield server
 
 
 @pytest.fixture

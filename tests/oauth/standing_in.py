@@ -4,7 +4,8 @@ asked. The table leads to it by OAUTH_PROVIDERS_FILE, with the host that it stan
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -67,6 +68,16 @@ class StandIn:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
+
+
+@contextmanager
+def running() -> Iterator[StandIn]:
+    server = StandIn()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def overlay(base_url: str) -> str:
