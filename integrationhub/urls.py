@@ -25,6 +25,7 @@ urlpatterns = [
     path("admin/password_change/", admin.site.admin_view(signing_in.change_password, cacheable=True)),
     path("admin/", admin.site.urls),
     path("", include("integrationhub.pages.connect.urls")),
+    path("saml/", include("integrationhub.pages.saml.urls")),
     path("", include("integrationhub.pages.urls")),
 ]
 

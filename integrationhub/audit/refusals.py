@@ -82,6 +82,11 @@ def note_login(user_name: str, *, is_known: bool) -> None:
     _tell(trail.platform(), "denied.login", actor, {})
 
 
+def note_sign_in(*, tenant_id: UUID, actor: str, reason: str) -> None:
+    """Tell of a refused sign-in by SAML, in the chain of the tenant whose identity provider was to vouch for it."""
+    _tell(tenant_id, "denied.sign_in", actor, {"reason": reason})
+
+
 def _tell(tenant_id: UUID, action: str, actor: str, where: dict[str, Any], apart_by: str = "") -> None:
     key = (tenant_id, action, actor, where.get("reason"), apart_by)
     left_out = windows.take(key)

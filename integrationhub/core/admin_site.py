@@ -27,6 +27,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "Tenants",
         (
             ("Installations", "marketplace", "installation", "download_done"),
+            ("Identity providers", "saml", "identityprovider", "badge"),
             ("Subscriptions", "marketplace", "subscription", "receipt_long"),
             ("Tiers", "marketplace", "tier", "stacked_bar_chart"),
         ),

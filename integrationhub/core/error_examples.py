@@ -67,6 +67,7 @@ DETAILS: dict[Entry, dict[str, Any]] = {
     catalogue.TENANT_REQUIRED: {"reason": "missing_tenant_header"},
     catalogue.RBAC_FORBIDDEN: {"reason": "role_too_low", "required_role": "organizer"},
     catalogue.MTLS_REQUIRED: {"reason": "identity_not_allowed"},
+    catalogue.SAML_DECODE: {"reason": "expired"},
     catalogue.META_UNAUTHORIZED: _meta(190),
     catalogue.META_INVALID_PARAM: _meta(100),
     catalogue.META_UNDELIVERABLE: _meta(131048),

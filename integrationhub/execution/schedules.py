@@ -24,6 +24,7 @@ SCHEDULES = (
     Schedule("Refresh connections that are due", "oauth.tasks.refresh_connections", 30, "seconds"),
     Schedule("Tell of connections that end", "oauth.tasks.tell_of_ends", 1, "hours"),
     Schedule("Forget old flows of OAuth", "oauth.tasks.forget_old_flows", 1, "hours"),
+    Schedule("Forget sign-ins by SAML that are over", "oauth.saml.tasks.forget_past_sign_ins", 10, "minutes"),
     Schedule("Wipe rotations left behind", "credentials.tasks.wipe_abandoned_rotations", 10, "minutes"),
 )
 

@@ -233,7 +233,8 @@ GUIDE: dict[Entry, Advice] = {
         _("The response was URL-decoded twice, or its line breaks were lost."),
         _("The signature, audience, recipient or time does not match the tenant's identity provider."),
         _("The same response was sent before."),
-        path="/saml/acs",
+        _("The tenant has no identity provider yet: details.reason is not_configured."),
+        post("/saml/acs", {"SAMLResponse": "PHNhbWw+"}, token=ADMIN_TOKEN),
     ),
     # WhatsApp
     c.WHATSAPP_UNAVAILABLE: _advice(

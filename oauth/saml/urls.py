@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from oauth.saml import views
+
+urlpatterns = [
+    path("idp", views.Idp.as_view()),
+    path("acs", views.Acs.as_view()),
+]

@@ -38,6 +38,9 @@ ROWS: dict[str, dict[str, Any]] = {
     "outbox_event": {"kind": "thing.happened"},
     "outbox_outboxmessage": {"task": "t", "queue": "maint", "arguments": {}},
     "totp_enrolment": {"account": "ada", "sealed": b"sealed"},
+    "saml_identityprovider": {"entity_id": "i", "sso_url": "https://i.example", "certificates": []},
+    "saml_signinrequest": {"expires_at": datetime(2099, 1, 1, tzinfo=UTC)},
+    "saml_usedassertion": {"digest": "d", "expires_at": datetime(2099, 1, 1, tzinfo=UTC)},
 }
 
 

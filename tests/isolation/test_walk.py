@@ -115,7 +115,7 @@ def test_no_list_tells_anything_of_another_tenant(route: tuple[str, type[HubView
         assert leaks(world, route[0]) == []
 
 
-@pytest.mark.parametrize("path", ["/executions", "/credentials", "/integrations/installed"])
+@pytest.mark.parametrize("path", ["/executions", "/credentials", "/integrations/installed", "/saml/idp"])
 def test_with_both_walls_down_a_list_is_found_to_leak(path: str) -> None:
     world = World()
     with without(ROW_SECURITY, QUERIES):

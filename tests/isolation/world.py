@@ -11,8 +11,10 @@ from django.db import connections
 from integrationhub.core.tenancy import TenantOwned
 from tests.make import Api, sms
 from tests.oauth import flows
+from tests.saml.issuing import make_key
 
 TABLES = sorted(model._meta.db_table for model in apps.get_models() if issubclass(model, TenantOwned))
+CERTIFICATE = make_key().pem
 SECRETS = {"api_key": "key-for-the-loopback"}
 # What differs between any two answers.
 _VOLATILE = re.compile(r'"(requestId|timestamp)":"[^"]*"')
@@ -34,6 +36,9 @@ class World:
         assert self.api.put("/routing/message.send.sms", route).status_code == 200
         flows.bind(self.api)
         connection = flows.connected(self.api)
+        idp = {"entity_id": "https://idp.example", "sso_url": "https://idp.example/sso", "certificates": [CERTIFICATE]}
+        assert self.api.put("/saml/idp", idp).status_code == 200
+        assert self.api.client.get("/saml/login", {"tenant_id": str(self.tenant)}).status_code == 302
         self.ids = {
             "connection_id": connection["id"],
             "installation_id": installed["id"],
