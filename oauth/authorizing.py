@@ -20,7 +20,7 @@ from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import tenant_scope
 from oauth import addresses, table, tickets
 from oauth.application import Application
-from oauth.models import Authorization
+from oauth.models import Flow
 from oauth.protocol import authorization_url
 from oauth.table import OAuthProvider
 
@@ -29,7 +29,7 @@ LIVES = timedelta(minutes=10)
 VERIFIER_BYTES, NONCE_BYTES = 48, 24
 
 _CONSUME = """
-UPDATE oauth_authorization SET consumed_at = now()
+UPDATE oauth_flow SET consumed_at = now()
 WHERE digest = %s AND tenant_id = %s AND provider = %s AND (subject = %s OR %s::text IS NULL)
   AND consumed_at IS NULL AND expires_at > now()
 RETURNING id
@@ -65,7 +65,7 @@ class Started:
 class Consumed:
     """A start whose state came back, and what only we know of it."""
 
-    row: Authorization
+    row: Flow
     verifier: str | None = field(repr=False)
     nonce: str | None = field(default=None, repr=False)
     link: str | None = field(default=None, repr=False)
@@ -94,7 +94,7 @@ def start(*, tenant_id: UUID, provider_key: str, subject: str, wish: Wish | None
     provider, wish = table.get(provider_key), wish or Wish()
     application = application_of(tenant_id, provider)
     ticket = tickets.issue(STATE, tenant_id)
-    row = Authorization(
+    row = Flow(
         id=new_id(),
         tenant_id=tenant_id,
         digest=ticket.digest,
@@ -134,7 +134,7 @@ def consume(ticket: tickets.Ticket, *, provider_key: str, subject: str | None, d
             taken = cursor.fetchone()
         if taken is None:
             return None
-        row = Authorization.objects.for_tenant(ticket.tenant_id).get(id=taken[0])
+        row = Flow.objects.for_tenant(ticket.tenant_id).get(id=taken[0])
     known: dict[str, Any] = json.loads(vault().open(bytes(row.sealed), _place(row), deadline))
     return Consumed(row, known["verifier"], known["nonce"], known["link"])
 
@@ -144,5 +144,5 @@ def challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-def _place(row: Authorization) -> Context:
-    return Context(row.tenant_id, Authorization._meta.db_table, row.id, "sealed")
+def _place(row: Flow) -> Context:
+    return Context(row.tenant_id, Flow._meta.db_table, row.id, "sealed")

@@ -26,7 +26,7 @@ from oauth.errors import (
     OAuthProviderRequired,
     OAuthTokenExchangeFailed,
 )
-from oauth.models import Authorization, Connection, ConnectSession
+from oauth.models import Connection, ConnectSession, Flow
 from oauth.protocol import Profile, Tokens
 from oauth.table import OAuthProvider
 
@@ -121,7 +121,7 @@ def complete(consumed: Consumed, returned: Returned, deadline: Deadline) -> Conn
 
 
 def _store(
-    start: Authorization,
+    start: Flow,
     provider: OAuthProvider,
     tokens: Tokens,
     profile: Profile | None,
@@ -154,7 +154,7 @@ def _store(
     return _saved(start, connection, is_new=known is None)
 
 
-def _saved(start: Authorization, connection: Connection, *, is_new: bool) -> Connection:
+def _saved(start: Flow, connection: Connection, *, is_new: bool) -> Connection:
     """The row, with what tells of it, in one transaction. Whoever connected the same account meanwhile goes first."""
     with tenant_scope(start.tenant_id):
         with database.cursor() as cursor:
@@ -188,7 +188,7 @@ def _saved(start: Authorization, connection: Connection, *, is_new: bool) -> Con
     return connection
 
 
-def _use_session(start: Authorization, connection: Connection) -> None:
+def _use_session(start: Flow, connection: Connection) -> None:
     """A link serves one connection. Raises OAuthTokenExchangeFailed where another flow of it was faster."""
     if start.session_id is None:
         return
@@ -197,7 +197,7 @@ def _use_session(start: Authorization, connection: Connection) -> None:
         raise _failed("This link has been used already.", "session_used")
 
 
-def _known(start: Authorization, provider: OAuthProvider, account_id: str) -> Connection | None:
+def _known(start: Flow, provider: OAuthProvider, account_id: str) -> Connection | None:
     """The connection that this flow renews. Raises ConnectionNotFound if it was to mend one that is gone."""
     rows = Connection.objects.for_tenant(start.tenant_id).exclude(status=Connection.Status.REVOKED)
     with tenant_scope(start.tenant_id):
@@ -237,7 +237,7 @@ def _without_state(tenant_id: UUID, subject: str, provider: OAuthProvider, retur
     if settings.OAUTH_REQUIRE_STATE:
         raise _invalid_state()
     registered = authorizing.application_of(tenant_id, provider).redirect_uris
-    row = Authorization(
+    row = Flow(
         tenant_id=tenant_id,
         provider=provider.key,
         subject=subject,

@@ -74,7 +74,7 @@ class Connection(TenantOwned):
         return [scope for scope in self.required_scopes if scope not in self.scopes] if self.scopes else []
 
 
-class Authorization(TenantOwned):
+class Flow(TenantOwned):
     """One start of a flow, found again by its `state`, of which only a digest is stored. It serves once."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -92,7 +92,7 @@ class Authorization(TenantOwned):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant_id", "digest"], name="authorization_of_state")]
+        constraints = [models.UniqueConstraint(fields=["tenant_id", "digest"], name="flow_of_state")]
 
     def __str__(self) -> str:
         return f"{self.provider} for {self.subject}"

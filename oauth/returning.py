@@ -9,7 +9,7 @@ from oauth import connecting, table
 from oauth.authorizing import Consumed
 from oauth.connecting import Returned
 from oauth.errors import OAuthTokenExchangeFailed
-from oauth.models import Authorization, Connection
+from oauth.models import Connection, Flow
 from oauth.table import OAuthProvider
 from providers import answers
 
@@ -26,7 +26,7 @@ class Outcome:
     provider: OAuthProvider
     connection: Connection | None
     error: HubError | None
-    start: Authorization | None
+    start: Flow | None
     link: str | None = field(repr=False)
 
 

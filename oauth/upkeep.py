@@ -18,7 +18,7 @@ from integrationhub.core.tenancy import tenant_scope
 from integrationhub.outbox import posting
 from oauth import connections, refreshing
 from oauth.connecting import tell
-from oauth.models import Authorization, Connection, ConnectSession
+from oauth.models import Connection, ConnectSession, Flow
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def tell_of_ends(now: datetime | None = None) -> int:
 
 def forget_old_flows() -> None:
     """Delete the starts and links of all tenants that ended a day ago."""
-    for model in (Authorization, ConnectSession):
+    for model in (Flow, ConnectSession):
         model.objects.using("system").filter(expires_at__lt=Now() - FLOWS_KEPT).delete()
 
 

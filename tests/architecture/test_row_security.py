@@ -27,7 +27,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "marketplace_installation": {},
     "marketplace_subscription": {"tier_id": "free"},
     "marketplace_usage": {"period": "2026-11-01", "used": 1},
-    "oauth_authorization": {
+    "oauth_flow": {
         "digest": b"d",
         "provider": "x",
         "subject": "s",

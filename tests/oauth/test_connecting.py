@@ -11,7 +11,7 @@ import pytest
 from django.db import connections as databases
 from django.db.models import F
 
-from oauth.models import Authorization, Connection
+from oauth.models import Connection, Flow
 from tests.audit.reading import at_once, trail_of
 from tests.make import Api, another_tenant
 from tests.oauth.flows import ANA, GRANT, SECRET, TOKEN, USERINFO, asked_for, bind, connect, connected, google, started
@@ -68,7 +68,7 @@ def test_the_person_is_sent_with_all_that_proves_the_way_back(api: Api, stand_in
 def test_without_a_client_bound_nothing_begins(api: Api, stand_in: StandIn) -> None:
     said = error(api.get("/oauth/google/authorize"), "ERR_INTEGRATION_HUB_SVC_CREDENTIAL_NOT_FOUND", 404)
     assert said["details"]["providerKey"] == "google"
-    assert not rows(Authorization).exists()
+    assert not rows(Flow).exists()
 
 
 def test_a_provider_must_be_named_known_and_bring_a_code(api: Api) -> None:
@@ -111,7 +111,7 @@ class TestState:
 
     def test_expired(self, api: Api, stand_in: StandIn) -> None:
         state = started(api)["state"]
-        rows(Authorization).update(expires_at=F("expires_at") - timedelta(minutes=10))
+        rows(Flow).update(expires_at=F("expires_at") - timedelta(minutes=10))
         self.refused(stand_in, connect(api, state=state))
 
     def test_of_another_tenant(self, api: Api, stand_in: StandIn) -> None:
@@ -121,7 +121,7 @@ class TestState:
 
     def test_of_another_person_of_the_tenant(self, api: Api, stand_in: StandIn) -> None:
         state = started(api)["state"]
-        rows(Authorization).update(subject="somebody-else")
+        rows(Flow).update(subject="somebody-else")
         self.refused(stand_in, connect(api, state=state))
 
     def test_of_another_provider(self, api: Api, stand_in: StandIn) -> None:
@@ -146,7 +146,7 @@ class TestState:
     def test_nothing_stored_gives_it_or_the_verifier_away(self, api: Api) -> None:
         state = started(api)["state"]
         with databases["system"].cursor() as cursor:
-            cursor.execute("SELECT a::text FROM oauth_authorization a")
+            cursor.execute("SELECT a::text FROM oauth_flow a")
             [(row,)] = cursor.fetchall()
         raw = base64.urlsafe_b64decode(state + "==")
         assert state not in row
@@ -194,7 +194,7 @@ def test_one_that_is_not_registered_is_refused_before_anything_is_stored(api: Ap
     answer = api.get("/oauth/google/authorize?redirect_uri=https%3A%2F%2Fapp.example%2Fback%2F")
     said = error(answer, "ERR_INTEGRATION_HUB_SVC_INVALID_REQUEST")
     assert said["details"]["fields"][0]["field"] == "redirect_uri"
-    assert not rows(Authorization).exists()
+    assert not rows(Flow).exists()
 
 
 def test_without_a_state_only_where_the_deployment_allows_it(api: Api, stand_in: StandIn, settings: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from integrationhub.outbox.models import OutboxMessage
 from oauth import keeping, upkeep
-from oauth.models import Authorization, Connection, ConnectSession
+from oauth.models import Connection, ConnectSession, Flow
 from tests.audit.reading import at_once
 from tests.make import Api
 from tests.oauth.flows import GRANT, TOKEN, bind, connected, google, started
@@ -150,7 +150,7 @@ def test_old_flows_are_forgotten(api: Api, stand_in: StandIn) -> None:
     started(api)
     assert api.post("/connect/sessions", {"providers": ["google"]}).status_code == 201
     upkeep.forget_old_flows()
-    models = (Authorization, ConnectSession)
+    models = (Flow, ConnectSession)
     assert [model.objects.using("system").count() for model in models] == [1, 1]
     for model in models:
         model.objects.using("system").update(expires_at=datetime.now(UTC) - timedelta(days=2))
