@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.report import markdown
 
-OURS = ("integrationhub", "providers", "credentials", "marketplace", "oauth")
+OURS = ("integrationhub", "providers", "credentials", "marketplace", "oauth", "templates", "whatsapp")
 TICK_SECONDS = 0.001
 CLOCKS = {"cpu": (signal.ITIMER_PROF, signal.SIGPROF), "wall": (signal.ITIMER_REAL, signal.SIGALRM)}
 MOST_ROWS = 45

@@ -54,7 +54,10 @@ INSTALLED_APPS = [
     "oauth",
     "oauth.totp",
     "oauth.saml",
+    "templates",
+    "whatsapp",
     "integrationhub.execution",
+    "integrationhub.webhooks",
     "integrationhub.pages",
 ]
 
@@ -281,6 +284,8 @@ SPECTACULAR_SETTINGS = {
         {"name": "oauth", "description": "Accounts of people, connected by OAuth."},
         {"name": "totp", "description": "One-time codes of authenticator apps."},
         {"name": "saml", "description": "Sign-in through the tenant's identity provider."},
+        {"name": "whatsapp", "description": "Messages, templates, media and deliveries of WhatsApp Business."},
+        {"name": "webhooks", "description": "What providers told the hub, and what became of it."},
         {"name": "internal", "description": "For sibling services, over mTLS."},
         {"name": "errors", "description": "The catalogue of errors."},
     ],

@@ -14,6 +14,9 @@ api = [
     path("", include("credentials.urls")),
     path("", include("marketplace.urls")),
     path("", include("oauth.urls")),
+    path("whatsapp/", include("templates.urls")),
+    path("whatsapp/", include("whatsapp.urls")),
+    path("", include("integrationhub.webhooks.urls")),
     path("", include("integrationhub.pages.api_urls")),
 ]
 

@@ -14,11 +14,13 @@ import integrationhub
 import marketplace
 import oauth
 import providers
+import templates
+import whatsapp
 from integrationhub.core import catalogue
 from integrationhub.core.catalogue import CATEGORIES, ENTRIES, Entry
 from integrationhub.core.errors import HubError
 
-PACKAGES = (integrationhub, providers, credentials, marketplace, oauth)
+PACKAGES = (integrationhub, providers, credentials, marketplace, oauth, templates, whatsapp)
 # Starting programs or another framework's process is what importing these would do.
 NOT_IMPORTED = (
     "integrationhub.launcher",

@@ -10,7 +10,7 @@ from integrationhub.execution.routing import WHY_SKIPPED
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-APPS = ("integrationhub", "providers", "credentials", "marketplace", "oauth")
+APPS = ("integrationhub", "providers", "credentials", "marketplace", "oauth", "templates", "whatsapp")
 READ_HERE = ("integrationhub/settings.py", "integrationhub/gunicorn_conf.py")
 
 

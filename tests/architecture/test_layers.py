@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("integrationhub", "providers", "credentials", "marketplace", "oauth")
+PACKAGES = ("integrationhub", "providers", "credentials", "marketplace", "oauth", "templates", "whatsapp")
 LINT = Path(sys.executable).with_name("lint-imports")
 
 
