@@ -17,8 +17,9 @@ from integrationhub.core.errors import InvalidRequest
 MAX_DEPTH = 32
 MAX_VALUES = 20_000
 MAX_STRING = 64 * 1024
-# Members that hold a file in base64, in our intents; the limit of the whole body bounds them.
-LONG_MEMBERS = frozenset({"content"})
+# Members that may be longer: files in base64, the bodies of messages, what a SAML form brings. The schema of each, and
+# the limit of the whole body, bound them.
+LONG_MEMBERS = frozenset({"content", "html", "text", "SAMLResponse"})
 _INT64 = 2**63
 
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
