@@ -37,13 +37,19 @@ def safe_return_to(asked: str | None, origins: Collection[str]) -> str:
     """
     if not asked:
         return ""
-    if len(asked) <= LONGEST and asked.isascii() and not _NEVER.search(asked.partition("?")[0]):
+    if len(asked) <= LONGEST and asked.isascii() and _is_plain(asked):
         parts = _split(asked)
         if parts and not parts[0] and asked.startswith("/") and not asked.startswith("//"):
             return asked
         if parts and parts[0] in origins:
             return asked
     raise _fault("return_to", "not_allowed", "a path that begins with one '/', or a URL of the client's return_origins")
+
+
+def _is_plain(url: str) -> bool:
+    """Nothing that a browser reads as something else; in a query, percent-encoding is data."""
+    path, _, query = url.partition("?")
+    return not _NEVER.search(path) and not re.search(r"[\x00-\x20\x7f\\]", query)
 
 
 def with_outcome(return_to: str, **outcome: str) -> str:

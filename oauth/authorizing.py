@@ -71,7 +71,7 @@ class Consumed:
     link: str | None = field(default=None, repr=False)
 
 
-def application_of(tenant_id: UUID, provider: OAuthProvider) -> Application:
+def application_of(tenant_id: UUID, provider: OAuthProvider, deadline: Deadline | None = None) -> Application:
     """The client that the tenant registered at this provider, opened for the call that is about to be made.
 
     Raises CredentialNotFound, CredentialExpired, or VaultUnreadable.
@@ -83,7 +83,7 @@ def application_of(tenant_id: UUID, provider: OAuthProvider) -> Application:
             f'with POST /credentials/bind, as "provider_key": "{provider.key}".',
             provider_key=provider.key,
         )
-    return Application.read(binding.opened(credential))
+    return Application.read(binding.opened(credential, deadline))
 
 
 def start(*, tenant_id: UUID, provider_key: str, subject: str, wish: Wish | None = None) -> Started:

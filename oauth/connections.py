@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
 from django.db.models.functions import Now
 
+from credentials.errors import CredentialExpired, CredentialNotFound, VaultUnreadable
 from integrationhub.audit import trail
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.ids import read_id
@@ -16,6 +16,7 @@ from integrationhub.core.tenancy import TenantQuerySet, let_go_of_connection, te
 from oauth import authorizing, keeping, protocol, table
 from oauth.errors import ConnectionNotFound, OAuthRevocationFailed
 from oauth.models import Connection
+from oauth.protocol.revoking import not_supported
 
 SECONDS = 10
 # What a provider did not revoke at once is tried again so often, each time after a longer while.
@@ -61,7 +62,7 @@ def give_up(*, tenant_id: UUID, connection_id: str, subject: str) -> Connection:
         rows = listed(tenant_id=tenant_id).filter(id=connection.id)
         due = datetime.now(UTC) + FIRST_PAUSE if has_tokens else None
         over = {"status": Connection.Status.REVOKED, "reason": "given_up", "failures": 0, "updated_at": Now()}
-        if not rows.update(**over, refresh_at=due):
+        if not rows.update(**over, refresh_at=due, lease_id=None, lease_until=None):
             raise not_found(connection_id)
         trail.record(
             tenant_id=tenant_id,
@@ -78,18 +79,20 @@ def give_up(*, tenant_id: UUID, connection_id: str, subject: str) -> Connection:
 def revoke(connection: Connection) -> None:
     """Have the provider end the grant of a connection that is disabled here; what it has revoked is wiped.
 
-    Raises OAuthRevocationFailed, and what the tenant's client or the vault may lack.
+    Raises OAuthRevocationFailed, also for what the tenant's client or the vault may lack.
     """
-    provider = table.get(connection.provider)
+    provider, until = table.get(connection.provider), Deadline.after(SECONDS)
+    if not provider.is_revocable:
+        _wipe(connection)
+        raise not_supported(provider)
     try:
-        application = authorizing.application_of(connection.tenant_id, provider)
-        tokens = keeping.opened(connection)
-        let_go_of_connection()
-        protocol.revoke(provider, application, tokens, Deadline.after(SECONDS))
-    except OAuthRevocationFailed as error:
-        if not provider.is_revocable:
-            _wipe(connection)
-        raise error
+        application = authorizing.application_of(connection.tenant_id, provider, until)
+        tokens = keeping.opened(connection, until)
+    except (CredentialNotFound, CredentialExpired, VaultUnreadable) as error:
+        reason = "vault_unavailable" if isinstance(error, VaultUnreadable) else "client_missing"
+        raise OAuthRevocationFailed(error.message, reason=reason, provider=provider.key) from error
+    let_go_of_connection()
+    protocol.revoke(provider, application, tokens, until)
     _wipe(connection)
 
 
@@ -107,11 +110,9 @@ def revoke_again(connection: Connection) -> None:
             _wipe(connection)
 
 
-def is_waiting_to_be_revoked() -> Q:
-    return Q(status=Connection.Status.REVOKED) & ~Q(sealed=b"")
-
-
 def _wipe(connection: Connection) -> None:
+    """What is gone at the provider goes here too, and what was known of the person; but not what came since."""
     with tenant_scope(connection.tenant_id):
         rows = Connection.objects.for_tenant(connection.tenant_id)
-        rows.filter(id=connection.id, status=Connection.Status.REVOKED).update(sealed=b"", refresh_at=None)
+        rows = rows.filter(id=connection.id, token_version=connection.token_version, status=Connection.Status.REVOKED)
+        rows.update(sealed=b"", refresh_at=None, profile=None, last_error=None)

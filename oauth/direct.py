@@ -11,10 +11,12 @@ from integrationhub.core.deadline import Deadline
 from integrationhub.core.errors import InvalidRequest
 from integrationhub.core.tenancy import let_go_of_connection, tenant_scope
 from oauth import authorizing, connections, protocol, refreshing, table
-from oauth.connecting import kept
-from oauth.errors import MissingToken, OAuthProfileFetchFailed
+from oauth.application import Application
+from oauth.errors import MissingToken, OAuthProfileFetchFailed, OAuthTokenExchangeFailed
 from oauth.models import Connection
 from oauth.protocol import Profile, Tokens
+from oauth.protocol.revoking import not_supported
+from oauth.storing import kept
 from oauth.table import OAuthProvider
 
 SECONDS = 15
@@ -79,6 +81,8 @@ def revoke(*, tenant_id: UUID, provider_key: str, asked: Mapping[str, Any], subj
     if named.connection:
         connections.give_up(tenant_id=tenant_id, connection_id=str(named.connection.id), subject=subject)
         return
+    if not provider.is_revocable:
+        raise not_supported(provider)
     application = authorizing.application_of(tenant_id, provider)
     let_go_of_connection()
     protocol.revoke(provider, application, named.tokens, Deadline.after(SECONDS))
@@ -90,25 +94,45 @@ def profile(*, tenant_id: UUID, provider_key: str, asked: Mapping[str, Any]) -> 
     Raises as `refresh` does, and OAuthProfileFetchFailed.
     """
     provider = table.get(provider_key)
-    named = _named(tenant_id, provider, asked, ("access_token", "id_token"))
+    # Only of a provider that has no place to ask does an id_token tell.
+    members = ("access_token",) if provider.profile.url else ("access_token", "id_token")
+    named = _named(tenant_id, provider, asked, members)
     if named.connection and provider.profile.url is None:
         return _stored(named.connection)
     deadline = Deadline.after(SECONDS)
-    tokens = named.tokens
+    version, tokens = 0, named.tokens
     if named.connection:
-        _, tokens = refreshing.usable(tenant_id=tenant_id, connection_id=named.connection.id, deadline=deadline)
+        version, tokens = refreshing.usable(tenant_id=tenant_id, connection_id=named.connection.id, deadline=deadline)
     application = authorizing.application_of(tenant_id, provider)
     let_go_of_connection()
-    claims = None
-    if tokens.id_token and provider.profile.url is None:
-        # Who posts an id_token cannot tell the nonce of its flow.
-        claims = protocol.claims(provider, application, tokens.id_token, nonce=None, deadline=deadline)
-    found = protocol.profile(
-        provider, application, tokens, claims=claims, deadline=deadline, is_posted=named.connection is None
-    )
+    try:
+        found = protocol.profile(
+            provider,
+            application,
+            tokens,
+            claims=_claims(provider, application, tokens, deadline),
+            deadline=deadline,
+            is_posted=named.connection is None,
+        )
+    except OAuthProfileFetchFailed as error:
+        if named.connection and error.reason == "token_refused":
+            refreshing.refused(tenant_id=tenant_id, connection_id=named.connection.id, token_version=version)
+        raise
     if named.connection:
         _keep(named.connection, found)
     return found
+
+
+def _claims(
+    provider: OAuthProvider, application: Application, tokens: Tokens, deadline: Deadline
+) -> Mapping[str, Any] | None:
+    """Of an id_token that somebody posted, who cannot tell the nonce of its flow. Raises OAuthProfileFetchFailed."""
+    if not tokens.id_token:
+        return None
+    try:
+        return protocol.claims(provider, application, tokens.id_token, nonce=None, deadline=deadline)
+    except OAuthTokenExchangeFailed as error:
+        raise OAuthProfileFetchFailed(error.message, **error.details) from error
 
 
 def _stored(connection: Connection) -> Profile:
@@ -125,10 +149,13 @@ def _keep(connection: Connection, found: Profile) -> None:
         raise OAuthProfileFetchFailed(
             "The provider told of another account than the connection's.", reason="wrong_account"
         )
+    named = {} if connection.account_id else {"account_id": found.id}
+    shown = str(found.email or found.name or found.id)[:255]
     with tenant_scope(connection.tenant_id):
-        connections.listed(tenant_id=connection.tenant_id).filter(id=connection.id).update(
-            profile=kept(found), updated_at=Now()
-        )
+        rows = connections.listed(tenant_id=connection.tenant_id)
+        if named and rows.filter(provider=connection.provider, **named).exists():
+            named = {}  # It is connected a second time, under its name.
+        rows.filter(id=connection.id).update(profile=kept(found), account=shown, updated_at=Now(), **named)
 
 
 def _named(tenant_id: UUID, provider: OAuthProvider, asked: Mapping[str, Any], members: tuple[str, ...]) -> Named:

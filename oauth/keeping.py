@@ -14,6 +14,21 @@ from oauth.table import OAuthProvider
 
 # What is refreshed ahead of its end is refreshed between once and one and a half times this long before.
 LEAST_AHEAD = timedelta(minutes=10)
+# What `take` sets beside the tokens themselves.
+TIMES = (
+    "scopes",
+    "status",
+    "reason",
+    "is_refreshable",
+    "expires_at",
+    "grant_expires_at",
+    "refreshed_at",
+    "refresh_at",
+    "failures",
+    "failed_at",
+    "last_error",
+    "expiry_told",
+)
 
 
 def sealed(connection: Connection, tokens: Tokens) -> bytes:
@@ -45,15 +60,11 @@ def take(connection: Connection, provider: OAuthProvider, tokens: Tokens, now: d
         # Apple's refresh token outlives the hour of its access token: by it the grant can still be revoked.
         connection.grant_expires_at = None
     connection.refresh_at = refresh_time(now, tokens.expires_in) if connection.is_refreshable else None
-    connection.failures, connection.last_error, connection.reason = 0, None, ""
+    connection.failures, connection.failed_at, connection.last_error, connection.reason = 0, None, None, ""
     connection.status = Connection.Status.ACTIVE
     connection.expiry_told = None
     if tokens.scopes is not None:
         connection.scopes = list(tokens.scopes)
-
-
-def wipe(connection: Connection) -> None:
-    connection.sealed, connection.refresh_at = b"", None
 
 
 def refresh_time(now: datetime, expires_in: int | None) -> datetime | None:

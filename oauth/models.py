@@ -36,6 +36,7 @@ class Connection(TenantOwned):
     grant_expires_at = models.DateTimeField(null=True, help_text="When only its owner can renew it, if that is known.")
     refreshed_at = models.DateTimeField(null=True, help_text="When these tokens were given.")
     refresh_at = models.DateTimeField(null=True, help_text="When its next refresh, or revocation, is due.")
+    failed_at = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0, help_text="Refreshes that failed since the last that did not.")
     last_error = models.JSONField(null=True)
     lease_id = models.UUIDField(null=True, help_text="Who is refreshing it.")

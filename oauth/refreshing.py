@@ -4,6 +4,7 @@ A lease in the row says who is refreshing, so that no transaction is held over t
 next `token_version`. A holder that dies is waited for until its lease has passed.
 """
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -11,24 +12,31 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import DatabaseError
 from django.db import connection as database
 from django.db.models.functions import Now
 
+from credentials.errors import VaultUnreadable
 from integrationhub.audit import trail
 from integrationhub.core.deadline import Deadline
+from integrationhub.core.errors import HubError
 from integrationhub.core.ids import new_id
+from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import let_go_of_connection, tenant_scope
 from oauth import authorizing, connections, keeping, protocol, table
-from oauth.connecting import tell
-from oauth.errors import OAuthRefreshFailed
+from oauth.errors import ConnectionNotFound, OAuthRefreshFailed
 from oauth.models import Connection
 from oauth.protocol import Tokens
 from oauth.protocol.refreshing import not_supported
 from oauth.table import OAuthProvider
+from oauth.telling import tell
+
+logger = logging.getLogger(__name__)
 
 # Two calls fit into a lease: one whose answer was lost is made once more.
 CALL_SECONDS = 4.0
-LEASE_SECONDS = 10.0
+LEASE_SECONDS, MARGIN_SECONDS = 10.0, 1.0
+STORE_PAUSES_SECONDS = (0.2, 0.5, 1.0)
 LONGEST_WAIT_SECONDS = LEASE_SECONDS + 5
 POLL_SECONDS = (0.05, 0.15)
 # After a failure that may pass, by its number; the last one goes for all that follow.
@@ -56,20 +64,38 @@ def refreshed(*, tenant_id: UUID, connection_id: UUID, deadline: Deadline, is_fo
     """The same, as the row that holds them; refreshed in any case where `is_forced`."""
     connection = connections.get(tenant_id=tenant_id, connection_id=str(connection_id))
     if is_forced:
-        refuse_unsupported(table.get(connection.provider))
+        _refuse_in_vain(connection)
     until = deadline.within(LONGEST_WAIT_SECONDS)
     version, failures = connection.token_version, connection.failures
     while True:
         _refuse_dead(connection)
-        if connection.token_version != version or not (is_forced or _is_due(connection)):
+        if connection.token_version != version or not (is_forced or _must_be_refreshed(connection)):
             return connection
-        if connection.failures > failures:
-            raise _as_it_failed(connection)
-        lease_id = new_id()
-        if _claimed(connection, lease_id):
-            return _refreshed_by_us(connection, lease_id, until, is_forced)
-        _wait(until)
+        try:
+            if connection.failures > failures:
+                raise _as_it_failed(connection)
+            if until.remaining() >= CALL_SECONDS and _claimed(connection, lease_id := new_id()):
+                return _refresh(connection, lease_id)
+            _wait(connection, until)
+        except HubError as error:
+            is_over = isinstance(error, ConnectionNotFound) or getattr(error, "needs_reauth", False)
+            if is_forced or is_over or _has_ended(connection):
+                raise
+            # It was to be renewed ahead of its end, which has not come: it still serves.
+            return connection
         connection = _again(connection)
+
+
+def _refuse_in_vain(connection: Connection) -> None:
+    """Raises OAuthRefreshNotSupported, or OAuthRefreshFailed where the provider gave no refresh token: the access that
+    it gave is as good as it was."""
+    refuse_unsupported(table.get(connection.provider))
+    if connection.status == Connection.Status.ACTIVE and not connection.is_refreshable:
+        raise OAuthRefreshFailed(
+            f"The provider gave no refresh token for {connection}: only its owner can renew it.",
+            reason="no_refresh_token",
+            connection_id=str(connection.id),
+        )
 
 
 def refuse_unsupported(provider: OAuthProvider) -> None:
@@ -78,17 +104,7 @@ def refuse_unsupported(provider: OAuthProvider) -> None:
         raise not_supported(provider)
 
 
-def _refreshed_by_us(connection: Connection, lease_id: UUID, until: Deadline, is_forced: bool) -> Connection:
-    try:
-        return _refresh(connection, lease_id, until)
-    except OAuthRefreshFailed as error:
-        if is_forced or error.needs_reauth or _has_ended(connection):
-            raise
-        # It was to be renewed ahead of its end, which has not come: it still serves.
-        return connection
-
-
-def _is_due(connection: Connection) -> bool:
+def _must_be_refreshed(connection: Connection) -> bool:
     """Raises OAuthRefreshFailed where the token has ended and cannot be renewed: not at all, or not just now."""
     if connection.is_fresh(datetime.now(UTC)):
         return False
@@ -122,7 +138,7 @@ def _has_ended(connection: Connection) -> bool:
 
 def _is_cooling_down(connection: Connection) -> bool:
     """A provider that has just failed is left alone for a while."""
-    return connection.failures > 0 and connection.updated_at > datetime.now(UTC) - COOL_DOWN
+    return connection.failed_at is not None and connection.failed_at > datetime.now(UTC) - COOL_DOWN
 
 
 def _refuse_dead(connection: Connection) -> None:
@@ -143,20 +159,29 @@ def _claimed(connection: Connection, lease_id: UUID) -> bool:
         return bool(cursor.rowcount)
 
 
-def _refresh(connection: Connection, lease_id: UUID, until: Deadline) -> Connection:
-    """As the holder of the lease, whose claim has seen that the tokens are still those that were read."""
+def _refresh(connection: Connection, lease_id: UUID) -> Connection:
+    """As the holder of the lease, whose claim has seen that the tokens are still those that were read.
+
+    Its calls have a time of their own, within the lease: one that were cut off by a caller in a hurry would leave the
+    next tokens behind at the provider.
+    """
+    own = Deadline.after(LEASE_SECONDS - MARGIN_SECONDS)
     provider = table.get(connection.provider)
     try:
-        application = authorizing.application_of(connection.tenant_id, provider)
-        tokens = keeping.opened(connection)
+        application = authorizing.application_of(connection.tenant_id, provider, own)
+        tokens = keeping.opened(connection, own)
         let_go_of_connection()
-        renewed = _asked(lambda: protocol.refresh(provider, application, tokens, until.within(CALL_SECONDS)))
-        return _take(connection, renewed)
+        renewed = _asked(lambda: protocol.refresh(provider, application, tokens, own.within(CALL_SECONDS)))
     except OAuthRefreshFailed as error:
         return _failed(connection, lease_id, error)
+    except HubError as error:
+        # The tenant's client is gone, or the vault is away: the provider has not been asked.
+        _note(connection, lease_id, error)
+        raise
     except BaseException:
         _release(connection, lease_id)
         raise
+    return _kept(connection, renewed)
 
 
 def _asked(ask: Callable[[], Tokens]) -> Tokens:
@@ -170,43 +195,35 @@ def _asked(ask: Callable[[], Tokens]) -> Tokens:
         return ask()
 
 
-def _take(connection: Connection, tokens: Tokens) -> Connection:
-    """Store what came in one statement.
+def _kept(connection: Connection, tokens: Tokens) -> Connection:
+    """Store what came, more than once if need be: these are the grant's only tokens now. If it cannot be, the lease
+    stays, so that nobody sends the spent token while it lasts."""
+    for pause in STORE_PAUSES_SECONDS:
+        try:
+            return _take(connection, tokens)
+        except (DatabaseError, VaultUnreadable):
+            logger.exception("New tokens could not be stored yet.", extra={"connection_id": str(connection.id)})
+            time.sleep(pause)
+    return _take(connection, tokens)
 
-    It counts for the version that it was asked with, and not for the lease: these tokens are the grant's only ones now,
-    also if the call outlived the lease.
-    """
-    was_broken, version = connection.failures > 0, connection.token_version
+
+def _take(connection: Connection, tokens: Tokens) -> Connection:
+    """In one statement, which counts for the version that it was asked with and not for the lease: it may have outlived
+    that. Of a connection that was given up meanwhile, the new tokens are what is to be revoked."""
+    version = connection.token_version
     keeping.take(connection, table.get(connection.provider), tokens, datetime.now(UTC))
     with tenant_scope(connection.tenant_id):
-        rows = Connection.objects.for_tenant(connection.tenant_id).exclude(status=Connection.Status.REVOKED)
-        kept = {name: getattr(connection, name) for name in _KEPT}
-        done = rows.filter(id=connection.id, token_version=version).update(
-            **kept, token_version=version + 1, lease_id=None, lease_until=None, updated_at=Now()
-        )
-        if done and was_broken:
-            tell(connection, "connection.recovered")
-        if not done:
-            # Given up meanwhile: what is to be revoked is the new tokens.
-            waiting = Connection.objects.for_tenant(connection.tenant_id).filter(connections.is_waiting_to_be_revoked())
-            waiting.filter(id=connection.id, token_version=version).update(sealed=connection.sealed)
+        rows = Connection.objects.for_tenant(connection.tenant_id).filter(id=connection.id, token_version=version)
+        was = rows.select_for_update().first()
+        if was is not None:
+            is_given_up = was.status == Connection.Status.REVOKED
+            values = {name: getattr(connection, name) for name in ("sealed", *(() if is_given_up else keeping.TIMES))}
+            if is_given_up:
+                values["refresh_at"] = datetime.now(UTC)
+            rows.update(**values, token_version=version + 1, lease_id=None, lease_until=None, updated_at=Now())
+            if was.reason and not is_given_up:
+                tell(connection, "connection.recovered")
     return _again(connection)
-
-
-_KEPT = (
-    "sealed",
-    "scopes",
-    "status",
-    "reason",
-    "is_refreshable",
-    "expires_at",
-    "grant_expires_at",
-    "refreshed_at",
-    "refresh_at",
-    "failures",
-    "last_error",
-    "expiry_told",
-)
 
 
 def _failed(connection: Connection, lease_id: UUID, error: OAuthRefreshFailed) -> Connection:
@@ -217,19 +234,30 @@ def _failed(connection: Connection, lease_id: UUID, error: OAuthRefreshFailed) -
         if now.token_version != connection.token_version:
             return now
         give_up(connection, error.reason, error)
-        raise error
+    else:
+        _note(connection, lease_id, error)
+    raise error
+
+
+def _note(connection: Connection, lease_id: UUID, error: HubError) -> None:
+    """A failure that may pass. It breaks the connection, until the next success, once its access token has ended."""
     step = min(connection.failures, len(BACK_OFF_SECONDS) - 1)
     pause = max(BACK_OFF_SECONDS[step] * random.uniform(0.75, 1.25), error.retry_after or 0)  # noqa: S311  Jitter.
+    now = datetime.now(UTC)
+    is_news = _has_ended(connection) and not connection.reason
     with tenant_scope(connection.tenant_id):
-        _mine(connection, lease_id).update(
+        done = _mine(connection, lease_id).update(
             failures=connection.failures + 1,
+            failed_at=now,
             last_error=_shown(error),
-            refresh_at=datetime.now(UTC) + timedelta(seconds=pause),
+            reason="refresh_failing" if is_news else connection.reason,
+            refresh_at=now + timedelta(seconds=pause) if connection.is_refreshable else None,
             lease_id=None,
             lease_until=None,
             updated_at=Now(),
         )
-    raise error
+        if done and is_news:
+            tell(connection, "connection.broken", reason="refresh_failing")
 
 
 def give_up(connection: Connection, reason: str, error: OAuthRefreshFailed | None = None) -> None:
@@ -284,20 +312,30 @@ def _again(connection: Connection) -> Connection:
 
 
 def _mine(connection: Connection, lease_id: UUID) -> Any:
-    rows = Connection.objects.for_tenant(connection.tenant_id)
+    rows = Connection.objects.for_tenant(connection.tenant_id).filter(status=Connection.Status.ACTIVE)
     return rows.filter(id=connection.id, lease_id=lease_id)
 
 
-def _wait(until: Deadline) -> None:
+def _wait(connection: Connection, until: Deadline) -> None:
+    """Raises OAuthRefreshFailed where there is no time to wait, or none left for a call."""
     pause = random.uniform(*POLL_SECONDS)  # noqa: S311  Jitter, no secret.
-    if until.remaining() <= pause:
+    is_held = connection.lease_until is not None and connection.lease_until > datetime.now(UTC)
+    if until.remaining() <= pause or (until.remaining() < CALL_SECONDS and not is_held):
+        _ask_for_it(connection)
         raise OAuthRefreshFailed(
-            "Somebody else is refreshing this connection and has not finished; try again.",
+            "This connection is to be refreshed first, for which there was not enough time; try again.",
             reason="refresh_in_progress",
             retryable=True,
         )
     let_go_of_connection()
     time.sleep(pause)
+
+
+def _ask_for_it(connection: Connection) -> None:
+    """A worker refreshes it, since this caller is in too much of a hurry."""
+    with tenant_scope(connection.tenant_id):
+        rows = connections.listed(tenant_id=connection.tenant_id).filter(id=connection.id, refresh_at__gt=Now())
+        rows.filter(token_version=connection.token_version).update(refresh_at=Now())
 
 
 def _as_it_failed(connection: Connection) -> OAuthRefreshFailed:
@@ -311,6 +349,6 @@ def _as_it_failed(connection: Connection) -> OAuthRefreshFailed:
     )
 
 
-def _shown(error: OAuthRefreshFailed) -> dict[str, Any]:
-    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {"at": at, "code": error.entry.code, "reason": error.reason, "message": error.message}
+def _shown(error: HubError) -> dict[str, Any]:
+    reason = error.details.get("reason") or error.entry.name.lower()
+    return {"at": moment(datetime.now(UTC)), "code": error.entry.code, "reason": reason, "message": error.message}

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from credentials import binding
-from credentials.errors import CredentialNotFound
-from integrationhub.core.errors import InvalidRequest
+from credentials.errors import CredentialExpired, CredentialNotFound
+from integrationhub.core.errors import HubError, InvalidRequest
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import tenant_scope
 from oauth import addresses, authorizing, connections, table, tickets
@@ -81,7 +81,7 @@ def make(*, tenant_id: UUID, subject: str, asked: Mapping[str, Any]) -> Link:
         digest=ticket.digest,
         subject=subject,
         providers=chosen,
-        scopes=list(asked.get("scopes", [])),
+        scopes=list(asked.get("scopes") or (mended.required_scopes if mended else [])),
         connection_id=mended.id if mended else None,
         return_to=addresses.safe_return_to(asked.get("return_to"), allowed),
         expires_at=datetime.now(UTC) + LIVES,
@@ -105,12 +105,22 @@ def is_open(session: ConnectSession) -> bool:
 
 
 def choices(session: ConnectSession) -> list[tuple[OAuthProvider, Sequence[str]]]:
-    """Each with the scopes that are asked for. Raises what `authorizing.application_of` does."""
+    """Each with the scopes that are asked for; one whose client is gone is left out.
+
+    Raises what `authorizing.application_of` does where none is left.
+    """
     found: list[tuple[OAuthProvider, Sequence[str]]] = []
+    lack: HubError | None = None
     for key in session.providers:
         provider = table.get(key)
-        application = authorizing.application_of(session.tenant_id, provider)
+        try:
+            application = authorizing.application_of(session.tenant_id, provider)
+        except (CredentialNotFound, CredentialExpired) as error:
+            lack = error
+            continue
         found.append((provider, tuple(session.scopes) or application.scopes or provider.default_scopes))
+    if not found and lack:
+        raise lack
     return found
 
 

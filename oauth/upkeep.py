@@ -17,8 +17,8 @@ from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.outbox import posting
 from oauth import connections, refreshing
-from oauth.connecting import tell
 from oauth.models import Connection, ConnectSession, Flow
+from oauth.telling import tell
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from oauth.table import OAuthProvider
 
 # Ten years: who says more means nothing by it.
 LONGEST_SECONDS = 315_360_000
+LONGEST_NAME, MOST_SCOPES = 255, 200
 JSON_PLEASE = {"Accept": "application/json"}
 _SECONDS = re.compile(r"[0-9]{1,9}(\.0+)?")
 
@@ -34,7 +35,7 @@ def granted(provider: OAuthProvider, answer: Answer, secrets: Iterable[str | Non
         scopes=_scopes(scopes),
         expires_in=_seconds(said, "expires_in"),
         refresh_expires_in=_seconds(said, "refresh_token_expires_in"),
-        account_id=str(account_id) if account_id and type(account_id) in (str, int) else None,
+        account_id=_name(account_id),
     )
 
 
@@ -54,9 +55,16 @@ def _seconds(said: Mapping[str, Any], name: str) -> int | None:
 
 
 def _scopes(value: Any) -> tuple[str, ...] | None:
-    """They come in a text between spaces or commas, or in a list."""
+    """They come in a text between spaces or commas, or in a list; what can be none is left out."""
     if isinstance(value, str):
         value = re.split(r"[ ,]+", value)
     if not isinstance(value, list):
         return None
-    return tuple(dict.fromkeys(each for each in value if isinstance(each, str) and each))
+    read = (text(each) for each in value)
+    return tuple(dict.fromkeys(each for each in read if each and len(each) <= LONGEST_NAME))[:MOST_SCOPES]
+
+
+def _name(value: Any) -> str | None:
+    """The id of an account, which some give as a number."""
+    name = text(str(value)) if value and type(value) in (str, int) else None
+    return name if name and len(name) <= LONGEST_NAME else None

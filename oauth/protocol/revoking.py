@@ -21,17 +21,22 @@ def revoke(provider: OAuthProvider, application: Application, tokens: Tokens, de
     Raises OAuthRevocationFailed; its reason is `not_supported_by_provider` where there is no way to, and `no_token`
     where there is none left to send.
     """
+    if provider.revocation is None:
+        raise not_supported(provider)
     try:
-        if provider.revocation is None:
-            raise Failed("not_supported_by_provider")
         _revoke(provider, provider.revocation, application, tokens, deadline)
     except Failed as failure:
-        raise OAuthRevocationFailed(
-            failure.told_of(provider.display_name),
-            retryable=failure.may_pass,
-            provider=provider.key,
-            **failure.details,
-        ) from None
+        raise _refused(provider, failure) from None
+
+
+def not_supported(provider: OAuthProvider) -> OAuthRevocationFailed:
+    return _refused(provider, Failed("not_supported_by_provider"))
+
+
+def _refused(provider: OAuthProvider, failure: Failed) -> OAuthRevocationFailed:
+    return OAuthRevocationFailed(
+        failure.told_of(provider.display_name), retryable=failure.may_pass, provider=provider.key, **failure.details
+    )
 
 
 def _revoke(

@@ -1,7 +1,7 @@
 """Whole flows through the HTTP API, with the provider that stands in."""
 
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from django.test import Client
 
@@ -57,6 +57,13 @@ def connected(api: Api) -> dict[str, Any]:
     assert answer.status_code == 200, answer.content
     found: dict[str, Any] = answer.json()
     return found
+
+
+def press(path: str, **fields: str) -> Any:
+    """A form that a browser posts, from whichever site."""
+    form = "application/x-www-form-urlencoded"
+    browser = Client(enforce_csrf_checks=True)
+    return browser.post(path, urlencode(fields), content_type=form, headers={"Accept": "text/html"})
 
 
 def come_back(provider: str = "google", *, html: bool = True, **query: str) -> Any:

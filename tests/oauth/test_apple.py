@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from django.test import Client
 from joserfc import jwk, jwt
 
 from oauth import upkeep
 from tests.make import Api
-from tests.oauth.flows import asked_for, started
+from tests.oauth.flows import asked_for, press, started
 from tests.oauth.standing_in import StandIn
 from tests.oauth.test_refreshing import change, row
 
@@ -49,7 +48,7 @@ def come_back(api: Api, apple: StandIn, *, nonce: str | None = None, **form: str
     grant = {"access_token": "a-1", "expires_in": 3600, "refresh_token": "r-1", "id_token": id_token}
     apple.answer(TOKEN, grant)
     fields = {"code": "c", "state": start["state"], **form}
-    return Client(enforce_csrf_checks=True).post("/oauth/callback/apple", fields, headers={"Accept": "text/html"})
+    return press("/oauth/callback/apple", **fields)
 
 
 def test_an_account_is_connected_and_its_name_kept(api: Api, apple: StandIn) -> None:
@@ -94,9 +93,7 @@ def test_a_connections_profile_is_told_though_apple_has_no_place_to_ask(api: Api
 
 
 def test_who_cancels_is_told_so(api: Api, apple: StandIn) -> None:
-    shown = Client().post(
-        "/oauth/callback/apple",
-        {"error": "user_cancelled_authorize", "state": started(api, "apple")["state"]},
-        headers={"Accept": "text/html"},
+    shown = press(
+        "/oauth/callback/apple", **{"error": "user_cancelled_authorize", "state": started(api, "apple")["state"]}
     )
     assert "did not agree" in shown.content.decode()

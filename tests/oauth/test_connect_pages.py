@@ -9,7 +9,7 @@ from django.test import Client
 
 from oauth.models import Connection, ConnectSession
 from tests.make import Api, another_tenant
-from tests.oauth.flows import SECRET, TOKEN, bind, come_back, connected, google, started
+from tests.oauth.flows import SECRET, TOKEN, bind, come_back, connected, google, press, started
 from tests.oauth.standing_in import StandIn
 
 HTML = {"Accept": "text/html"}
@@ -35,7 +35,7 @@ def open_page(path: str) -> Any:
 
 def choose(path: str, provider: str = "google") -> dict[str, str]:
     """Press the button; what the provider is asked with."""
-    answer = Client().post(path, {"provider": provider}, headers=HTML)
+    answer = press(path, provider=provider)
     assert answer.status_code == 302, answer.content
     return {name: value for name, [value] in parse_qs(urlsplit(answer["Location"]).query).items()}
 
@@ -70,7 +70,7 @@ def test_it_serves_once(ready: Api) -> None:
     assert (over.status_code, "has been used" in over.content.decode()) == (410, True)
     refused = come_back(code="code-2", state=second)
     assert "session_used" in refused.content.decode()
-    assert Client().post(path, {"provider": "google"}, headers=HTML).status_code == 410
+    assert press(path, provider="google").status_code == 410
 
 
 def test_it_expires(ready: Api) -> None:
@@ -94,7 +94,7 @@ def test_only_what_the_link_allows_can_be_chosen(ready: Api) -> None:
     bind(ready, "github")
     path = link(ready, providers=["google"])
     assert "GitHub" not in open_page(path).content.decode()
-    answer = Client().post(path, {"provider": "github"}, headers=HTML)
+    answer = press(path, provider="github")
     assert (answer.status_code, "does not offer that" in answer.content.decode()) == (400, True)
 
 
@@ -181,6 +181,7 @@ def test_afterwards_a_person_goes_where_the_tenant_said(ready: Api) -> None:
     [
         "https://evil.example/",
         "//evil.example",
+        "///evil.example",
         "/\\evil.example",
         "\\\\evil.example",
         "/%5cevil.example",

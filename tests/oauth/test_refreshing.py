@@ -97,7 +97,7 @@ def test_fifty_workers_make_one_call(connection: Connection, stand_in: StandIn) 
     assert row().token_version == 2
 
 
-def test_fifty_who_insist_make_one_call_too(api: Api, connection: Connection, stand_in: StandIn) -> None:
+def test_a_dozen_who_insist_make_one_call_too(api: Api, connection: Connection, stand_in: StandIn) -> None:
     stand_in.meanwhile = lambda: time.sleep(1)
     answers = at_once(lambda _: api.post(f"/connections/{connection.id}/refresh").status_code, 12)
     assert answers == [200] * 12
@@ -193,19 +193,16 @@ def test_another_account_does_not_mend_it(api: Api, connection: Connection, stan
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
-def test_a_provider_that_is_away_ends_nothing(
-    connection: Connection, stand_in: StandIn, tenant: UUID, status: int
-) -> None:
+def test_a_provider_that_is_away_ends_nothing(connection: Connection, stand_in: StandIn, status: int) -> None:
     expire()
     stand_in.answer(TOKEN, {"error": "server_error"}, status)
     with pytest.raises(OAuthRefreshFailed) as caught:
         usable(connection)
     assert (caught.value.needs_reauth, caught.value.is_retryable) == (False, True)
     now = row()
-    assert (now.status, now.failures, now.lease_id) == ("active", 1, None)
+    assert (now.status, now.reason, now.failures, now.lease_id) == ("active", "refresh_failing", 1, None)
     assert now.refresh_at is not None
     assert now.refresh_at > datetime.now(UTC)
-    assert events(tenant, "connection.broken") == []
 
 
 def test_it_is_left_alone_for_a_while(connection: Connection, stand_in: StandIn) -> None:
@@ -238,11 +235,21 @@ def test_a_token_that_has_not_ended_serves_while_its_renewal_fails(connection: C
     assert calls(stand_in) == 1
 
 
-def test_a_renewal_that_works_again_is_told(api: Api, connection: Connection, stand_in: StandIn, tenant: UUID) -> None:
+def test_a_connection_that_cannot_be_renewed_breaks_with_its_token_and_recovers(
+    api: Api, connection: Connection, stand_in: StandIn, tenant: UUID
+) -> None:
     stand_in.answer(TOKEN, {"error": "server_error"}, 503)
     api.post(f"/connections/{connection.id}/refresh")
+    assert events(tenant, "connection.broken") == []
+    expire()
+    for _ in range(2):
+        api.post(f"/connections/{connection.id}/refresh")
+    assert events(tenant, "connection.broken") == ["connection.broken"]
+    shown = api.get(f"/connections/{connection.id}").json()
+    assert (shown["status"], shown["reason"], shown["failures"]) == ("active", "refresh_failing", 3)
     google(stand_in, AGAIN)
-    assert api.post(f"/connections/{connection.id}/refresh").json()["failures"] == 0
+    mended = api.post(f"/connections/{connection.id}/refresh").json()
+    assert (mended["reason"], mended["failures"]) == (None, 0)
     assert events(tenant)[-1] == "connection.recovered"
 
 

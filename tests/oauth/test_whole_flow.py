@@ -12,7 +12,7 @@ from oauth.models import Connection
 from tests.audit.reading import at_once
 from tests.make import Api
 from tests.oauth import browser
-from tests.oauth.flows import bind
+from tests.oauth.flows import bind, press
 from tests.oauth.peer import Peer, credentials
 from tests.oauth.test_refreshing import expire
 
@@ -36,7 +36,7 @@ def page_of(api: Api, key: str) -> str:
 
 def go(path: str, key: str, **how: Any) -> Any:
     """Press the button, sign in there, come back; what the browser then shows."""
-    there = Client().post(path, {"provider": key}, headers=HTML)["Location"]
+    there = press(path, provider=key)["Location"]
     callback = browser.visit(there, **how)
     where = urlsplit(callback.url)
     assert f"{where.scheme}://{where.netloc}" == "https://hub.example"
@@ -97,7 +97,7 @@ def test_who_cancels_may_try_again(api: Api, openid: Peer) -> None:
 
 def test_a_code_of_another_provider_is_sent_nowhere(api: Api, openid: Peer) -> None:
     """Mix-up: what came back for one provider is brought to the callback of another."""
-    there = Client().post(page_of(api, "google"), {"provider": "google"}, headers=HTML)["Location"]
+    there = press(page_of(api, "google"), provider="google")["Location"]
     callback = browser.visit(there)
     shown = Client().get("/oauth/callback/github", callback.fields, headers={"Accept": "application/json"})
     assert shown.json()["details"]["reason"] == "invalid_state"

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 from integrationhub.core import exception_handler
 from integrationhub.core.errors import HubError, InvalidRequest
 from integrationhub.core.representation import JSON, encode
-from integrationhub.pages import refusals
+from integrationhub.pages import forms, refusals
 from integrationhub.pages.connect.scopes import in_words
 from oauth import addresses, returning, sessions, table
 from oauth.models import ConnectSession
@@ -48,7 +48,7 @@ def choose(request: HttpRequest, token: str) -> HttpResponse:
     if not sessions.is_open(session):
         return render(request, "pages/connect/over.html", {"is_used": session.used_at is not None}, status=GONE)
     if request.method == "POST":
-        return HttpResponseRedirect(sessions.begin(session, request.POST.get("provider", ""), token).url)
+        return HttpResponseRedirect(sessions.begin(session, forms.read(request).get("provider", ""), token).url)
     return render(request, "pages/connect/choose.html", {"choices": _choices(session)})
 
 
@@ -65,8 +65,8 @@ def came_back(request: HttpRequest, provider_key: str) -> HttpResponse:
             headers={"Allow": method},
             allowed=[method],
         )
-    said = request.POST if method == "POST" else request.GET
-    outcome = returning.came_back(provider_key, said.dict())
+    said = forms.read(request) if method == "POST" else request.GET
+    outcome = returning.came_back(provider_key, {name: str(said[name]) for name in said})
     if not refusals.wants_page(request):
         return _for_programs(request, outcome)
     if outcome.error is not None:

@@ -3,22 +3,19 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from integrationhub.core import bodies
 from integrationhub.core.errors import HubError, InvalidRequest
 from integrationhub.core.ids import read_id
 from integrationhub.core.representation import JSON, encode
-from integrationhub.pages import refusals
+from integrationhub.pages import forms, refusals
 from oauth.saml import asking, signing_in
 from oauth.saml.metadata import service_provider
 from oauth.saml.serializers import SignInBody
 
-FORM = "application/x-www-form-urlencoded"
-MAX_FORM_BYTES = 1024 * 1024
 View = Callable[..., HttpResponse]
 
 
@@ -63,7 +60,7 @@ def login(request: HttpRequest) -> HttpResponse:
 @only("POST")
 def acs(request: HttpRequest, tenant_id: UUID) -> HttpResponse:
     """Who has signed in: a page, or JSON by `Accept`."""
-    form = _form(request)
+    form = forms.read(request)
     signed_in = signing_in.sign_in(
         tenant_id=tenant_id,
         saml_response=form.get("SAMLResponse", ""),
@@ -72,13 +69,6 @@ def acs(request: HttpRequest, tenant_id: UUID) -> HttpResponse:
     if not refusals.wants_page(request):
         return HttpResponse(encode(SignInBody(signed_in).data), content_type=JSON)
     return render(request, "pages/signed_in.html", {"signed_in": signed_in})
-
-
-def _form(request: HttpRequest) -> QueryDict:
-    if request.content_type != FORM:
-        message = "A SAML response is posted as a form."
-        raise InvalidRequest(message, status=415, reason="unsupported_media_type", expected=FORM)
-    return QueryDict(bodies.read(request, MAX_FORM_BYTES))
 
 
 def _tenant(request: HttpRequest) -> UUID:
