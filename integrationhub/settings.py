@@ -235,6 +235,18 @@ OAUTH_PROVIDERS_FILE = env.str("OAUTH_PROVIDERS_FILE", "")
 # Off: a front end that makes its own state and verifier may pass on a code without a start of ours.
 OAUTH_REQUIRE_STATE = env.bool("OAUTH_REQUIRE_STATE", True)
 
+# --- WhatsApp: the account of tenants that have bound none, and how Meta is reached ---
+
+META_GRAPH_BASE_URL = env.str("META_GRAPH_BASE_URL", "https://graph.facebook.com").rstrip("/")
+META_GRAPH_API_VERSION = env.str("META_GRAPH_API_VERSION", "v25.0")
+META_MEDIA_HOSTS = env.list("META_MEDIA_HOSTS", default=["lookaside.fbsbx.com"])
+META_WABA_ID = env.str("META_WABA_ID", "")
+META_WHATSAPP_ACCESS_TOKEN = env.str("META_WHATSAPP_ACCESS_TOKEN", "")
+META_WHATSAPP_PHONE_NUMBER_ID = env.str("META_WHATSAPP_PHONE_NUMBER_ID", "")
+# During a rotation two: the one in use, and the one before.
+META_WEBHOOK_APP_SECRETS = env.list("META_WEBHOOK_APP_SECRET", default=[])
+META_WEBHOOK_VERIFY_TOKEN = env.str("META_WEBHOOK_VERIFY_TOKEN", "")
+
 # --- Limits. Core reads these by dotted path, since the tiers live in an app above it ---
 
 TENANT_LIMITS = "marketplace.quotas.limits_of"

@@ -1,0 +1,105 @@
+"""Whose WhatsApp number a tenant sends by, and whose tenant a number belongs to."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from credentials import binding
+from credentials.models import Credential
+from integrationhub.core.deadline import Deadline
+from integrationhub.core.ids import read_id
+from integrationhub.core.operators import SYSTEM
+from providers import finding
+from providers.meta_graph import Account, MetaGraph
+from whatsapp.errors import WhatsappNotConfigured
+from whatsapp.models import BusinessNumber
+
+KEY = "meta_whatsapp"
+
+
+def of(tenant_id: UUID, deadline: Deadline | None = None) -> Account:
+    """The account that the tenant has bound, else the deployment's. Not inside a transaction: the vault may be another
+    host, to be opened by the deadline.
+
+    Raises WhatsappNotConfigured where there is neither; CredentialExpired; VaultUnreadable.
+    """
+    credential = binding.in_use(tenant_id=tenant_id).get(KEY)
+    account = account_from(binding.opened(credential, deadline)) if credential else deployments()
+    if account is None:
+        raise WhatsappNotConfigured(reason="no_account")
+    return account
+
+
+def graph(tenant_id: UUID, deadline: Deadline | None = None) -> MetaGraph:
+    """Meta as this tenant's account sees it. Raises what `of` does."""
+    return graph_for(of(tenant_id, deadline), base_url=finding.get(KEY).base_url)
+
+
+def graph_for(account: Account, **more: Any) -> MetaGraph:
+    """With the deployment's settings; `base_url` may be an operator's, and empty where there is none."""
+    return MetaGraph(
+        account,
+        **{**more, "base_url": more.get("base_url") or settings.META_GRAPH_BASE_URL},
+        version=settings.META_GRAPH_API_VERSION,
+        media_hosts=tuple(settings.META_MEDIA_HOSTS),
+    )
+
+
+def account_from(secrets: Mapping[str, str]) -> Account:
+    """A credential of `meta_whatsapp`, opened."""
+    named = (secrets.get(name, "") for name in ("app_secret", "previous_app_secret"))
+    return Account(
+        phone_number_id=secrets["phone_number_id"],
+        waba_id=secrets["waba_id"],
+        access_token=secrets["access_token"],
+        app_secrets=tuple(secret for secret in named if secret),
+        verify_token=secrets.get("verify_token", ""),
+    )
+
+
+def deployments() -> Account | None:
+    """The account of the settings, for tenants without one of their own."""
+    account = Account(
+        phone_number_id=settings.META_WHATSAPP_PHONE_NUMBER_ID,
+        waba_id=settings.META_WABA_ID,
+        access_token=settings.META_WHATSAPP_ACCESS_TOKEN,
+        app_secrets=tuple(settings.META_WEBHOOK_APP_SECRETS),
+        verify_token=settings.META_WEBHOOK_VERIFY_TOKEN,
+    )
+    return account if account.phone_number_id and account.waba_id and account.access_token else None
+
+
+def tenant_of_phone_number(phone_number_id: str) -> UUID | None:
+    """Whose it is: of several, the one that bound it first. The deployment's own is the platform tenant's.
+
+    Only a credential that Meta has accepted counts: whoever binds another's number unverified gets none of its
+    messages.
+    """
+    holders = _held().filter(phone_number_id=phone_number_id).values("tenant_id")
+    first = _rows().filter(phone_number_id=phone_number_id, tenant_id__in=holders).order_by("credential_id").first()
+    if first:
+        return first.tenant_id
+    is_ours = bool(phone_number_id) and phone_number_id == settings.META_WHATSAPP_PHONE_NUMBER_ID
+    return read_id(settings.PLATFORM_TENANT_ID) if is_ours else None
+
+
+def tenants_of_waba(waba_id: str) -> list[UUID]:
+    """All whose numbers are in this business account, since its templates are theirs together."""
+    found = set(_held().filter(waba_id=waba_id).values_list("tenant_id", flat=True))
+    platform = read_id(settings.PLATFORM_TENANT_ID)
+    if platform and waba_id and waba_id == settings.META_WABA_ID:
+        found.add(platform)
+    return sorted(found)
+
+
+def _held() -> QuerySet[BusinessNumber]:
+    in_use = {"credential__status": Credential.Status.ACTIVE, "credential__verified": Credential.Verified.VERIFIED}
+    return _rows().filter(**in_use)
+
+
+def _rows() -> QuerySet[BusinessNumber]:
+    """Of all tenants: a webhook names a number, and no tenant."""
+    return BusinessNumber.objects.using(SYSTEM).all()
