@@ -43,7 +43,7 @@ def bind_asked(*, tenant_id: UUID, body: Mapping[str, Any], subject: str) -> Cre
     credential = versions.sealed(tenant_id, asked, checking.confirmed(tenant_id, asked, subject))
     with tenant_scope(tenant_id):
         versions.take_turn(tenant_id, credential.provider_key)
-        versions.add(credential, Credential.Status.SUPERSEDED)
+        versions.add(credential, asked, Credential.Status.SUPERSEDED)
         bound_now, wiped = versions.put_in_use(credential, watched=True)
         said = {"verified": bound_now.verified, "expires_at": bound_now.expires_at}
         record(bound_now, "credential.bound", subject, wiped=wiped, **said)

@@ -72,7 +72,7 @@ def _begin(replaced: Credential, asked: Asked) -> Credential:
                 provider_key=tried.provider_key,
             )
         abandoned, wiped = on_trial.first(), versions.wipe(on_trial)
-        versions.add(tried, Status.PENDING)
+        versions.add(tried, asked, Status.PENDING)
         if abandoned:
             _tell_of_failure(abandoned, trail.SYSTEM, "abandoned", wiped)
     return tried

@@ -19,6 +19,7 @@ from credentials.vault import Context, fingerprint, vault
 from integrationhub.core import tenant_version
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import TenantQuerySet
+from providers import registry
 
 Status = Credential.Status
 Verified = Credential.Verified
@@ -81,7 +82,7 @@ def sealed(tenant_id: UUID, asked: Asked, verified: Verified) -> Credential:
     return credential
 
 
-def add(credential: Credential, status: Credential.Status) -> None:
+def add(credential: Credential, asked: Asked, status: Credential.Status) -> None:
     """Raises CredentialBindFailed where the vault has not kept its secret."""
     latest = of(credential.tenant_id, credential.provider_key).aggregate(latest=Max("version"))["latest"]
     credential.version, credential.status = (latest or 0) + 1, status
@@ -90,6 +91,8 @@ def add(credential: Credential, status: Credential.Status) -> None:
     except VaultUnreadable as error:
         raise _not_kept(f"{error.message} Nothing was changed.", error) from error
     credential.save(force_insert=True)
+    adapter = registry.instance(asked.adapter.key)
+    adapter.keep(tenant_id=credential.tenant_id, credential_id=credential.id, secrets=asked.secrets)
 
 
 def put_in_use(credential: Credential, *, watched: bool, **changes: Any) -> tuple[Credential, list[int]]:

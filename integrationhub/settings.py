@@ -225,6 +225,7 @@ VAULT_KV_PREFIX = env.str("VAULT_KV_PREFIX", "integration-hub").strip("/")
 
 ADAPTER_MODULES = ["providers.adapters"]
 ADAPTER_MODULES += ["oauth.adapters"]
+ADAPTER_MODULES += ["whatsapp.adapter"]
 
 # Networks that are not public and may be called all the same, as CIDRs; over plain http too. Empty in production.
 OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])

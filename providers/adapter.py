@@ -90,6 +90,14 @@ class Adapter:
         """Act once. Raises exactly one of `Retry`, `Next`, `Ambiguous`, `Stop` when it does not work."""
         raise TypeError(f"The adapter {type(self).__name__} defines no execute().")
 
+    def keep(self, *, tenant_id: UUID, credential_id: UUID, secrets: JSONObject) -> None:
+        """Write down what a new version of a tenant's credential says that is no secret, and by which the tenant is to
+        be found; inside the transaction that adds the version, whether or not it comes into use."""
+
+    def serves_without_credential(self) -> bool:
+        """Whether the deployment's own settings serve tenants that have bound none; `call.secrets` is empty then."""
+        return False
+
     def ask(self, call: Call, method: str, path: str, **request: Any) -> Answer:
         """One exchange with the provider; `request` is what `Client.request` takes beside method, URL and deadline.
 

@@ -64,6 +64,6 @@ def _texts(value: Any) -> Iterator[str]:
         yield from [value] if value else []
     elif isinstance(value, Mapping):
         yield from _texts(list(value.values()))
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for item in value:
             yield from _texts(item)

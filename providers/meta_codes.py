@@ -52,7 +52,7 @@ _UNPAID = Meaning(catalogue.WHATSAPP_UNAVAILABLE, Next, retryable=False, wait=LO
 _NOT_SET_UP = Meaning(catalogue.WHATSAPP_NOT_CONFIGURED, Next)
 _LINK_FAILED = Meaning(catalogue.WHATSAPP_UNAVAILABLE, Stop)
 _MEDIA_REFUSED = Meaning(catalogue.WHATSAPP_UNAVAILABLE, Stop, retryable=False)
-_MEDIA_LOST = Meaning(catalogue.WHATSAPP_MEDIA_DOWNLOAD_FAILED, Stop)
+_MEDIA_LOST = Meaning(catalogue.WHATSAPP_MEDIA_DOWNLOAD_FAILED, Stop, retryable=False)
 # "API Unknown: invalid request or possible server error": its HTTP status tells which.
 _UNCLEAR = Meaning(catalogue.WHATSAPP_UNAVAILABLE, None, retryable=False)
 _UNCLEAR_FAULT = Meaning(catalogue.WHATSAPP_UNAVAILABLE, None)

@@ -5,6 +5,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/about-
 
 import base64
 import hashlib
+import hmac
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 from urllib.parse import parse_qs, quote, urlsplit
 
+from integrationhub.core.catalogue import Entry
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.outbound import Answer, Client, OutboundError
 from providers import answers, meta_refusals
@@ -174,7 +176,7 @@ class MetaGraph:
             raise meta_refusals.no_medium(Stop, "foreign_media_host", "Meta named a host for it that is not Meta's.")
         if place.size > largest:
             raise meta_refusals.no_medium(Stop, "media_too_large", f"It has more than {largest} bytes.")
-        answer = self._exchange("GET", place.url, deadline, max_bytes=largest)
+        answer = self._exchange("GET", place.url, deadline, entry=meta_refusals.MEDIA_LOST, max_bytes=largest)
         if answer.status != HTTPStatus.OK:
             raise meta_refusals.refused(answer, self._error(answer), acts=False, entry=meta_refusals.MEDIA_LOST)
         if place.sha256 and hashlib.sha256(answer.body).hexdigest() != place.sha256:
@@ -198,6 +200,14 @@ class MetaGraph:
         """Who the token speaks for: `id`, and `name` if Meta tells it."""
         return self._object("me", deadline, fields="id,name")
 
+    def prove(self, number: int, deadline: Deadline) -> None:
+        """That `app_secrets[number]` is a secret of the token's app: Meta refuses a proof made with another one.
+
+        https://developers.facebook.com/docs/graph-api/guides/secure-requests
+        """
+        key, token = self.account.app_secrets[number].encode(), self.account.access_token.encode()
+        self._object("me", deadline, fields="id", appsecret_proof=hmac.new(key, token, "sha256").hexdigest())
+
     def _object(self, node: str, deadline: Deadline, **params: Any) -> dict[str, Any]:
         answer = self._ask("GET", quote(node, safe=""), deadline, params=params)
         said = self._said(answer)
@@ -210,12 +220,14 @@ class MetaGraph:
     def _ask(self, method: str, path: str, deadline: Deadline, **request: Any) -> Answer:
         return self._exchange(method, f"{self._root}/{path}", deadline, **request)
 
-    def _exchange(self, method: str, url: str, deadline: Deadline, **request: Any) -> Answer:
+    def _exchange(
+        self, method: str, url: str, deadline: Deadline, *, entry: Entry | None = None, **request: Any
+    ) -> Answer:
         login = {"Authorization": f"Bearer {self.account.access_token}"}
         try:
             return self._http.request(method, url, deadline=deadline, headers=login, **request)
         except OutboundError as error:
-            raise meta_refusals.not_exchanged(error, acts=method != "GET") from None
+            raise meta_refusals.not_exchanged(error, acts=method != "GET", entry=entry) from None
 
     def _said(self, answer: Answer, *, acts: bool = False) -> dict[str, Any]:
         """The body of an answer that holds no error. A status of 200 is no proof of that."""

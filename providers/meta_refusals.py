@@ -87,9 +87,9 @@ def no_medium(kind: type[ProviderError], reason: str, message: str) -> ProviderE
     return kind(message, reason=reason, entry=MEDIA_LOST, meta=dict(_NOTHING_SAID))
 
 
-def not_exchanged(error: OutboundError, *, acts: bool) -> ProviderError:
+def not_exchanged(error: OutboundError, *, acts: bool, entry: Entry | None = None) -> ProviderError:
     """The error for a call that never left, or whose answer never came."""
-    entry, meta = meta_codes.HTTP_5XX.entry, dict(_NOTHING_SAID)
+    entry, meta = entry or meta_codes.HTTP_5XX.entry, dict(_NOTHING_SAID)
     if isinstance(error, NotSent):
         words = f"Meta cannot be reached ({error.reason}); nothing was sent."
         kind = Blocked if isinstance(error, AddressBlocked) else Next
@@ -99,11 +99,11 @@ def not_exchanged(error: OutboundError, *, acts: bool) -> ProviderError:
 
 
 def _sentence(answer: Answer, said: Said) -> str:
+    if said.code is None and not said.words and 200 <= answer.status < 300:
+        return f"Meta's answer cannot be read (HTTP {answer.status})."
     number = f"error {said.code}, " if said.code is not None else ""
     words = ": ".join(dict.fromkeys(filter(None, (said.words, said.details))))
-    if not said.words and 200 <= answer.status < 300:
-        words = "the answer cannot be read"
-    return f"Meta did not do it ({number}HTTP {answer.status}){f': {words}' if words else ''}".rstrip(".") + "."
+    return f"Meta answered: {words or 'nothing to be read'} ({number}HTTP {answer.status})."
 
 
 def _reason(answer: Answer, said: Said) -> str:

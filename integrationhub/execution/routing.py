@@ -210,7 +210,8 @@ def _lack(step: Step, now: datetime) -> str | None:
     if step.adapter.credential_schema is None:
         return None
     if step.credential is None:
-        return "credential_missing"
+        is_served = registry.instance(step.provider_key).serves_without_credential()
+        return None if is_served else "credential_missing"
     return "credential_expired" if step.credential.is_expired(now) else None
 
 

@@ -12,6 +12,7 @@ refuses it; a token in a URL is a fault of the test too, which `stop` tells.
 
 import base64
 import hashlib
+import hmac
 import json
 import re
 import threading
@@ -73,6 +74,7 @@ class GraphServer:
     version: str = VERSION
     phone_number_id: str = PHONE_NUMBER_ID
     waba_id: str = WABA_ID
+    app_secret: str = APP_SECRET
     templates: list[dict[str, Any]] = field(default_factory=lambda: [template()])
     media: dict[str, Medium] = field(default_factory=dict)
     apps: list[str] = field(default_factory=lambda: ["Integration Hub"])
@@ -171,7 +173,7 @@ class GraphServer:
             ("GET", f"{waba}/phone_numbers", self._numbers),
             ("GET", f"{waba}/subscribed_apps", self._subscribed),
             ("POST", f"{waba}/subscribed_apps", self._subscribe),
-            ("GET", "/me", lambda asked: Answered(200, {"id": "122093", "name": "hub-system-user"})),
+            ("GET", "/me", self._me),
             ("GET", "/([0-9]+)", self._node),
             ("DELETE", "/([0-9]+)", self._forget),
         ]
@@ -233,6 +235,12 @@ class GraphServer:
             # Meta writes the token into it.
             paging["next"] = f"https://graph.facebook.com{asked.path}?access_token={self.token}&after={after}"
         return Answered(200, {"data": [_oddly(row) if self.odd else row for row in page], "paging": paging})
+
+    def _me(self, asked: Asked) -> Answered:
+        proof = hmac.new(self.app_secret.encode(), self.token.encode(), "sha256").hexdigest()
+        if asked.query.get("appsecret_proof", proof) != proof:
+            return refusal(100, "Invalid appsecret_proof provided in the API argument", type="GraphMethodException")
+        return Answered(200, {"id": "122093", "name": "hub-system-user"})
 
     def _number(self, phone_number_id: str) -> dict[str, Any]:
         return {

@@ -1,0 +1,3 @@
+from tests.meta.fixtures import meta
+
+__all__ = ["meta"]

@@ -1,0 +1,161 @@
+"""`message.send.whatsapp` through the door, and what of Meta's failures its caller is told."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from tests.make import Api
+from tests.meta.graph_server import GraphServer
+from tests.whatsapp import numbers
+from tests.whatsapp.numbers import execute
+
+
+@pytest.fixture
+def sender(api: Api, meta: GraphServer) -> Api:
+    """A tenant that has installed WhatsApp and bound its own number."""
+    numbers.install(api)
+    assert numbers.bind(api, numbers.credentials(meta)).status_code == 201
+    meta.asked.clear()
+    return api
+
+
+def test_a_message_goes_out_by_the_tenants_own_number(sender: Api, meta: GraphServer) -> None:
+    answer = execute(sender)
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["mode"]) == (200, "succeeded", "live")
+    assert body["reference"].startswith("wamid.")
+    assert body["result"]["wa_id"] == "14155552671"
+    assert [sent["to"] for sent in meta.sent] == ["+14155552671"]
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ({"text": "Hi", "reply_to": "wamid.A"}, {"text": {"body": "Hi"}, "context": {"message_id": "wamid.A"}}),
+        ({"media": {"type": "image", "url": "https://example.com/a.png", "caption": "A"}},
+         {"image": {"link": "https://example.com/a.png", "caption": "A"}}),
+        ({"media": {"type": "audio", "media_id": "12345", "caption": "A"}}, {"audio": {"id": "12345"}}),
+        ({"media": {"type": "document", "media_id": "1", "filename": "a.pdf"}},
+         {"document": {"id": "1", "filename": "a.pdf"}}),
+        ({"interactive": {"type": "button", "body": {"text": "?"}}},
+         {"interactive": {"type": "button", "body": {"text": "?"}}}),
+        ({"template": {"name": "hello", "language": "en_US"}},
+         {"template": {"name": "hello", "language": {"code": "en_US", "policy": "deterministic"}}}),
+    ],
+)  # fmt: skip
+def test_each_kind_of_message_is_said_as_meta_wants_it(
+    sender: Api, meta: GraphServer, content: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    assert execute(sender, {"to": "+14155552671", **content}).status_code == 200
+    [sent] = meta.sent
+    assert {name: sent[name] for name in wanted} == wanted
+
+
+def test_the_parameters_of_a_template_fill_its_components(sender: Api, meta: GraphServer) -> None:
+    params = {"header": ["Sale"], "body": {"first_name": "Ada"}, "buttons": [{"index": 0, "value": "A-1042"}]}
+    execute(sender, {"to": "+14155552671", "template": {"name": "sale", "language": "en", "params": params}})
+    assert meta.sent[0]["template"]["components"] == [
+        {"type": "header", "parameters": [{"type": "text", "text": "Sale"}]},
+        {"type": "body", "parameters": [{"type": "text", "parameter_name": "first_name", "text": "Ada"}]},
+        {"type": "button", "sub_type": "url", "index": "0", "parameters": [{"type": "text", "text": "A-1042"}]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "code"),
+    [
+        (100, 400, "META_INVALID_PARAM"),
+        (131048, 400, "META_UNDELIVERABLE"),
+        (131026, 400, "META_UNDELIVERABLE"),
+        (133000, 404, "META_TEMPLATE_NOT_FOUND"),
+        (132001, 404, "META_TEMPLATE_NOT_FOUND"),
+        (132000, 400, "META_TEMPLATE_PAUSED"),
+        (132015, 400, "META_TEMPLATE_PAUSED"),
+        (132069, 429, "META_RATE_LIMIT"),
+        (131047, 400, "ERR_INTEGRATION_HUB_TEMPLATE_REQUIRED"),
+        (132012, 400, "ERR_INTEGRATION_HUB_INVALID_TEMPLATE_PARAMS"),
+        (131053, 503, "ERR_INTEGRATION_HUB_SVC_WHATSAPP_UNAVAILABLE"),
+    ],
+)
+def test_a_refusal_of_the_message_is_told_by_the_code_that_it_means(
+    sender: Api, meta: GraphServer, number: int, status: int, code: str
+) -> None:
+    meta.fail(number, details="Meta's own words.", subcode=2494010)
+    answer = execute(sender)
+    body = answer.json()
+    assert (answer.status_code, body["statusCode"], body["code"]) == (status, status, code)
+    assert body["details"]["meta"] == {
+        "code": number,
+        "subcode": 2494010,
+        "details": "Meta's own words.",
+        "fbtraceId": "Az8or2yhq",
+    }
+    assert len(meta.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "calls"),
+    [
+        (190, "META_UNAUTHORIZED", 1),
+        (131005, "META_UNAUTHORIZED", 1),
+        (133010, "ERR_INTEGRATION_HUB_SVC_WHATSAPP_NOT_CONFIGURED", 1),
+        (131042, "ERR_INTEGRATION_HUB_SVC_WHATSAPP_UNAVAILABLE", 1),
+        (4, "META_RATE_LIMIT", 2),
+        (131016, "ERR_INTEGRATION_HUB_SVC_WHATSAPP_UNAVAILABLE", 2),
+    ],
+)
+def test_what_another_provider_could_do_is_told_of_every_attempt(
+    sender: Api, meta: GraphServer, number: int, code: str, calls: int
+) -> None:
+    """Where Meta says that it did not act, the last provider is asked a second time."""
+    meta.fail(number, times=2)
+    answer = execute(sender)
+    body = answer.json()
+    assert (answer.status_code, body["code"]) == (503, "ERR_INTEGRATION_HUB_SVC_ALL_PROVIDERS_FAILED")
+    assert [error["code"] for error in body["details"]["errors"]] == [code] * calls
+    assert {error["reason"] for error in body["details"]["errors"]} == {f"meta_{number}"}
+
+
+def test_meta_that_was_busy_for_a_moment_is_asked_once_more(sender: Api, meta: GraphServer) -> None:
+    meta.fail(130429)
+    assert execute(sender).json()["status"] == "succeeded"
+    assert len(meta.sent) == 1
+
+
+def test_a_message_whose_answer_was_lost_is_not_sent_twice(sender: Api, meta: GraphServer) -> None:
+    meta.lose_answer()
+    answer = execute(sender)
+    body = answer.json()
+    assert (answer.status_code, body["code"]) == (503, "ERR_INTEGRATION_HUB_SVC_EXECUTION_FAILED")
+    assert (body["details"]["reason"], body["retryable"]) == ("outcome_unknown", False)
+    assert len(meta.sent) == 1
+
+
+def test_a_token_that_meta_refuses_is_shown_to_its_owner(sender: Api, meta: GraphServer) -> None:
+    meta.token = "EAAG-the-token-that-came-after-it"
+    execute(sender)
+    [credential] = sender.get("/credentials").json()["data"]
+    assert credential["failing_since"]
+
+
+def test_a_tenant_without_a_number_sends_by_the_deployments(api: Api, meta: GraphServer) -> None:
+    numbers.install(api)
+    assert execute(api).status_code == 200
+    assert [asked.path for asked in meta.asked] == [f"/{meta.phone_number_id}/messages"]
+
+
+def test_without_either_number_there_is_no_credential(api: Api, meta: GraphServer, settings: Any) -> None:
+    settings.META_WHATSAPP_ACCESS_TOKEN = ""
+    numbers.install(api)
+    answer = execute(api)
+    assert (answer.status_code, answer.json()["code"]) == (404, "ERR_INTEGRATION_HUB_SVC_CREDENTIAL_NOT_FOUND")
+
+
+def test_no_log_line_and_no_answer_holds_the_token(
+    sender: Api, meta: GraphServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    meta.fail(190, 401, details=f"Malformed access token {meta.token}")
+    answer = execute(sender)
+    assert meta.token not in answer.content.decode() + caplog.text
