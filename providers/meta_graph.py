@@ -85,12 +85,12 @@ class MetaGraph:
         *,
         http: Client | None = None,
         base_url: str = BASE_URL,
-        version: str = VERSION,
+        api_version: str = VERSION,
         media_hosts: tuple[str, ...] = MEDIA_HOSTS,
     ) -> None:
         self.account = account
         self._http = http or _client()
-        self._root = f"{base_url.rstrip('/')}/{version}"
+        self._root = f"{base_url.rstrip('/')}/{api_version}"
         self._media_hosts = media_hosts
 
     # --- Messages: https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/send-messages ---
@@ -122,7 +122,8 @@ class MetaGraph:
 
         A cursor that comes twice, or more than 100 pages, raises Ambiguous: what was read until then is no whole list.
         """
-        after, seen = "", {""}
+        after: str | None = ""
+        seen = {after}
         for _ in range(MOST_PAGES):
             params = {"fields": TEMPLATE_FIELDS, "limit": TEMPLATES_PER_PAGE} | ({"after": after} if after else {})
             where, deadline = f"{self.account.waba_id}/message_templates", Deadline.after(seconds_per_page)

@@ -43,7 +43,7 @@ def graph_for(account: Account, **more: Any) -> MetaGraph:
     return MetaGraph(
         account,
         **{**more, "base_url": more.get("base_url") or settings.META_GRAPH_BASE_URL},
-        version=settings.META_GRAPH_API_VERSION,
+        api_version=settings.META_GRAPH_API_VERSION,
         media_hosts=tuple(settings.META_MEDIA_HOSTS),
     )
 

@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.db import ProgrammingError, connection, connections
 
+from credentials.models import Credential
 from integrationhub.core.tenancy import TenantOwned, tenant_scope
 from integrationhub.execution.models import Attempt
 from marketplace.models import Integration
@@ -41,6 +42,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "saml_identityprovider": {"entity_id": "i", "sso_url": "https://i.example", "certificates": []},
     "saml_signinrequest": {"expires_at": datetime(2099, 1, 1, tzinfo=UTC)},
     "saml_usedassertion": {"digest": "d", "expires_at": datetime(2099, 1, 1, tzinfo=UTC)},
+    "whatsapp_businessnumber": {"phone_number_id": "1", "waba_id": "2"},
 }
 
 
@@ -70,8 +72,17 @@ def give_row(tenant: UUID, table: str) -> None:
 def write_row(tenant: UUID, table: str) -> None:
     """In whatever scope there is."""
     table = "audit_entry" if table == "audit_head" else table
-    values = {"integration": Integration.objects.first()} if table == "marketplace_installation" else ROWS[table]
-    OWNED[table].objects.create(tenant_id=tenant, **values)
+    OWNED[table].objects.create(tenant_id=tenant, **ROWS[table], **parents(tenant, table))
+
+
+def parents(tenant: UUID, table: str) -> dict[str, Any]:
+    """Rows that one of the table refers to, committed."""
+    if table == "marketplace_installation":
+        return {"integration": Integration.objects.first()}
+    if table == "whatsapp_businessnumber":
+        values = {**ROWS["credentials_credential"], "provider_key": uuid4().hex}
+        return {"credential_id": Credential.objects.using("system").create(tenant_id=tenant, **values).id}
+    return {}
 
 
 def tenants_seen(table: str) -> set[UUID]:

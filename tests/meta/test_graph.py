@@ -214,7 +214,7 @@ def test_a_secret_of_another_app_is_found_out(meta: GraphServer) -> None:
 
 def test_another_version_of_the_api_is_another_path(meta: GraphServer) -> None:
     account = Account(meta.phone_number_id, meta.waba_id, meta.token)
-    older = MetaGraph(account, base_url=meta.base_url, version="v19.0")
+    older = MetaGraph(account, base_url=meta.base_url, api_version="v19.0")
     assert failing(lambda: older.send(TEXT, soon())).details["meta"]["code"] == 2500
 
 

@@ -126,6 +126,7 @@ def test_of_two_tenants_the_first_to_bind_a_number_gets_its_messages(
     second = another_tenant()
     first_bound = bind(api, credentials(meta)).json()["id"]
     bind(second, credentials(meta))
+    assert accounts.tenant_of_phone_number(meta.phone_number_id) == api.tenant
     rotated = api.post(f"/credentials/{first_bound}/rotate", {"credentials": credentials(meta)})
     assert rotated.status_code == 201
     assert accounts.tenant_of_phone_number(meta.phone_number_id) == api.tenant
