@@ -149,3 +149,11 @@ def test_a_wrong_token_is_told_without_the_token(meta: GraphServer) -> None:
     told = "".join([str(error), repr(vars(error)), *traceback.format_exception(error)])
     assert token not in told
     assert error.details["meta"]["details"] == "Malformed access token [hidden]"
+
+
+@pytest.mark.parametrize(("code", "status", "is_refused"), [(190, 400, True), (368, 403, False), (130497, 403, False)])
+def test_the_token_is_blamed_by_the_code_and_not_by_the_status(
+    meta: GraphServer, code: int, status: int, is_refused: bool
+) -> None:
+    meta.fail(code, status)
+    assert failing(lambda: send(meta)).credential_refused is is_refused
