@@ -20,6 +20,7 @@ SAMPLES = {
     "intent": "message.send.sms",
     "id_or_slug": "twilio-sms",
     "code": catalogue.UNEXPECTED.code,
+    "template_name": "order_update",
 }
 
 _VERSIONS = ["v1", "v2"]
@@ -68,6 +69,14 @@ DETAILS: dict[Entry, dict[str, Any]] = {
     catalogue.RBAC_FORBIDDEN: {"reason": "role_too_low", "required_role": "organizer"},
     catalogue.MTLS_REQUIRED: {"reason": "identity_not_allowed"},
     catalogue.SAML_DECODE: {"reason": "expired"},
+    catalogue.WHATSAPP_SYNC_FAILED: {"reason": "meta_190", "code": catalogue.META_UNAUTHORIZED.code, **_meta(190)},
+    catalogue.TEMPLATE_NOT_FOUND: {"reason": "unknown_language", "template": "order_update", "languages": ["en_US"]},
+    catalogue.INVALID_TEMPLATE_PARAMS: {
+        "reason": "invalid_fields",
+        "template": "order_update",
+        "language": "en_US",
+        "fields": [{"field": "template_params.body.2", "reason": "missing", "expected": "the value of {{2}}"}],
+    },
     catalogue.META_UNAUTHORIZED: _meta(190),
     catalogue.META_INVALID_PARAM: _meta(100),
     catalogue.META_UNDELIVERABLE: _meta(131048),

@@ -38,6 +38,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "oauth_connectsession": {"digest": b"d", "subject": "s", "expires_at": datetime(2099, 1, 1, tzinfo=UTC)},
     "outbox_event": {"kind": "thing.happened"},
     "outbox_outboxmessage": {"task": "t", "queue": "maint", "arguments": {}},
+    "templates_messagetemplate": {"waba_id": "w", "meta_id": "1", "name": "n", "language": "en", "status": "APPROVED"},
+    "templates_syncrun": {},
     "totp_enrolment": {"account": "ada", "sealed": b"sealed"},
     "saml_identityprovider": {"entity_id": "i", "sso_url": "https://i.example", "certificates": []},
     "saml_signinrequest": {"expires_at": datetime(2099, 1, 1, tzinfo=UTC)},
