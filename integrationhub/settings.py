@@ -247,6 +247,8 @@ META_WHATSAPP_PHONE_NUMBER_ID = env.str("META_WHATSAPP_PHONE_NUMBER_ID", "")
 # During a rotation two: the one in use, and the one before.
 META_WEBHOOK_APP_SECRETS = env.list("META_WEBHOOK_APP_SECRET", default=[])
 META_WEBHOOK_VERIFY_TOKEN = env.str("META_WEBHOOK_VERIFY_TOKEN", "")
+# The sync of templates asks this by dotted path for a tenant's view of Meta, since the accounts live above it.
+WHATSAPP_GRAPH = "whatsapp.accounts.graph"
 
 # --- Limits. Core reads these by dotted path, since the tiers live in an app above it ---
 

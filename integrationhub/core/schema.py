@@ -120,7 +120,7 @@ class HubSchema(AutoSchema):
 
     def get_tags(self) -> list[str]:
         app = type(self.view).__module__.split(".")[-2]
-        return ["errors" if app == "pages" else app]
+        return [{"pages": "errors", "templates": "whatsapp"}.get(app, app)]
 
     def get_operation_id(self) -> str:
         """A verb and what it acts on, from method and path: `listProviders`, `getProvider`, `bindCredential`."""

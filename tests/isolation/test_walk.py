@@ -17,7 +17,7 @@ from tests.make import Api, another_tenant
 
 # What every tenant may name: rows and words that all of them share.
 SHARED = {"intent", "provider_key", "id_or_slug", "provider"}
-OWNED = {"installation_id", "credential_id", "execution_id", "connection_id", "enrolment_id"}
+OWNED = {"installation_id", "credential_id", "execution_id", "connection_id", "enrolment_id", "run_id", "template_name"}
 # What the owner sends to act; the stranger sends the same. Without a line here: an empty body.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/integrations/<str:installation_id>"): {"priority": 7},

@@ -9,9 +9,11 @@ from django.apps import apps
 from django.db import connections
 
 from integrationhub.core.tenancy import TenantOwned
+from templates import runs
 from tests.make import Api, sms
 from tests.oauth import flows
 from tests.saml.issuing import make_key
+from tests.templates.making import stored
 
 TABLES = sorted(model._meta.db_table for model in apps.get_models() if issubclass(model, TenantOwned))
 CERTIFICATE = make_key().pem
@@ -45,6 +47,9 @@ class World:
             "credential_id": credential["id"],
             "execution_id": execution["execution_id"],
             "enrolment_id": enrolment["id"],
+            "run_id": str(runs.ask(tenant_id=self.tenant).id),
+            # As long as the unknown one that it is compared with.
+            "template_name": stored(self.tenant, str(uuid4())).name,
         }
 
     def _made(self, path: str, body: dict[str, Any], **kwargs: Any) -> Any:

@@ -1,0 +1,1 @@
+from tests.meta.fixtures import meta  # noqa: F401  A fixture.
