@@ -1,0 +1,108 @@
+"""What Meta's webhooks tell of templates. They are hints to be quick: the next sync knows better.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/message_template_status_update
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models.functions import Now
+
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.outbox import events
+from templates import runs
+from templates.models import MessageTemplate
+
+# Events that are states as well. After any other (FLAGGED, REINSTATED, ...) only a sync tells what the state is.
+STATES = {
+    "APPROVED",
+    "ARCHIVED",
+    "DELETED",
+    "DISABLED",
+    "IN_APPEAL",
+    "LOCKED",
+    "PAUSED",
+    "PENDING",
+    "PENDING_DELETION",
+    "REJECTED",
+}
+# A burst of what only a sync can tell is worth one; the next on schedule is never far.
+ASK_AGAIN_AFTER = timedelta(minutes=1)
+
+
+def apply(tenant_id: UUID, field: str, value: Mapping[str, Any]) -> bool:
+    """Apply one change of a webhook to the tenant's template; the same again changes nothing.
+
+    False where the field is not about templates. What cannot be applied (a template that is not known, an event that
+    names no state) asks for a sync instead.
+    """
+    if field not in _CHANGES:
+        return False
+    with tenant_scope(tenant_id):
+        template = _find(tenant_id, value)
+        changes = _CHANGES[field](value) if template else {}
+        if template and changes:
+            _apply(template, changes)
+            return True
+        if runs.asked_within(tenant_id, ASK_AGAIN_AFTER):
+            return True
+    runs.ask(tenant_id=tenant_id)
+    return True
+
+
+def _find(tenant_id: UUID, value: Mapping[str, Any]) -> MessageTemplate | None:
+    """By Meta's id, else by name and language, where Meta writes `en-US` in some webhooks and `en_US` in others."""
+    rows = MessageTemplate.objects.for_tenant(tenant_id).select_for_update()
+    if meta_id := value.get("message_template_id"):
+        return rows.filter(meta_id=str(meta_id)).first()
+    language = str(value.get("message_template_language", "")).replace("-", "_")
+    return rows.filter(name=str(value.get("message_template_name", "")), language=language).first()
+
+
+def _status(value: Mapping[str, Any]) -> dict[str, str]:
+    event = str(value.get("event", "")).upper()
+    if event not in STATES:
+        return {}
+    reason = value.get("reason")
+    return {"status": event, "rejected_reason": reason if isinstance(reason, str) else ""}
+
+
+def _quality(value: Mapping[str, Any]) -> dict[str, str]:
+    score = value.get("new_quality_score")
+    return {"quality": score} if isinstance(score, str) else {}
+
+
+def _category(value: Mapping[str, Any]) -> dict[str, str]:
+    """A change that is only announced names the category of today as the new one."""
+    category, before = value.get("new_category"), value.get("previous_category")
+    if not isinstance(category, str):
+        return {}
+    return {"category": category, **({"previous_category": before} if isinstance(before, str) else {})}
+
+
+def _components(_: Mapping[str, Any]) -> dict[str, str]:
+    """It tells texts without their formats: a sync tells all."""
+    return {}
+
+
+_CHANGES: dict[str, Callable[[Mapping[str, Any]], dict[str, str]]] = {
+    "message_template_status_update": _status,
+    "message_template_quality_update": _quality,
+    "template_category_update": _category,
+    "message_template_components_update": _components,
+}
+
+
+def _apply(template: MessageTemplate, changes: Mapping[str, str]) -> None:
+    before = {name: getattr(template, name) for name in changes}
+    if before == changes:
+        return
+    rows = MessageTemplate.objects.for_tenant(template.tenant_id).filter(id=template.id)
+    rows.update(**changes, told_at=Now(), updated_at=Now())
+    told = {"name": template.name, "language": template.language}
+    for name in ("status", "quality", "category"):
+        if name in changes and changes[name] != before[name]:
+            moved = {**told, "before": before[name], "after": changes[name]}
+            events.publish(tenant_id=template.tenant_id, kind=f"template.{name}_changed", **moved)
