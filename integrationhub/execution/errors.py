@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from integrationhub.core import catalogue
+from integrationhub.core import catalogue, storable
 from integrationhub.core.errors import HubError, InvalidRequest
-from integrationhub.execution import storable
 from integrationhub.execution.models import Execution
 
 

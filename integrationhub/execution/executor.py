@@ -18,11 +18,12 @@ from credentials import binding, refusals
 from credentials.errors import CredentialExpired, VaultUnreadable
 from credentials.models import Credential
 from integrationhub.audit import trail
+from integrationhub.core import storable
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.errors import HubError
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import let_go_of_connection
-from integrationhub.execution import circuits, errors, failing, ledger, provider_health, routing, storable
+from integrationhub.execution import circuits, errors, failing, ledger, provider_health, routing
 from integrationhub.execution.models import Attempt, Execution, Mode, Outcome, Status
 from integrationhub.execution.order import Order
 from integrationhub.execution.routing import Chain, Skipped, Step
