@@ -12,6 +12,7 @@ from credentials.models import Credential
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.ids import read_id
 from integrationhub.core.operators import SYSTEM
+from integrationhub.core.tenancy import tenant_scope
 from providers import finding
 from providers.meta_graph import Account, MetaGraph
 from whatsapp.errors import WhatsappNotConfigured
@@ -70,6 +71,15 @@ def deployments() -> Account | None:
         verify_token=settings.META_WEBHOOK_VERIFY_TOKEN,
     )
     return account if account.phone_number_id and account.waba_id and account.access_token else None
+
+
+def phone_number_id_of(tenant_id: UUID) -> str:
+    """Which number a tenant sends by, told without opening a secret; empty where there is none."""
+    with tenant_scope(tenant_id):
+        mine = BusinessNumber.objects.for_tenant(tenant_id).filter(credential__status=Credential.Status.ACTIVE)
+        own = mine.values_list("phone_number_id", flat=True).first()
+    deployment = deployments()
+    return own or (deployment.phone_number_id if deployment else "")
 
 
 def tenant_of_phone_number(phone_number_id: str) -> UUID | None:

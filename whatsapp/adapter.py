@@ -10,7 +10,7 @@ from providers import meta_graph
 from providers.adapter import Adapter, Call, JSONObject, Receipt
 from providers.errors import Stop
 from providers.meta_graph import Account, MetaGraph
-from whatsapp import accounts, intent_messages
+from whatsapp import accounts, sending
 from whatsapp.errors import WhatsappNotConfigured
 from whatsapp.models import BusinessNumber
 
@@ -57,6 +57,10 @@ class MetaWhatsApp(Adapter):
         "additionalProperties": False,
     }
 
+    def preflight(self, call: Call) -> None:
+        """The window, the template and Meta's limits, before anything is stored or counted."""
+        sending.refuse_early(call)
+
     def check(self, call: Call) -> bool:
         """That the token may see the business account, and the number is one of its own.
 
@@ -74,8 +78,7 @@ class MetaWhatsApp(Adapter):
         account = accounts.account_from(call.secrets) if call.secrets else accounts.deployments()
         if account is None:
             raise WhatsappNotConfigured(reason="no_account")
-        sent = self._graph(call, account).send(intent_messages.message(call.payload), call.deadline)
-        return Receipt(sent.message_id, {"wa_id": sent.wa_id or None, "user_id": sent.user_id or None})
+        return sending.send_for(call, self._graph(call, account))
 
     def keep(self, *, tenant_id: UUID, credential_id: UUID, secrets: JSONObject) -> None:
         """So that the inbox finds whose number it is without opening a secret."""

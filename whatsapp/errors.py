@@ -1,12 +1,65 @@
 """What can go wrong with WhatsApp before Meta is asked. What Meta refuses is an error of `providers.meta_refusals`.
 
 HubError
-└── WhatsappNotConfigured     no credential is bound, and the deployment's settings name no account
+├── WhatsappNotConfigured     no credential is bound, and the deployment's settings name no account
+├── TemplateRequired          the customer's window is closed: only a template may be sent
+├── DeliveryNotFound          no such message of this tenant
+└── NotDelivered              Meta refused, or nobody knows what it did; the delivery's row records it
 """
+
+from typing import Any
 
 from integrationhub.core import catalogue
 from integrationhub.core.errors import HubError
+from providers.errors import ProviderError
 
 
 class WhatsappNotConfigured(HubError):
     entry = catalogue.WHATSAPP_NOT_CONFIGURED
+
+
+class TemplateRequired(HubError):
+    entry = catalogue.TEMPLATE_REQUIRED
+
+
+class DeliveryNotFound(HubError):
+    entry = catalogue.DELIVERY_NOT_FOUND
+
+
+class NotDelivered(HubError):
+    """What the row of a delivery records of its sending, raised now and on every repeat of the Idempotency-Key."""
+
+    entry = catalogue.WHATSAPP_UNAVAILABLE
+
+    def __init__(self, delivery_id: str, recorded: dict[str, Any]) -> None:
+        super().__init__(
+            recorded["message"],
+            entry=catalogue.ENTRIES[recorded["code"]],
+            retryable=recorded["retryable"],
+            retry_after=recorded["retry_after"],
+            delivery_id=delivery_id,
+            **recorded["details"],
+        )
+
+
+def recorded(error: ProviderError) -> dict[str, Any]:
+    """A failure as a delivery's row keeps it."""
+    return {
+        "code": error.entry.code,
+        "message": error.message,
+        "details": {**error.details, "reason": error.reason},
+        "retryable": error.is_retryable,
+        "retry_after": error.retry_after,
+    }
+
+
+def outcome_unknown(error: ProviderError | None = None) -> dict[str, Any]:
+    """The same for a message that may have gone out: whoever sends it again may send it twice."""
+    said = f"{error.message} " if error else ""
+    return {
+        "code": (error.entry if error else catalogue.WHATSAPP_UNAVAILABLE).code,
+        "message": f"{said}Whether it was sent is not known yet: look the delivery up before you send it again.",
+        "details": {**(error.details if error else {}), "reason": "outcome_unknown"},
+        "retryable": False,
+        "retry_after": None,
+    }

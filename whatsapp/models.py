@@ -1,8 +1,9 @@
-"""Which business numbers tenants have: what the inbox finds a tenant by without opening a secret."""
-
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
 
 from credentials.models import Credential
+from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import TenantOwned
 
 
@@ -21,3 +22,73 @@ class BusinessNumber(TenantOwned):
 
     def __str__(self) -> str:
         return f"number {self.phone_number_id}"
+
+
+class DeliveryStatus(models.TextChoices):
+    """In the order in which they follow each other: a delivery never goes back. See `deliveries.is_news`."""
+
+    UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
+    SENT = "sent"
+    FAILED = "failed"
+    DELIVERED = "delivered"
+    READ = "read"
+    PLAYED = "played"
+
+
+class Delivery(TenantOwned):
+    """The fate of one message. Its words are not kept: what the customer was told is the tenant's to know.
+
+    It is written before Meta is called, as `unknown`: whatever ends the process then, it says what is known.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    phone_number_id = models.CharField(max_length=64, help_text="Meta's id of the business number that it went out by.")
+    recipient = models.CharField(max_length=16)
+    wa_id = models.CharField(max_length=64, blank=True, help_text="WhatsApp's own id of the customer.")
+    user_id = models.CharField(max_length=160, blank=True, help_text="The customer's id for this business.")
+    type = models.CharField(max_length=32)
+    template_name = models.CharField(max_length=512, blank=True)
+    template_language = models.CharField(max_length=16, blank=True)
+    used_fallback = models.BooleanField(default=False)
+    meta_id = models.CharField(max_length=255, blank=True, help_text="Meta's id of the message: wamid.…")
+    status = models.CharField(max_length=16, choices=DeliveryStatus.choices, default=DeliveryStatus.UNKNOWN)
+    timeline = models.JSONField(default=dict, help_text="When it came to each status, by Meta's clock.")
+    meta_status = models.CharField(max_length=64, blank=True, help_text="What Meta said beside accepting it.")
+    error = models.JSONField(null=True, help_text="Why it failed: our code, the message, Meta's words.")
+    attempt_id = models.UUIDField(null=True, help_text="The attempt of an execution that it was sent in.")
+    subject = models.CharField(max_length=255, blank=True)
+    request_id = models.CharField(max_length=128, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "meta_id"], condition=~Q(meta_id=""), name="delivery_of_meta_id"
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant_id", "-id"], name="delivery_of_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.id}"
+
+
+class Conversation(TenantOwned):
+    """When a customer last wrote to a business number, by Meta's clock: what the 24 hours are counted from."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    phone_number_id = models.CharField(max_length=64)
+    customer = models.CharField(max_length=160, help_text="WhatsApp's id of the customer; digits, or a user id.")
+    last_message_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "phone_number_id", "customer"], name="conversation_of_number_pair"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.customer} {self.id}"

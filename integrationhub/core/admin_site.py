@@ -33,6 +33,14 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         ),
     ),
     (
+        "WhatsApp",
+        (
+            ("Deliveries", "whatsapp", "delivery", "mark_chat_read"),
+            ("Message templates", "templates", "messagetemplate", "article"),
+            ("Sync runs", "templates", "syncrun", "sync"),
+        ),
+    ),
+    (
         "Security",
         (
             ("Credentials", "credentials", "credential", "key"),

@@ -20,6 +20,7 @@ SAMPLES = {
     "intent": "message.send.sms",
     "id_or_slug": "twilio-sms",
     "code": catalogue.UNEXPECTED.code,
+    "phone": "+14155552671",
     "template_name": "order_update",
 }
 
@@ -69,6 +70,7 @@ DETAILS: dict[Entry, dict[str, Any]] = {
     catalogue.RBAC_FORBIDDEN: {"reason": "role_too_low", "required_role": "organizer"},
     catalogue.MTLS_REQUIRED: {"reason": "identity_not_allowed"},
     catalogue.SAML_DECODE: {"reason": "expired"},
+    catalogue.TEMPLATE_REQUIRED: {"closed_at": TIMESTAMP},
     catalogue.WHATSAPP_SYNC_FAILED: {"reason": "meta_190", "code": catalogue.META_UNAUTHORIZED.code, **_meta(190)},
     catalogue.TEMPLATE_NOT_FOUND: {"reason": "unknown_language", "template": "order_update", "languages": ["en_US"]},
     catalogue.INVALID_TEMPLATE_PARAMS: {

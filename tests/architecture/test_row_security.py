@@ -45,6 +45,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "saml_signinrequest": {"expires_at": datetime(2099, 1, 1, tzinfo=UTC)},
     "saml_usedassertion": {"digest": "d", "expires_at": datetime(2099, 1, 1, tzinfo=UTC)},
     "whatsapp_businessnumber": {"phone_number_id": "1", "waba_id": "2"},
+    "whatsapp_conversation": {"customer": "1", "last_message_at": datetime(2026, 1, 1, tzinfo=UTC)},
+    "whatsapp_delivery": {"type": "text"},
 }
 
 

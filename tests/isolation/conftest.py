@@ -1,8 +1,11 @@
 """The loopback's adapters, whose credential can be bound without anyone being asked, and Google as it answers."""
 
+from typing import Any
+
 import pytest
 
 from tests.execution.conftest import loopback_adapters
+from tests.meta.graph_server import PHONE_NUMBER_ID, TOKEN, WABA_ID
 from tests.oauth import flows
 from tests.oauth.conftest import lay_over, stand_in
 from tests.oauth.standing_in import StandIn
@@ -14,3 +17,10 @@ __all__ = ["lay_over", "loopback_adapters", "stand_in"]
 def google(stand_in: StandIn) -> None:
     flows.google(stand_in)
     stand_in.answer("POST oauth2.googleapis.com/revoke", {})
+
+
+@pytest.fixture(autouse=True)
+def deployments_account(settings: Any) -> None:
+    """Without an account WhatsApp's windows would tell nothing of anybody; nobody is called."""
+    settings.META_WABA_ID, settings.META_WHATSAPP_ACCESS_TOKEN = WABA_ID, TOKEN
+    settings.META_WHATSAPP_PHONE_NUMBER_ID = PHONE_NUMBER_ID

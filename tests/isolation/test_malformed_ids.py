@@ -18,10 +18,16 @@ from tests.isolation.world import World, told
 from tests.make import Api
 
 # Good ones of what all tenants may name, to be written wrongly.
-GOOD = {"intent": "message.send.sms", "provider_key": "sandbox_primary", "code": "ERR_UNEXPECTED"}
+GOOD = {
+    "intent": "message.send.sms",
+    "provider_key": "sandbox_primary",
+    "code": "ERR_UNEXPECTED",
+    "phone": "+14155552671",
+}
 ROUTE_BODY = {"providers": [{"provider_key": "sandbox_primary"}]}
 SENT = {**BODIES, ("PUT", "/routing/<str:intent>"): ROUTE_BODY}
-REFUSED = {400, 404, 414}
+# The entry of an unknown delivery is a 403.
+REFUSED = {400, 403, 404, 414}
 WITH_IDS = [route for route in ROUTES if "<" in route[0] and route not in INTERNAL]
 OF_TENANTS = [route for route in WITH_IDS if set(names(route[0])) & OWNED]
 OF_ALL = [route for route in WITH_IDS if route not in OF_TENANTS]

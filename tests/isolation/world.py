@@ -14,6 +14,7 @@ from tests.make import Api, sms
 from tests.oauth import flows
 from tests.saml.issuing import make_key
 from tests.templates.making import stored
+from tests.whatsapp import talking
 
 TABLES = sorted(model._meta.db_table for model in apps.get_models() if issubclass(model, TenantOwned))
 CERTIFICATE = make_key().pem
@@ -47,6 +48,7 @@ class World:
             "credential_id": credential["id"],
             "execution_id": execution["execution_id"],
             "enrolment_id": enrolment["id"],
+            "message_id": str(talking.delivered(self.tenant).id),
             "run_id": str(runs.ask(tenant_id=self.tenant).id),
             # As long as the unknown one that it is compared with.
             "template_name": stored(self.tenant, str(uuid4())).name,

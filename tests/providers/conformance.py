@@ -7,12 +7,12 @@ import base64
 import socket
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -22,6 +22,7 @@ from providers.adapter import Adapter, Call, Receipt
 from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
 from providers.intents import INTENTS
 from tests.providers.misbehaving import RESET, MisbehavingServer, answering
+from tests.whatsapp import talking
 
 DIALLING = [adapter for adapter in registry.all() if adapter.base_url]
 
@@ -70,6 +71,10 @@ CASES = [
 ]
 
 
+# What a tenant has to have before, for what the example of an intent speaks of.
+BEFORE: dict[str, Callable[[UUID], None]] = {"message.send.whatsapp": talking.know_template}
+
+
 def example_of(schema: Mapping[str, Any] | None) -> dict[str, Any]:
     """An object of the first example of each member that has any."""
     members = (schema or {}).get("properties", {})
@@ -85,8 +90,10 @@ def secrets_of(adapter: type[Adapter]) -> dict[str, Any]:
 
 def call(adapter: type[Adapter], intent: str = "", *, base_url: str = "", seconds: float = 5.0) -> Call:
     """An intent's example for this adapter; without an intent, the check of a credential."""
+    tenant = uuid4()
+    BEFORE.get(intent, lambda _: None)(tenant)
     return Call(
-        uuid4(),
+        tenant,
         intent,
         INTENTS[intent].example if intent else {},
         Deadline.after(seconds),

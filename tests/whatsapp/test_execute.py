@@ -9,6 +9,8 @@ from tests.make import Api
 from tests.meta.graph_server import GraphServer
 from tests.whatsapp import numbers
 from tests.whatsapp.numbers import execute
+from tests.whatsapp.talking import Talk, know_template, status
+from tests.whatsapp.test_sending import BUTTONS
 
 
 @pytest.fixture
@@ -17,6 +19,7 @@ def sender(api: Api, meta: GraphServer) -> Api:
     numbers.install(api)
     assert numbers.bind(api, numbers.credentials(meta)).status_code == 201
     meta.asked.clear()
+    Talk(api).customer_writes()
     return api
 
 
@@ -33,33 +36,78 @@ def test_a_message_goes_out_by_the_tenants_own_number(sender: Api, meta: GraphSe
     ("content", "wanted"),
     [
         ({"text": "Hi", "reply_to": "wamid.A"}, {"text": {"body": "Hi"}, "context": {"message_id": "wamid.A"}}),
-        ({"media": {"type": "image", "url": "https://example.com/a.png", "caption": "A"}},
-         {"image": {"link": "https://example.com/a.png", "caption": "A"}}),
-        ({"media": {"type": "audio", "media_id": "12345", "caption": "A"}}, {"audio": {"id": "12345"}}),
+        ({"media": {"type": "audio", "media_id": "12345"}}, {"audio": {"id": "12345"}}),
         ({"media": {"type": "document", "media_id": "1", "filename": "a.pdf"}},
          {"document": {"id": "1", "filename": "a.pdf"}}),
-        ({"interactive": {"type": "button", "body": {"text": "?"}}},
-         {"interactive": {"type": "button", "body": {"text": "?"}}}),
-        ({"template": {"name": "hello", "language": "en_US"}},
-         {"template": {"name": "hello", "language": {"code": "en_US", "policy": "deterministic"}}}),
+        ({"interactive": BUTTONS}, {"interactive": BUTTONS}),
+        ({"template": {"name": "order_shipped", "language": "en", "params": {"body": ["Ada", "A-1042"]}}},
+         {"template": {"name": "order_shipped", "language": {"code": "en", "policy": "deterministic"},
+                       "components": [{"type": "body", "parameters": [{"type": "text", "text": "Ada"},
+                                                                      {"type": "text", "text": "A-1042"}]}]}}),
     ],
 )  # fmt: skip
 def test_each_kind_of_message_is_said_as_meta_wants_it(
     sender: Api, meta: GraphServer, content: dict[str, Any], wanted: dict[str, Any]
 ) -> None:
+    know_template(sender.tenant)
     assert execute(sender, {"to": "+14155552671", **content}).status_code == 200
     [sent] = meta.sent
     assert {name: sent[name] for name in wanted} == wanted
 
 
-def test_the_parameters_of_a_template_fill_its_components(sender: Api, meta: GraphServer) -> None:
-    params = {"header": ["Sale"], "body": {"first_name": "Ada"}, "buttons": [{"index": 0, "value": "A-1042"}]}
-    execute(sender, {"to": "+14155552671", "template": {"name": "sale", "language": "en", "params": params}})
-    assert meta.sent[0]["template"]["components"] == [
-        {"type": "header", "parameters": [{"type": "text", "text": "Sale"}]},
-        {"type": "body", "parameters": [{"type": "text", "parameter_name": "first_name", "text": "Ada"}]},
-        {"type": "button", "sub_type": "url", "index": "0", "parameters": [{"type": "text", "text": "A-1042"}]},
-    ]
+def test_a_picture_by_its_address_is_uploaded_first(sender: Api, meta: GraphServer) -> None:
+    meta.fail(status=200, on="GET", body=b"a picture", headers={"Content-Type": "image/png"})
+    at = f"http://{meta.media_netloc}/a.png"
+    assert execute(sender, {"to": "+14155552671", "media": {"type": "image", "url": at}}).status_code == 200
+    assert meta.media[meta.sent[0]["image"]["id"]].content == b"a picture"
+
+
+def test_an_upload_whose_answer_is_lost_has_sent_nothing_and_another_provider_may(
+    sender: Api, meta: GraphServer
+) -> None:
+    meta.fail(status=200, on="GET", body=b"a picture", headers={"Content-Type": "image/png"})
+    meta.lose_answer("media$")
+    at = f"http://{meta.media_netloc}/a.png"
+    answer = execute(sender, {"to": "+14155552671", "media": {"type": "image", "url": at}})
+    assert answer.json()["code"] == "ERR_INTEGRATION_HUB_SVC_ALL_PROVIDERS_FAILED"
+    assert (meta.sent, Talk(sender).deliveries()) == ([], [])
+
+
+REFUSED_EARLY: dict[str, dict[str, Any]] = {
+    "ERR_INTEGRATION_HUB_TEMPLATE_REQUIRED": {"to": "+14155550000", "text": "Hi"},
+    "ERR_INTEGRATION_HUB_TEMPLATE_NOT_FOUND": {"template": {"name": "nothing", "language": "en"}},
+    "ERR_INTEGRATION_HUB_INVALID_TEMPLATE_PARAMS": {"template": {"name": "order_shipped", "language": "en"}},
+    "ERR_INTEGRATION_HUB_SVC_INVALID_REQUEST": {"media": {"type": "audio", "media_id": "1", "caption": "A"}},
+}
+
+
+@pytest.mark.parametrize("code", REFUSED_EARLY)
+def test_what_cannot_be_sent_is_refused_before_anything_is_stored_or_counted(
+    sender: Api, meta: GraphServer, code: str
+) -> None:
+    know_template(sender.tenant)
+    answer = execute(sender, {"to": "+14155552671", **REFUSED_EARLY[code]})
+    assert answer.json()["code"] == code
+    assert (meta.asked, sender.get("/executions").json()["data"], sender.get("/usage").json()["used"]) == ([], [], 0)
+
+
+def test_each_attempt_has_a_delivery_and_the_execution_is_counted_once(sender: Api, meta: GraphServer) -> None:
+    meta.fail(130429)
+    execution = execute(sender).json()
+    sent, refused = sender.get("/whatsapp/deliveries").json()["data"]
+    assert (sent["message_id"], sent["id"]) == (execution["reference"], execution["result"]["delivery_id"])
+    assert (sent["status"], refused["status"]) == ("accepted", "failed")
+    assert sender.get("/usage").json()["used"] == 1
+
+
+def test_a_lost_message_of_an_execution_is_reconciled_by_our_id(sender: Api, meta: GraphServer) -> None:
+    meta.lose_answer()
+    execute(sender)
+    talk = Talk(sender)
+    [delivery] = talk.deliveries()
+    assert delivery["status"] == "unknown"
+    talk.meta_tells(status({**delivery, "message_id": "wamid.A"}, "read"))
+    assert talk.delivery(delivery["id"])["status"] == "read"
 
 
 @pytest.mark.parametrize(
@@ -141,6 +189,7 @@ def test_a_token_that_meta_refuses_is_shown_to_its_owner(sender: Api, meta: Grap
 
 def test_a_tenant_without_a_number_sends_by_the_deployments(api: Api, meta: GraphServer) -> None:
     numbers.install(api)
+    Talk(api).customer_writes()
     assert execute(api).status_code == 200
     assert [asked.path for asked in meta.asked] == [f"/{meta.phone_number_id}/messages"]
 

@@ -1,0 +1,89 @@
+"""What Meta's webhooks tell of messages: a customer's own open the window, statuses move deliveries on.
+
+Each item counts for itself. One that cannot be understood changes nothing and stops no other: the inbox keeps it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from integrationhub.core.tenancy import tenant_scope
+from whatsapp import deliveries, windows
+from whatsapp.webhook_values import Unreadable, id_of, items, member, moment
+
+# What a customer has not written, or of which Meta does not say that it opens the window.
+# https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages
+_OPENS_NOTHING = frozenset({"system", "reaction", "unsupported", "edit", "edited", "revoke", "revoked"})
+LONGEST_NUMBER_ID = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of one item. `outcome`: `applied`; `nothing_to_do`; `unmatched`, a status of a message that is not
+    ours; `unreadable`, and `fault` says why."""
+
+    id: str
+    outcome: str
+    fault: Unreadable | None = None
+
+
+def apply_messages(*, tenant_id: UUID, value: Any) -> list[Applied]:
+    """Customers' messages in one `value` of the field `messages`, each for itself. Told twice, they change no more."""
+    return _each(tenant_id, value, "messages", _message)
+
+
+def apply_statuses(*, tenant_id: UUID, value: Any) -> list[Applied]:
+    """Statuses of messages in one `value` of the field `messages`, each for itself, in any order, and twice."""
+    return _each(tenant_id, value, "statuses", _status)
+
+
+def handle_messages(tenant_id: UUID, field: str, value: Any) -> None:
+    """For the inbox, which hands over one item at a time. Raises Unreadable for one that it has to keep and show."""
+    _raise_fault(apply_messages(tenant_id=tenant_id, value=value))
+
+
+def handle_statuses(tenant_id: UUID, field: str, value: Any) -> None:
+    """The same for statuses."""
+    _raise_fault(apply_statuses(tenant_id=tenant_id, value=value))
+
+
+def _raise_fault(results: list[Applied]) -> None:
+    for fault in (each.fault for each in results if each.fault):
+        raise fault
+
+
+def _each(tenant_id: UUID, value: Any, name: str, apply: Callable[[UUID, str, Any], str]) -> list[Applied]:
+    phone_number_id = id_of(member(value, "metadata"), "phone_number_id", LONGEST_NUMBER_ID)
+    return [_one(tenant_id, phone_number_id, item, apply) for item in items(value, name)]
+
+
+def _one(tenant_id: UUID, phone_number_id: str, item: Any, apply: Callable[[UUID, str, Any], str]) -> Applied:
+    try:
+        if not phone_number_id:
+            raise Unreadable("no_phone_number_id")
+        return Applied(id_of(item, "id"), apply(tenant_id, phone_number_id, item))
+    except Unreadable as fault:
+        return Applied(id_of(item, "id"), "unreadable", fault)
+
+
+def _message(tenant_id: UUID, phone_number_id: str, message: Any) -> str:
+    kind = member(message, "type")
+    if not isinstance(kind, str):
+        raise Unreadable("no_type")
+    # A user with a name may come without a number: then the user's id for this business stands for it.
+    customer = id_of(message, "from", windows.LONGEST_CUSTOMER).removeprefix("+")
+    customer = customer or id_of(message, "from_user_id", windows.LONGEST_CUSTOMER)
+    if not customer:
+        raise Unreadable("no_sender")
+    at = moment(message)
+    if kind in _OPENS_NOTHING or member(message, "group_id"):
+        return "nothing_to_do"
+    with tenant_scope(tenant_id):
+        windows.heard(tenant_id=tenant_id, phone_number_id=phone_number_id, customer=customer, at=at)
+    return "applied"
+
+
+def _status(tenant_id: UUID, phone_number_id: str, status: Any) -> str:
+    found = deliveries.apply_status(tenant_id=tenant_id, phone_number_id=phone_number_id, told=status)
+    return "applied" if found else "unmatched"

@@ -1,0 +1,150 @@
+"""A message as it is to go out, whichever door it came by: read from the caller's body, every fault named at once."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from integrationhub.core.errors import InvalidRequest
+from providers import schema_faults
+from providers.errors import InvalidPhone
+from whatsapp import interactive, message_schemas
+
+Fault = dict[str, str]
+JSONObject = Mapping[str, Any]
+
+_any_type = schema_faults.compiled(message_schemas.ANY_TYPE)
+_by_type = {kind: schema_faults.compiled(schema) for kind, schema in message_schemas.BY_TYPE.items()}
+_media = schema_faults.compiled(message_schemas.MEDIA_MESSAGE)
+_read_mark = schema_faults.compiled(message_schemas.READ)
+
+# Which members beside the file itself Meta takes: https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages
+_BESIDE_FILE = {"caption": ("image", "video", "document"), "filename": ("document",)}
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateUse:
+    name: str
+    language: str
+    params: JSONObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a media message carries: an id of Meta's, an address to fetch it from, or its bytes."""
+
+    media_id: str = ""
+    url: str = ""
+    content: bytes = field(default=b"", repr=False)
+    content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`kind` is Meta's `type`, and `content` what stands under that name; of a template and of a file it is made
+    later. `fallback` is the template that goes out instead while the window is closed."""
+
+    to: str
+    kind: str
+    content: JSONObject | list[Any] = field(default_factory=dict)
+    template: TemplateUse | None = None
+    file: File | None = None
+    fallback: TemplateUse | None = None
+    reply_to: str = ""
+
+
+def from_request(body: Any) -> Message:
+    """The body of `POST /whatsapp/messages`. Raises InvalidRequest naming every fault, or InvalidPhone."""
+    kind = _type_of(body)
+    found = schema_faults.faults(_by_type[kind], body)
+    if kind == "interactive" and not any(fault["field"].startswith("interactive") for fault in found):
+        found += interactive.faults(body["interactive"], at="interactive")
+    if kind == "reaction" and "reply_to" in body:
+        found.append(_fault("reply_to", "not_allowed", "no reply_to: a reaction names its message itself"))
+    _refuse(found)
+    around = _around(body)
+    if kind == "template":
+        template = TemplateUse(body["template_name"], body["template_language"], body.get("template_params", {}))
+        return Message(kind=kind, template=template, **around)
+    return Message(kind=kind, content=body[kind], **around)
+
+
+def from_media_request(body: Any) -> Message:
+    """The body of `POST /whatsapp/media/send`. Raises InvalidRequest or InvalidPhone."""
+    found = schema_faults.faults(_media, body)
+    if not found:
+        found = list(_beside_file(body["media_type"], body, at=""))
+    _refuse(found)
+    content = base64.b64decode(body.get("content", ""))
+    file = File(body.get("media_id", ""), body.get("url", ""), content, body.get("content_type", ""))
+    return _with_file(body["media_type"], file, body, **_around(body))
+
+
+def from_intent(payload: JSONObject) -> Message:
+    """The payload of `message.send.whatsapp`, which its schema has passed. Raises InvalidRequest."""
+    around = _around(payload)
+    if "text" in payload:
+        return Message(kind="text", content={"body": payload["text"]}, **around)
+    if "template" in payload:
+        return Message(kind="template", template=_template(payload["template"]), **around)
+    if "interactive" in payload:
+        _refuse(interactive.faults(payload["interactive"], at="payload.interactive"))
+        return Message(kind="interactive", content=payload["interactive"], **around)
+    media = payload["media"]
+    _refuse(list(_beside_file(media["type"], media, at="payload.media.")))
+    return _with_file(media["type"], File(media.get("media_id", ""), media.get("url", "")), media, **around)
+
+
+def read_mark(body: Any) -> tuple[str, bool]:
+    """Which message was read, and whether an answer is being typed. Raises InvalidRequest."""
+    _refuse(schema_faults.faults(_read_mark, body))
+    return body["message_id"], body.get("typing", False)
+
+
+def _type_of(body: Any) -> str:
+    if isinstance(body, dict) and "template_name" in body and body.get("type", "template") == "template":
+        return "template"
+    _refuse(schema_faults.faults(_any_type, body))
+    kind: str = body["type"]
+    return kind
+
+
+def _around(body: JSONObject) -> dict[str, Any]:
+    fallback = body.get("fallback_template")
+    return {
+        "to": body["to"],
+        "reply_to": body.get("reply_to", ""),
+        "fallback": _template(fallback) if fallback else None,
+    }
+
+
+def _template(given: JSONObject) -> TemplateUse:
+    return TemplateUse(given["name"], given["language"], given.get("params", {}))
+
+
+def _with_file(kind: str, file: File, body: JSONObject, **around: Any) -> Message:
+    content = {name: body[name] for name in _BESIDE_FILE if name in body}
+    return Message(kind=kind, file=file, content=content, **around)
+
+
+def _beside_file(kind: str, body: JSONObject, *, at: str) -> list[Fault]:
+    return [
+        _fault(f"{at}{name}", "not_allowed", f"a {name} with {', '.join(kinds)} only")
+        for name, kinds in _BESIDE_FILE.items()
+        if name in body and kind not in kinds
+    ]
+
+
+def _refuse(found: list[Fault]) -> None:
+    if not found:
+        return
+    names = ", ".join(fault["field"] for fault in found[:5])
+    if all(fault["reason"] == "invalid_phone" for fault in found):
+        raise InvalidPhone(f"{names} must be {found[0]['expected']}.", reason="invalid_phone", fields=found)
+    raise InvalidRequest(
+        f"The message is not valid: see details.fields ({names}).", reason="invalid_fields", fields=found[:100]
+    )
+
+
+def _fault(field: str, reason: str, expected: str) -> Fault:
+    return {"field": field, "reason": reason, "expected": expected}

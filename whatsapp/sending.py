@@ -1,0 +1,140 @@
+"""One message out, for both doors: the API's own endpoints, and an execution of `message.send.whatsapp`.
+
+What may have been sent is never sent again: Meta has no key against a second sending. So the delivery is committed, as
+`unknown`, before Meta is called, and its id goes along; whatever becomes of the call, a webhook with that id tells.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import DatabaseError
+
+from integrationhub.core.deadline import Deadline
+from integrationhub.core.ids import new_id
+from integrationhub.core.tenancy import let_go_of_connection
+from integrationhub.idempotency import answers
+from providers.adapter import Call, Receipt
+from providers.errors import ProviderError
+from providers.meta_graph import MetaGraph
+from whatsapp import accounts, deliveries, files, messages, preflight
+from whatsapp.errors import NotDelivered, outcome_unknown
+from whatsapp.messages import Message
+from whatsapp.models import Delivery, DeliveryStatus
+
+log = structlog.get_logger(__name__)
+
+# Of a request at the endpoint, files fetched and brought to Meta included, and of the one call that sends.
+REQUEST_SECONDS = 20.0
+CALL_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who sends. `attempt_id` is set where it is an execution's attempt, which the quota has counted already."""
+
+    subject: str = ""
+    request_id: str = ""
+    attempt_id: UUID | None = None
+
+
+def send(*, tenant_id: UUID, message: Message, origin: Origin, key: answers.Key | None = None) -> Delivery:
+    """Send a message now.
+
+    Raises what `check` and `files.brought` do, QuotaExceeded, deliveries.KeyTaken: nothing was stored then.
+    After that NotDelivered: the delivery records why.
+    """
+    deadline = Deadline.after(REQUEST_SECONDS)
+    graph = accounts.graph(tenant_id, deadline)
+    ready = preflight.ready(tenant_id=tenant_id, phone_number_id=graph.account.phone_number_id, message=message)
+    ready = files.brought(ready, graph, deadline)
+    delivery = _delivery(tenant_id, graph, ready, message, origin)
+    deliveries.begin(delivery, key, is_counted=True)
+    try:
+        return _called(delivery, ready, graph, deadline)
+    except ProviderError as error:
+        raise NotDelivered(str(delivery.id), deliveries.refused(delivery, error).error or {}) from error
+    except DatabaseError as error:
+        log.exception("What came of a message could not be recorded.", delivery_id=str(delivery.id))
+        raise NotDelivered(str(delivery.id), outcome_unknown()) from error
+
+
+def check(*, tenant_id: UUID, message: Message) -> Message:
+    """All that can be checked without sending; the message that would go out.
+
+    Raises WhatsappNotConfigured, TemplateRequired, TemplateNotFound, InvalidTemplateParams.
+    """
+    account = accounts.of(tenant_id, Deadline.after(REQUEST_SECONDS))
+    return preflight.ready(tenant_id=tenant_id, phone_number_id=account.phone_number_id, message=message)
+
+
+def refuse_early(call: Call) -> None:
+    """The same for an adapter's `preflight`, which is given no secrets."""
+    message = messages.from_intent(call.payload)
+    if number := accounts.phone_number_id_of(call.tenant_id):
+        preflight.ready(tenant_id=call.tenant_id, phone_number_id=number, message=message)
+
+
+def send_for(call: Call, graph: MetaGraph) -> Receipt:
+    """Send for an adapter's `execute`. Raises a ProviderError; or what `check` does, and has not sent then.
+
+    The executor has counted it: each attempt has a delivery of its own.
+    """
+    message = messages.from_intent(call.payload)
+    ready = preflight.ready(tenant_id=call.tenant_id, phone_number_id=graph.account.phone_number_id, message=message)
+    ready = files.brought(ready, graph, call.deadline)
+    delivery = _delivery(call.tenant_id, graph, ready, message, Origin(attempt_id=call.attempt_id))
+    deliveries.begin(delivery, None, is_counted=False)
+    try:
+        delivery = _called(delivery, ready, graph, call.deadline)
+    except ProviderError as error:
+        deliveries.refused(delivery, error)
+        raise
+    known = {"delivery_id": str(delivery.id), "wa_id": delivery.wa_id or None, "user_id": delivery.user_id or None}
+    return Receipt(delivery.meta_id, {**known, "used_fallback_template": delivery.used_fallback})
+
+
+def mark_read(*, tenant_id: UUID, message_id: str, typing: bool) -> None:
+    """Show a customer's message as read. Raises WhatsappNotConfigured or a ProviderError."""
+    deadline = Deadline.after(CALL_SECONDS)
+    accounts.graph(tenant_id, deadline).mark_read(message_id, deadline, typing=typing)
+
+
+def _delivery(tenant_id: UUID, graph: MetaGraph, ready: Message, asked: Message, origin: Origin) -> Delivery:
+    return Delivery(
+        id=new_id(),
+        tenant_id=tenant_id,
+        phone_number_id=graph.account.phone_number_id,
+        recipient=ready.to,
+        type=ready.kind,
+        template_name=ready.template.name if ready.template else "",
+        template_language=ready.template.language if ready.template else "",
+        used_fallback=ready.kind != asked.kind,
+        status=DeliveryStatus.UNKNOWN,
+        subject=origin.subject,
+        request_id=origin.request_id,
+        attempt_id=origin.attempt_id,
+    )
+
+
+def _called(delivery: Delivery, message: Message, graph: MetaGraph, deadline: Deadline) -> Delivery:
+    let_go_of_connection()
+    sent = graph.send(_body(delivery, message), deadline.within(CALL_SECONDS))
+    return deliveries.accepted(delivery, sent)
+
+
+def _body(delivery: Delivery, message: Message) -> dict[str, Any]:
+    """https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/send-messages
+
+    The number keeps its plus sign: without it Meta would put the business's own country code before it.
+    """
+    body: dict[str, Any] = {
+        "to": message.to,
+        "type": message.kind,
+        message.kind: message.content,
+        "biz_opaque_callback_data": str(delivery.id),
+    }
+    if message.reply_to:
+        body["context"] = {"message_id": message.reply_to}
+    return body

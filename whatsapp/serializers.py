@@ -1,0 +1,78 @@
+"""The shapes that OpenAPI shows of requests and answers, and what lists can be filtered by."""
+
+from rest_framework import serializers
+
+from integrationhub.core.pagination import PageShape
+from whatsapp import message_schemas
+from whatsapp.models import DeliveryStatus
+
+MESSAGE_BODY = {"application/json": {"oneOf": list(message_schemas.BY_TYPE.values())}}
+MEDIA_BODY = {"application/json": message_schemas.MEDIA_MESSAGE}
+READ_BODY = {"application/json": message_schemas.READ}
+STATUS = (
+    "How far it has come, and never back. `unknown`: whether Meta took it is not known, until a webhook tells; it is "
+    "never sent again by itself. `failed`: see `error`."
+)
+
+
+class StepShape(serializers.Serializer):
+    status = serializers.ChoiceField(DeliveryStatus.choices)
+    at = serializers.DateTimeField(help_text="By Meta's clock where Meta told it.")
+
+
+class DeliveryErrorShape(serializers.Serializer):
+    code = serializers.CharField()
+    message = serializers.CharField()
+    meta = serializers.DictField(allow_null=True, help_text="Meta's own code, subcode and words.")
+
+
+class DeliveryShape(serializers.Serializer):
+    id = serializers.UUIDField(help_text="Ours.")
+    message_id = serializers.CharField(allow_null=True, help_text="Meta's; null until it is known.")
+    status = serializers.ChoiceField(DeliveryStatus.choices, help_text=STATUS)
+    to = serializers.CharField()
+    type = serializers.CharField()
+    template_name = serializers.CharField(allow_null=True)
+    template_language = serializers.CharField(allow_null=True)
+    used_fallback_template = serializers.BooleanField(help_text="Whether `fallback_template` went out instead.")
+    phone_number_id = serializers.CharField()
+    wa_id = serializers.CharField(allow_null=True, help_text="WhatsApp's own id of the customer.")
+    message_status = serializers.CharField(allow_null=True, help_text="What Meta said beside accepting it.")
+    timeline = StepShape(many=True)
+    error = DeliveryErrorShape(allow_null=True)
+    attempt_id = serializers.UUIDField(allow_null=True, help_text="The attempt of the execution that sent it.")
+    request_id = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class DeliveryPage(PageShape):
+    data = DeliveryShape(many=True)  # type: ignore[assignment]  # The name of every list's rows.
+
+
+class DeliveryFilters(serializers.Serializer):
+    status = serializers.ChoiceField(DeliveryStatus.choices, required=False)
+    to = serializers.CharField(required=False, max_length=16)
+    type = serializers.CharField(required=False, max_length=32)
+    template_name = serializers.CharField(required=False, max_length=512)
+    created_after = serializers.DateTimeField(required=False)
+    created_before = serializers.DateTimeField(required=False)
+
+
+class ConversationWindowShape(serializers.Serializer):
+    phone = serializers.CharField()
+    open = serializers.BooleanField(help_text="Whether anything but a template may be sent.")
+    closes_at = serializers.DateTimeField(
+        allow_null=True, help_text="24 hours after the customer's last message; null: there was none."
+    )
+
+
+class CheckedShape(serializers.Serializer):
+    valid = serializers.BooleanField(help_text="Always true: what is not is an error.")
+    type = serializers.CharField(help_text="What would go out now.")
+    used_fallback_template = serializers.BooleanField()
+
+
+class ReadShape(serializers.Serializer):
+    message_id = serializers.CharField()
+    read = serializers.BooleanField()
