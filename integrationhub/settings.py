@@ -203,8 +203,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TASK_DEFAULT_QUEUE = "maint"
-# A worker takes both unless `-Q` names fewer; each has its own key, so that no message lands in two.
-CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("execute", "maint")}
+# A worker takes all unless `-Q` names fewer; each has its own key, so that no message lands in two.
+CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("execute", "webhook", "maint")}
 CELERY_TASK_DEFAULT_EXCHANGE = CELERY_TASK_DEFAULT_ROUTING_KEY = "maint"
 
 # --- Secrets at rest: `id:base64 of 32 bytes`, the first one encrypts, all of them decrypt ---
@@ -262,6 +262,10 @@ OPERATOR_RECORDER = "integrationhub.audit.operators.record"
 # --- Executions left behind. The relay calls this by dotted path, since it is below them ---
 
 SETTLER = "integrationhub.execution.settling.settle_when_due"
+
+# --- Webhooks that wait for a worker. The relay calls this before each round ---
+
+COLLECTOR = "integrationhub.webhooks.collecting.collect"
 
 # --- REST framework ---
 

@@ -7,6 +7,7 @@ from integrationhub.audit import signing_in
 from integrationhub.core import health
 from integrationhub.execution import scraping
 from integrationhub.pages import refusals
+from integrationhub.webhooks.urls import at_the_root as webhook_receivers
 
 api = [
     path("", include("integrationhub.execution.urls")),
@@ -22,6 +23,7 @@ api = [
 
 urlpatterns = [
     path("integrationhub/<str:version>/", include(api)),
+    path("", include(webhook_receivers)),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", scraping.metrics),

@@ -19,6 +19,8 @@ from integrationhub.core.logs import HIDDEN
 access = logging.getLogger("integrationhub.access")
 
 API = "/integrationhub/"
+# Registered with providers, and so free of the version; what else holds for the API's answers holds there too.
+RECEIVERS = "/webhooks/"
 MAX_URL_BYTES = 4096
 MAX_HEADER_BYTES = 8 * 1024
 MAX_HEADERS_BYTES = 32 * 1024
@@ -83,6 +85,11 @@ def is_api(request: HttpRequest) -> bool:
     return request.path.startswith(API) or request.path == API.rstrip("/")
 
 
+def is_for_programs(request: HttpRequest) -> bool:
+    """Whether no person reads the answer: no session, no form, no page of HTML."""
+    return is_api(request) or request.path.startswith(RECEIVERS)
+
+
 def _check_size(request: HttpRequest) -> None:
     raw = request.META.get("RAW_URI") or request.META.get("PATH_INFO", "") + request.META.get("QUERY_STRING", "")
     if len(raw) > MAX_URL_BYTES:
@@ -122,7 +129,7 @@ def _check_query(request: HttpRequest, query: bytes) -> None:
 
 def _in_the_envelope(response: HttpResponse, request: HttpRequest) -> HttpResponse:
     """Whatever another layer answered to a path of the API, an error of the API is never a page of HTML."""
-    if not is_api(request) or response.status_code < 300:
+    if not is_for_programs(request) or response.status_code < 300:
         return response
     if not 300 <= response.status_code < 400 and "json" in response.get("Content-Type", ""):
         return response
@@ -139,7 +146,7 @@ def _finish(request: HttpRequest, response: HttpResponse) -> None:
     if not response.streaming:
         # An answer from here has passed no other layer; without a length it would go out in chunks.
         response.headers.setdefault("Content-Length", str(len(response.content)))
-    if not is_api(request):
+    if not is_for_programs(request):
         return
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)

@@ -14,7 +14,7 @@ from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from integrationhub.core.middleware import is_api
+from integrationhub.core.middleware import is_for_programs
 
 
 class _ForPages:
@@ -27,7 +27,7 @@ class _ForPages:
         self._past_pages = following._past_pages if isinstance(following, _ForPages) else get_response
 
     def __call__(self, request: HttpRequest) -> Any:
-        if is_api(request):
+        if is_for_programs(request):
             return self._past_pages(request)
         return super().__call__(request)  # type: ignore[misc]
 

@@ -38,6 +38,9 @@ MOST_FAULTS = 5
 # How long the broker's list of executions may be, and when a relay that was kept from more looks again.
 LIST_LENGTH = 32
 HELD_BACK_SECONDS = 0.05
+# So long after something was collected it looks again, and how often: what is collected rings no bell for each row.
+COLLECTING_SECONDS = 1.0
+COLLECTED_SECONDS = 0.2
 # kombu names what it meets while it connects; what breaks later comes from below as it is.
 BROKER_AWAY = (BrokerError, RedisError, OSError)
 
@@ -196,24 +199,40 @@ def _words(error: Exception) -> str:
 def run(stop: threading.Event) -> None:
     """Relay until `stop` is set: at once when a commit rings, else every few seconds. A lost database is waited for.
 
-    What `settings.SETTLER` names is called after each round; how often it settles is its own affair.
+    What `settings.COLLECTOR` names is called before each round, and what `settings.SETTLER` names after it; how often
+    it settles is its own affair.
     """
-    pause = 0.2
+    pause, collects_until = 0.2, 0.0
     while not stop.is_set():
         try:
             with _listening() as bell:
                 pause = 0.2
                 while not stop.is_set():
+                    if _collect():
+                        collects_until = time.monotonic() + COLLECTING_SECONDS
                     done = relay_batch()
                     _settle()
                     if done.handled < BATCH:
-                        longest = HELD_BACK_SECONDS if done.held_back else IDLE_SECONDS
+                        longest = COLLECTED_SECONDS if time.monotonic() < collects_until else IDLE_SECONDS
+                        longest = HELD_BACK_SECONDS if done.held_back else longest
                         next(iter(bell.notifies(timeout=longest, stop_after=1)), None)
         except (psycopg.OperationalError, OperationalError) as error:
             log.warning("The relay lost its database and tries again.", error=type(error).__name__, pause_seconds=pause)
             connections["system"].close()
             stop.wait(pause)
             pause = min(5.0, pause * 2)
+
+
+def _collect() -> int:
+    """Let rows that wait for workers be put into the outbox, many to a message; returns how many there were."""
+    try:
+        return int(import_string(settings.COLLECTOR)())
+    except (psycopg.OperationalError, OperationalError):
+        raise
+    except Exception:
+        # The boundary between two duties: a fault in collecting must keep no message waiting.
+        log.exception("What waits for workers could not be collected.")
+        return 0
 
 
 def _settle() -> None:

@@ -24,6 +24,8 @@ GOOD = {
     "code": "ERR_UNEXPECTED",
     "phone": "+14155552671",
 }
+# What else stands in a path beside it.
+BESIDE = {"endpoint_token": "of-no-endpoint"}
 ROUTE_BODY = {"providers": [{"provider_key": "sandbox_primary"}]}
 SENT = {**BODIES, ("PUT", "/routing/<str:intent>"): ROUTE_BODY}
 # The entry of an unknown delivery is a 403.
@@ -36,7 +38,7 @@ OF_ALL = [route for route in WITH_IDS if route not in OF_TENANTS]
 def asked(api: Api, method: str, path: str, form: str, id_: str) -> tuple[Any, ...]:
     """What the answer says, but for the id; after checking that it is a refusal in the envelope."""
     body = SENT.get((method, path), {})
-    answer = api.request(method, filled(path, {names(path)[0]: FORMS[form].of(id_)}), body)
+    answer = api.request(method, filled(path, {**BESIDE, names(path)[0]: FORMS[form].of(id_)}), body)
     assert answer.status_code in REFUSED, (method, form, answer.content[:300])
     assert_envelope(answer)
     return told(answer, FORMS[form].spelled(id_))

@@ -19,7 +19,7 @@ from tests.make import Api, another_tenant
 # What every tenant may name: rows and words that all of them share.
 SHARED = {"intent", "provider_key", "id_or_slug", "provider"}
 OWNED = {"installation_id", "credential_id", "execution_id", "connection_id", "enrolment_id", "run_id", "template_name"}
-OWNED |= {"message_id"}
+OWNED |= {"message_id", "webhook_id", "endpoint_id"}
 SHARED |= {"phone"}
 # What the owner sends to act; the stranger sends the same. Without a line here: an empty body.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -125,7 +125,8 @@ def test_no_list_tells_anything_of_another_tenant(route: tuple[str, type[HubView
 
 
 @pytest.mark.parametrize(
-    "path", ["/executions", "/credentials", "/integrations/installed", "/saml/idp", "/whatsapp/deliveries"]
+    "path",
+    ["/executions", "/credentials", "/integrations/installed", "/saml/idp", "/whatsapp/deliveries", "/webhooks"],
 )
 def test_with_both_walls_down_a_list_is_found_to_leak(path: str) -> None:
     world = World()

@@ -15,6 +15,7 @@ from tests.oauth import flows
 from tests.saml.issuing import make_key
 from tests.templates.making import stored
 from tests.whatsapp import talking
+from tests.webhooks import posting
 
 TABLES = sorted(model._meta.db_table for model in apps.get_models() if issubclass(model, TenantOwned))
 CERTIFICATE = make_key().pem
@@ -43,6 +44,8 @@ class World:
         assert self.api.put("/saml/idp", idp).status_code == 200
         assert self.api.client.get("/saml/login", {"tenant_id": str(self.tenant)}).status_code == 302
         self.ids = {
+            "webhook_id": str(posting.event_of(self.tenant).id),
+            "endpoint_id": self._made("/webhooks/endpoints", {"provider_key": "meta_whatsapp"})["id"],
             "connection_id": connection["id"],
             "installation_id": installed["id"],
             "credential_id": credential["id"],

@@ -1,0 +1,93 @@
+"""What an event sets off. The function and the word that it did stand in one transaction: each effect is had once."""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from integrationhub.core.errors import HubError
+from integrationhub.core.representation import moment
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.webhooks import meta
+from integrationhub.webhooks.models import NOBODY, WebhookEvent
+
+log = structlog.get_logger(__name__)
+
+# Takes the tenant, the provider's name of the field and its value, which holds one message or one status. It runs in
+# the tenant's scope, calls no network, and may be run for the same event again.
+Handler = Callable[[UUID, str, Mapping[str, Any]], object]
+
+# By provider and type of event. What has no line here is kept and shown.
+HANDLERS: Mapping[tuple[str, str], Handler] = {}
+
+MOST_TRIES = 5
+FIRST_PAUSE = timedelta(seconds=10)
+MOST_ATTEMPTS_SHOWN = 20
+
+
+def has_handler(event: WebhookEvent) -> bool:
+    return event.tenant_id != NOBODY and (event.provider_key, event.type) in HANDLERS
+
+
+def keep(event: WebhookEvent) -> None:
+    """It waits for nothing: nobody handles such events, or nobody owns it."""
+    _conclude(event, WebhookEvent.Status.KEPT)
+
+
+def handle(event: WebhookEvent) -> None:
+    """Run its handler, inside the tenant's scope, and note on the row what came of it; the caller saves it.
+
+    Whatever the handler raises is undone, and is this event's alone: it is tried again, five times in all.
+    """
+    if not has_handler(event):
+        keep(event)
+        return
+    try:
+        with transaction.atomic():
+            HANDLERS[event.provider_key, event.type](event.tenant_id, *meta.said_of(event.payload))
+    except Exception as fault:
+        # The boundary of one event: whatever is wrong with it must not stop the others.
+        log.exception("A webhook event could not be handled.", event_id=str(event.id), type=event.type)
+        _conclude(event, WebhookEvent.Status.FAILED, _words(fault))
+        tries = _failures_in_a_row(event)
+        event.due_at = datetime.now(UTC) + FIRST_PAUSE * 3 ** (tries - 1) if tries < MOST_TRIES else None
+    else:
+        _conclude(event, WebhookEvent.Status.PROCESSED)
+
+
+# What `handle` changes of a row.
+CHANGED = ("status", "attempts", "due_at", "processed_at")
+
+
+def handle_again(tenant_id: UUID, event_ids: Collection[UUID]) -> None:
+    """Those that failed or are to be replayed. One that another worker has done meanwhile is left alone."""
+    with tenant_scope(tenant_id):
+        due = WebhookEvent.objects.for_tenant(tenant_id).filter(id__in=event_ids, due_at__isnull=False)
+        for event in due.select_for_update(skip_locked=True).order_by("id"):
+            handle(event)
+            event.save(update_fields=CHANGED)
+
+
+def _conclude(event: WebhookEvent, status: WebhookEvent.Status, error: str = "") -> None:
+    now = datetime.now(UTC)
+    event.status, event.due_at, event.processed_at = status, None, now
+    attempt = {"at": moment(now), "outcome": status.value, "error": error, "is_replay": event.replays > 0}
+    event.attempts = [*event.attempts, attempt][-MOST_ATTEMPTS_SHOWN:]
+
+
+def _failures_in_a_row(event: WebhookEvent) -> int:
+    """A replay of one that has failed so often is one try."""
+    count = 0
+    for attempt in reversed(event.attempts):
+        if attempt["outcome"] != WebhookEvent.Status.FAILED:
+            break
+        count += 1
+    return count
+
+
+def _words(fault: Exception) -> str:
+    """An error of ours by its sentence; of another the kind alone, since its text may hold what a person wrote."""
+    return fault.message[:300] if isinstance(fault, HubError) else type(fault).__name__

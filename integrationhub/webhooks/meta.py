@@ -1,0 +1,190 @@
+"""What Meta's webhooks hold: one body taken apart into the things that it tells, none of them lost.
+
+https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
+A body holds up to a thousand of them. Whatever has a shape that is not Meta's is told as it is, as `unreadable`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+UNREADABLE = "unreadable"
+# Ten times of what Meta puts into a body.
+MOST_ITEMS = 10_000
+MOST_DIGITS = 4000
+LONGEST_TYPE, LONGEST_REFERENCE = 80, 255
+# Of the field `messages`: where its things stand, and what each of them is called.
+LISTS = {"messages": "message", "statuses": "status", "errors": "error"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing. `payload` is the body as it were if it told nothing else; `key` is what makes it this one thing."""
+
+    type: str
+    payload: str
+    key: bytes
+    reference: str = ""
+    phone_number_id: str = ""
+    waba_id: str = ""
+    occurred_at: datetime | None = None
+
+
+def taken_apart(body: bytes) -> list[Item]:
+    """All things of a body, in its order. Raises nothing for what is in it."""
+    try:
+        items = list(islice(_entries(json.loads(body, parse_int=_whole)), MOST_ITEMS + 1))
+    except (ValueError, RecursionError):
+        return [_whole_body(body)]
+    return items if 0 < len(items) <= MOST_ITEMS else [_whole_body(body)]
+
+
+def said_of(payload: str) -> tuple[str, dict[str, Any]]:
+    """The field and the value of an item's payload."""
+    change = json.loads(payload, parse_int=_whole)["entry"][0]["changes"][0]
+    return change["field"], change["value"]
+
+
+def _whole_body(body: bytes) -> Item:
+    return Item(UNREADABLE, _storable(body.decode("utf-8", "replace")), _digest("body", body.hex()))
+
+
+def _whole(digits: str) -> int | str:
+    """Python reads no number so long that reading it takes long; nothing of Meta's is such a number."""
+    return int(digits) if len(digits) < MOST_DIGITS else digits
+
+
+def _entries(read: Any) -> Iterator[Item]:
+    entries = read.get("entry") if isinstance(read, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        changes = entry.get("changes") if isinstance(entry, dict) else None
+        if not isinstance(changes, list):
+            yield _unreadable({"entry": [entry]})
+            continue
+        for change in changes:
+            yield from _change(read.get("object"), entry, change)
+
+
+def _change(thing: Any, entry: Mapping[str, Any], change: Any) -> Iterator[Item]:
+    """What one change tells: each message and status by itself, another field as a whole."""
+    around = {name: entry[name] for name in ("id", "time") if name in entry}
+    alone = {"object": thing, "entry": [{**around, "changes": [change]}]}
+    if not (
+        isinstance(change, dict) and isinstance(field := change.get("field"), str) and _is_object(change.get("value"))
+    ):
+        yield _unreadable(alone)
+        return
+    value = change["value"]
+    lists = [name for name in LISTS if isinstance(value.get(name), list) and value[name]]
+    if field != "messages" or not lists:
+        yield _of_field(field, alone, entry, value)
+        return
+    for name in lists:
+        for one in value[name]:
+            part = {"field": field, "value": _only(value, name, one)}
+            payload = {"object": thing, "entry": [{**around, "changes": [part]}]}
+            yield _one_of(name, payload, entry, value, one) if _is_object(one) else _unreadable(payload)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _only(value: Mapping[str, Any], name: str, one: Any) -> dict[str, Any]:
+    """The value as if it held this one thing, and of the people the one whom it is about."""
+    kept = {key: member for key, member in value.items() if key not in (*LISTS, "contacts")}
+    contacts = value.get("contacts")
+    if isinstance(contacts, list):
+        kept["contacts"] = [who for who in contacts if _is_about(one, who)] or contacts[: len(contacts) == 1]
+    return {**kept, name: [one]}
+
+
+def _is_about(one: Any, who: Any) -> bool:
+    """By number or by the id that stands for it: users with a name may have no number."""
+    if not (_is_object(one) and _is_object(who)):
+        return False
+    theirs = {who.get("wa_id"), who.get("user_id")} if _is_plain(who) else set()
+    named = [one.get(name) for name in ("from", "from_user_id", "recipient_id", "recipient_user_id")]
+    return any(isinstance(name, str) and name.lstrip("+") in theirs for name in named)
+
+
+def _is_plain(who: Mapping[str, Any]) -> bool:
+    return all(isinstance(who.get(name, ""), str) for name in ("wa_id", "user_id"))
+
+
+def _one_of(
+    name: str, payload: Any, entry: Mapping[str, Any], value: Mapping[str, Any], one: Mapping[str, Any]
+) -> Item:
+    number = _number(value)
+    reference, kind, text = _text(one.get("id")), LISTS[name], _written(payload)
+    if not reference:
+        key = _digest("whole", number, text)
+    elif kind == "status":
+        whom = _text(one.get("recipient_participant_user_id")) or _text(one.get("recipient_id"))
+        key = _digest(kind, number, reference, _text(one.get("status")), whom)
+    else:
+        key = _digest(kind, number, reference)
+    return Item(
+        kind,
+        text,
+        key,
+        _storable(reference)[:LONGEST_REFERENCE],
+        phone_number_id=number,
+        waba_id=_text(entry.get("id")),
+        occurred_at=_moment(one.get("timestamp")),
+    )
+
+
+def _of_field(field: str, alone: Any, entry: Mapping[str, Any], value: Mapping[str, Any]) -> Item:
+    text = _written(alone)
+    return Item(
+        _storable(field)[:LONGEST_TYPE] or UNREADABLE,
+        text,
+        _digest("whole", text),
+        _storable(_text(value.get("message_template_id")))[:LONGEST_REFERENCE],
+        phone_number_id=_number(value),
+        waba_id=_text(entry.get("id")),
+        occurred_at=_moment(entry.get("time")),
+    )
+
+
+def _number(value: Mapping[str, Any]) -> str:
+    metadata = value.get("metadata")
+    return _text(metadata.get("phone_number_id")) if isinstance(metadata, dict) else ""
+
+
+def _unreadable(part: Any) -> Item:
+    text = _written(part)
+    return Item(UNREADABLE, text, _digest("whole", text))
+
+
+def _written(value: Any) -> str:
+    """JSON of ASCII alone, so that what PostgreSQL stores in no text (NUL, half a surrogate pair) is in it all the
+    same; in one order, since Meta's differs."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def _digest(*parts: str) -> bytes:
+    """Each part with its length, so that no two lists of parts are written alike."""
+    return hashlib.sha256("".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "replace")).digest()
+
+
+def _moment(given: Any) -> datetime | None:
+    """Epoch seconds, as a number or as text; milliseconds have been seen. None for what is no time."""
+    text = _text(given)
+    if not (text.isascii() and text.isdigit() and len(text) <= 13):
+        return None
+    seconds = int(text)
+    return datetime.fromtimestamp(seconds / 1000 if seconds >= 10**12 else seconds, UTC)

@@ -1,0 +1,196 @@
+"""A worker's side: bodies taken apart, each thing stored once for its tenant, and handled."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import structlog
+from django.db import OperationalError, connection
+from django.db.models.functions import Now
+
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.webhooks import handling
+from integrationhub.webhooks.meta import Item
+from integrationhub.webhooks.models import NOBODY, Post, WebhookEvent
+from integrationhub.webhooks.sources import SOURCES
+
+log = structlog.get_logger(__name__)
+
+# How long a worker that took bodies holds them, and how many workers may have ended over them.
+LEASE_SECONDS = 90
+MOST_TAKES = 5
+# Events of one transaction: another worker with one of them waits for its end, and two seconds at most.
+CHUNK = 100
+
+TAKE = """
+UPDATE webhooks_post SET takes = takes + 1, status = CASE WHEN takes < %(most)s THEN 'received' ELSE 'failed' END,
+    lease_until = CASE WHEN takes < %(most)s THEN now() + make_interval(secs => %(seconds)s) END
+WHERE tenant_id = %(tenant_id)s AND id = ANY(%(ids)s) AND status = 'received'
+RETURNING id, provider_key, body, secret, received_at, status
+"""
+# Locked in one order first, since another worker may count repeats of the same events.
+COUNT_AGAIN = """
+WITH again AS (SELECT * FROM unnest(%(keys)s::bytea[], %(posts)s::uuid[]) AS told (key, post_id)), locked AS (
+    SELECT id, key, post_id FROM webhooks_webhookevent
+    WHERE tenant_id = %(tenant_id)s AND provider_key = %(provider_key)s AND key = ANY(%(keys)s)
+    ORDER BY id FOR NO KEY UPDATE
+), counted AS (
+    SELECT locked.id, count(*) AS times FROM locked JOIN again USING (key)
+    WHERE locked.post_id <> again.post_id GROUP BY locked.id
+)
+UPDATE webhooks_webhookevent AS event SET duplicates = duplicates + counted.times
+FROM counted WHERE event.id = counted.id AND event.tenant_id = %(tenant_id)s
+"""
+
+
+# By tenant and provider.
+Told = dict[tuple[UUID, str], list[WebhookEvent]]
+
+
+class Taken(NamedTuple):
+    id: UUID
+    provider_key: str
+    body: bytes
+    secret: str
+    received_at: datetime
+    status: str
+
+
+def process(tenant_id: UUID, post_ids: Collection[UUID]) -> None:
+    """Take apart those of the bodies that nobody has done, and handle what they tell. May be done twice, or by two.
+
+    `tenant_id` is whose rows they are: NOBODY's tell of any tenant. Raises the database's errors: what is left then is
+    taken again after its lease.
+    """
+    taken = _take(tenant_id, post_ids)
+    told, troubled = _told(tenant_id, taken)
+    for owner, provider_key in sorted(told):
+        events = told[owner, provider_key]
+        for start in range(0, len(events), CHUNK):
+            troubled |= _stored(owner, provider_key, events[start : start + CHUNK])
+    with tenant_scope(tenant_id):
+        mine = Post.objects.for_tenant(tenant_id).filter(id__in={post.id for post in taken} - troubled)
+        mine.update(status=Post.Status.PROCESSED, lease_until=None, processed_at=Now())
+
+
+def assign(event: WebhookEvent) -> list[WebhookEvent]:
+    """Give an event that belongs to nobody to those who have bound its number since; they may have it already.
+
+    Returns what they were given. Its payload is a body like the one it came in.
+    """
+    told, _ = _told(NOBODY, [Taken(event.post_id, event.provider_key, event.payload.encode(), event.secret,
+                                   event.received_at, Post.Status.RECEIVED)])  # fmt: skip
+    given = []
+    for (owner, provider_key), events in told.items():
+        if owner != NOBODY:
+            store(owner, provider_key, events)
+            given += events
+    return given
+
+
+def store(tenant_id: UUID, provider_key: str, events: Sequence[WebhookEvent]) -> None:
+    """Insert those that the tenant does not have, and handle them, all in one transaction; count the others."""
+    # In one order, so that of two workers with the same events none waits for the other in a circle.
+    events = sorted(events, key=lambda event: bytes(event.key))
+    with tenant_scope(tenant_id):
+        rows = WebhookEvent.objects.for_tenant(tenant_id)
+        WebhookEvent.objects.bulk_create(events, ignore_conflicts=True)
+        stored = set(rows.filter(id__in=[event.id for event in events]).values_list("id", flat=True))
+        _count_again(tenant_id, provider_key, [event for event in events if event.id not in stored])
+        new = [event for event in events if event.id in stored and event.status == WebhookEvent.Status.RECEIVED]
+        for event in new:
+            handling.handle(event)
+        if new:
+            rows.bulk_update(new, handling.CHANGED)
+
+
+def _take(tenant_id: UUID, post_ids: Collection[UUID]) -> list[Taken]:
+    order: dict[str, Any] = {
+        "tenant_id": tenant_id,
+        "ids": list(post_ids),
+        "most": MOST_TAKES,
+        "seconds": LEASE_SECONDS,
+    }
+    with tenant_scope(tenant_id), connection.cursor() as cursor:
+        cursor.execute(TAKE, order)
+        # As they came: ids are made of their time, and RETURNING promises no order.
+        rows = sorted(Taken(*row) for row in cursor.fetchall())
+    for post in rows:
+        if post.status == Post.Status.FAILED:
+            log.error("A webhook ended every worker that took it, and is left alone.", post_id=str(post.id))
+    return [post for post in rows if post.status != Post.Status.FAILED]
+
+
+def _told(tenant_id: UUID, posts: Iterable[Taken]) -> tuple[Told, set[UUID]]:
+    """What they tell, by whose it is; and those of which that could not be said."""
+    told: Told = defaultdict(list)
+    troubled = set()
+    owners = cache(lambda key, number, account: SOURCES[key].owners(number, account) or [NOBODY])
+    for post in posts:
+        try:
+            for item in SOURCES[post.provider_key].taken_apart(bytes(post.body)):
+                whose: Collection[UUID] = [tenant_id]
+                if tenant_id == NOBODY:
+                    whose = owners(post.provider_key, item.phone_number_id, item.waba_id)
+                for owner in whose:
+                    told[owner, post.provider_key].append(_event(owner, post, item, is_shared=tenant_id == NOBODY))
+        except OperationalError:
+            raise
+        except Exception:
+            # The boundary of one body: whatever is wrong with it must not stop the others.
+            log.exception("A webhook could not be taken apart.", post_id=str(post.id))
+            troubled.add(post.id)
+    return told, troubled
+
+
+def _event(tenant_id: UUID, post: Taken, item: Item, *, is_shared: bool) -> WebhookEvent:
+    event = WebhookEvent(
+        tenant_id=tenant_id,
+        provider_key=post.provider_key,
+        type=item.type,
+        key=item.key,
+        reference=item.reference,
+        payload=item.payload,
+        post_id=post.id,
+        is_shared=is_shared,
+        secret=post.secret,
+        occurred_at=item.occurred_at,
+        received_at=post.received_at,
+    )
+    if not handling.has_handler(event):
+        handling.keep(event)
+    return event
+
+
+def _stored(tenant_id: UUID, provider_key: str, events: Sequence[WebhookEvent]) -> set[UUID]:
+    """Store them, one by one where it cannot be done together; returns of which bodies something was not stored."""
+    try:
+        store(tenant_id, provider_key, events)
+    except OperationalError:
+        raise
+    except Exception:
+        # The boundary of one event: whatever is wrong with it must not stop the others.
+        if len(events) > 1:
+            return set().union(*(_stored(tenant_id, provider_key, [event]) for event in events))
+        log.exception("A webhook event could not be stored.", post_id=str(events[0].post_id))
+        return {events[0].post_id}
+    return set()
+
+
+def _count_again(tenant_id: UUID, provider_key: str, events: Sequence[WebhookEvent]) -> None:
+    """One that a body tells which was taken twice is no repeat."""
+    if not events:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            COUNT_AGAIN,
+            {
+                "tenant_id": tenant_id,
+                "provider_key": provider_key,
+                "keys": [bytes(event.key) for event in events],
+                "posts": [event.post_id for event in events],
+            },
+        )
