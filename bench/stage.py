@@ -66,7 +66,7 @@ def stage(supervisor: Supervisor, wanted: Collection[str], names: Collection[str
         throw_away_servers(supervisor, durable=True) as servers,
     ):
         server_pids = supervisor.pids()
-        settings = _settings(servers)
+        settings = settings_for(servers)
         tenants = {name: uuid4() for name in wanted}
         _start_stub(supervisor, settings, Path(logs))
         _prepare(supervisor, settings, tenants, preparations(names, settings, tenants, Path(logs)))
@@ -77,7 +77,7 @@ def stage(supervisor: Supervisor, wanted: Collection[str], names: Collection[str
         yield Stage(supervisor, settings, tenants, int(settings["STUB_PORT"]), served, server_pids)
 
 
-def _settings(servers: Mapping[str, str]) -> dict[str, str]:
+def settings_for(servers: Mapping[str, str]) -> dict[str, str]:
     """One environment for all: each contender reads of it what it knows."""
     database, _, _ = servers["DATABASE_OWNER_URL"].rpartition("/")
     stub_port = free_port()
@@ -99,7 +99,7 @@ def _settings(servers: Mapping[str, str]) -> dict[str, str]:
 def _start_stub(supervisor: Supervisor, settings: Mapping[str, str], logs: Path) -> None:
     words = [sys.executable, "-m", "bench.stub", settings["STUB_PORT"]]
     child = supervisor.start(Program("stub", words, settings, logs / "stub.log"))
-    supervisor.wait_until(child, lambda: _answers(int(settings["STUB_PORT"]), "/counts"))
+    supervisor.wait_until(child, lambda: answers_at(int(settings["STUB_PORT"]), "/counts"))
 
 
 def preparations(
@@ -129,7 +129,7 @@ def _serve(
     port = free_port()
     child = supervisor.start(contenders.program(name, settings, port, logs / f"{name}.log"))
     # Any answer will do: the control and the bare view have one path, and no page that says that they are ready.
-    supervisor.wait_until(child, lambda: _answers(port, "/readyz"))
+    supervisor.wait_until(child, lambda: answers_at(port, "/readyz"))
     # Of the hub's rows its own role is shown one tenant's at a time.
     databases = {
         "product": (settings["DATABASE_OWNER_URL"], settings["DATABASE_URL"]),
@@ -139,7 +139,7 @@ def _serve(
     return Contender(name, child, port, targets, *databases.get(name, (None, None)))
 
 
-def _answers(port: int, path: str) -> bool:
+def answers_at(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", path)

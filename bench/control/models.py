@@ -77,3 +77,13 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider_key} {self.sequence}"
+
+
+class Webhook(models.Model):
+    headers: "models.JSONField[Any, Any]" = models.JSONField(default=dict)
+    payload: "models.JSONField[Any, Any]" = models.JSONField(default=dict)
+    status = models.CharField(max_length=10, default="received")
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.status}"

@@ -34,6 +34,8 @@ DATABASES = {"default": {**env.db_url("CONTROL_DATABASE_URL"), "CONN_MAX_AGE": 6
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": env.str("REDIS_URL")}}
 
 JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE = env.str("JWT_SECRET"), env.str("JWT_ISSUER"), env.str("JWT_AUDIENCE")
+BROKER_URL = env.str("CELERY_BROKER_URL", env.str("REDIS_URL"))
+WEBHOOK_SECRET = env.str("META_WEBHOOK_APP_SECRET", "")
 CREDENTIAL_KEY = env.str("CONTROL_CREDENTIAL_KEY")
 
 REST_FRAMEWORK = {
