@@ -93,6 +93,8 @@ _CHANGES: dict[str, Callable[[Mapping[str, Any]], dict[str, str]]] = {
     "template_category_update": _category,
     "message_template_components_update": _components,
 }
+# The fields of webhooks that are about templates.
+FIELDS = frozenset(_CHANGES)
 
 
 def _apply(template: MessageTemplate, changes: Mapping[str, str]) -> None:

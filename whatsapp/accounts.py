@@ -73,6 +73,11 @@ def deployments() -> Account | None:
     return account if account.phone_number_id and account.waba_id and account.access_token else None
 
 
+def is_deployments(phone_number_id: str) -> bool:
+    """Whether it is the number of the settings, which tenants share."""
+    return bool(phone_number_id) and phone_number_id == settings.META_WHATSAPP_PHONE_NUMBER_ID
+
+
 def phone_number_id_of(tenant_id: UUID) -> str:
     """Which number a tenant sends by, told without opening a secret; empty where there is none."""
     with tenant_scope(tenant_id):
@@ -92,8 +97,7 @@ def tenant_of_phone_number(phone_number_id: str) -> UUID | None:
     first = _rows().filter(phone_number_id=phone_number_id, tenant_id__in=holders).order_by("credential_id").first()
     if first:
         return first.tenant_id
-    is_ours = bool(phone_number_id) and phone_number_id == settings.META_WHATSAPP_PHONE_NUMBER_ID
-    return read_id(settings.PLATFORM_TENANT_ID) if is_ours else None
+    return read_id(settings.PLATFORM_TENANT_ID) if is_deployments(phone_number_id) else None
 
 
 def tenants_of_waba(waba_id: str) -> list[UUID]:

@@ -38,19 +38,20 @@ def apply_statuses(*, tenant_id: UUID, value: Any) -> list[Applied]:
     return _each(tenant_id, value, "statuses", _status)
 
 
-def handle_messages(tenant_id: UUID, field: str, value: Any) -> None:
+def handle_messages(tenant_id: UUID, field: str, value: Any) -> bool:
     """For the inbox, which hands over one item at a time. Raises Unreadable for one that it has to keep and show."""
-    _raise_fault(apply_messages(tenant_id=tenant_id, value=value))
+    return _is_ours(apply_messages(tenant_id=tenant_id, value=value))
 
 
-def handle_statuses(tenant_id: UUID, field: str, value: Any) -> None:
-    """The same for statuses."""
-    _raise_fault(apply_statuses(tenant_id=tenant_id, value=value))
+def handle_statuses(tenant_id: UUID, field: str, value: Any) -> bool:
+    """The same for statuses. False for one of a message that is not ours."""
+    return _is_ours(apply_statuses(tenant_id=tenant_id, value=value))
 
 
-def _raise_fault(results: list[Applied]) -> None:
+def _is_ours(results: list[Applied]) -> bool:
     for fault in (each.fault for each in results if each.fault):
         raise fault
+    return any(each.outcome != "unmatched" for each in results)
 
 
 def _each(tenant_id: UUID, value: Any, name: str, apply: Callable[[UUID, str, Any], str]) -> list[Applied]:

@@ -69,7 +69,12 @@ class Delivery(TenantOwned):
                 fields=["tenant_id", "meta_id"], condition=~Q(meta_id=""), name="delivery_of_meta_id"
             ),
         ]
-        indexes = [models.Index(fields=["tenant_id", "-id"], name="delivery_of_tenant")]
+        indexes = [
+            models.Index(fields=["tenant_id", "-id"], name="delivery_of_tenant"),
+            # For what Meta tells of a number that tenants share.
+            models.Index(fields=["meta_id"], name="delivery_by_meta_id", condition=~Q(meta_id="")),
+            models.Index(fields=["phone_number_id", "recipient", "-id"], name="delivery_of_number_pair"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.id}"
@@ -89,6 +94,7 @@ class Conversation(TenantOwned):
                 fields=["tenant_id", "phone_number_id", "customer"], name="conversation_of_number_pair"
             )
         ]
+        indexes = [models.Index(fields=["phone_number_id", "customer"], name="conversation_by_number_pair")]
 
     def __str__(self) -> str:
         return f"{self.customer} {self.id}"

@@ -9,8 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from integrationhub.core.ids import new_id
+from integrationhub.core.operators import SYSTEM
 from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import tenant_scope
 from providers import phones
@@ -59,13 +61,22 @@ def heard(*, tenant_id: UUID, phone_number_id: str, customer: str, at: datetime)
 
 
 def of(*, tenant_id: UUID, phone_number_id: str, phone: str) -> Window:
-    """The window between this business number and a customer's number in E.164."""
-    with tenant_scope(tenant_id):
-        talks = Conversation.objects.for_tenant(tenant_id).filter(
-            phone_number_id=phone_number_id, customer__in=numbers.ids_of(phone)
-        )
-        latest = talks.order_by("-last_message_at").values_list("last_message_at", flat=True).first()
+    """The window between this business number and a customer's number in E.164.
+
+    Meta counts it by the pair of numbers: with the deployment's number it is open for all tenants that send by it,
+    whomever of them the customer wrote to.
+    """
+    pair = {"phone_number_id": phone_number_id, "customer__in": numbers.ids_of(phone)}
+    if accounts.is_deployments(phone_number_id):
+        latest = _latest(Conversation.objects.using(SYSTEM).filter(**pair))
+    else:
+        with tenant_scope(tenant_id):
+            latest = _latest(Conversation.objects.for_tenant(tenant_id).filter(**pair))
     return Window(phone, latest + LENGTH if latest else None)
+
+
+def _latest(talks: QuerySet[Conversation]) -> datetime | None:
+    return talks.order_by("-last_message_at").values_list("last_message_at", flat=True).first()
 
 
 def with_customer(*, tenant_id: UUID, phone: str) -> Window:

@@ -141,7 +141,8 @@ def _principal(claims: dict[str, Any]) -> Principal:
     if claims["aud"] not in (settings.JWT_AUDIENCE, [settings.JWT_AUDIENCE]):
         raise _refused("wrong_audience")
     tenant_id, subject, roles = claims["tenant_id"], claims["sub"], claims.get("roles", [])
-    if not isinstance(tenant_id, str) or (tenant := read_id(tenant_id)) is None:
+    # The nil UUID is whose rows belong to nobody yet.
+    if not isinstance(tenant_id, str) or not (tenant := read_id(tenant_id)) or not tenant.int:
         raise _refused("malformed", "The claim tenant_id must be a UUID as a string.")
     if not isinstance(subject, str) or not (0 < len(subject) <= LONGEST_SUBJECT and subject.isprintable()):
         raise _refused("malformed", f"The claim sub must be 1 to {LONGEST_SUBJECT} printable characters.")

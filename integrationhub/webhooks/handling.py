@@ -1,6 +1,6 @@
 """What an event sets off. The function and the word that it did stand in one transaction: each effect is had once."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,23 +13,39 @@ from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.webhooks import meta
 from integrationhub.webhooks.models import NOBODY, WebhookEvent
+from templates import events as template_events
+from whatsapp import accounts, inbound
+from whatsapp.webhook_values import Unreadable
 
 log = structlog.get_logger(__name__)
 
 # Takes the tenant, the provider's name of the field and its value, which holds one message or one status. It runs in
-# the tenant's scope, calls no network, and may be run for the same event again.
-Handler = Callable[[UUID, str, Mapping[str, Any]], object]
+# the tenant's scope, calls no network, and may be run for the same event again. False: it is about nothing of ours.
+Handler = Callable[[UUID, str, Mapping[str, Any]], bool]
 
 # By provider and type of event. What has no line here is kept and shown.
-HANDLERS: Mapping[tuple[str, str], Handler] = {}
+HANDLERS: Mapping[tuple[str, str], Handler] = {
+    (accounts.KEY, "message"): inbound.handle_messages,
+    (accounts.KEY, "status"): inbound.handle_statuses,
+    **{(accounts.KEY, field): template_events.apply for field in template_events.FIELDS},
+}
 
 MOST_TRIES = 5
 FIRST_PAUSE = timedelta(seconds=10)
 MOST_ATTEMPTS_SHOWN = 20
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def in_order(events: Iterable[WebhookEvent]) -> list[WebhookEvent]:
+    """By what they change, so that of two workers none waits for the other in a circle; of the same thing the older
+    first, as far as the provider tells."""
+    return sorted(events, key=lambda event: (event.type, meta.subject_of(event.payload), event.occurred_at or NEVER))
 
 
 def has_handler(event: WebhookEvent) -> bool:
-    return event.tenant_id != NOBODY and (event.provider_key, event.type) in HANDLERS
+    """Of nobody's only what is told of the deployment's number: a customer of all who send by it."""
+    is_somebodys = event.tenant_id != NOBODY or accounts.is_deployments(meta.number_of(event.payload))
+    return is_somebodys and (event.provider_key, event.type) in HANDLERS
 
 
 def keep(event: WebhookEvent) -> None:
@@ -47,7 +63,10 @@ def handle(event: WebhookEvent) -> None:
         return
     try:
         with transaction.atomic():
-            HANDLERS[event.provider_key, event.type](event.tenant_id, *meta.said_of(event.payload))
+            is_ours = HANDLERS[event.provider_key, event.type](event.tenant_id, *meta.said_of(event.payload))
+    except Unreadable as fault:
+        # It reads no better another time.
+        _conclude(event, WebhookEvent.Status.FAILED, fault.message)
     except Exception as fault:
         # The boundary of one event: whatever is wrong with it must not stop the others.
         log.exception("A webhook event could not be handled.", event_id=str(event.id), type=event.type)
@@ -55,7 +74,7 @@ def handle(event: WebhookEvent) -> None:
         tries = _failures_in_a_row(event)
         event.due_at = datetime.now(UTC) + FIRST_PAUSE * 3 ** (tries - 1) if tries < MOST_TRIES else None
     else:
-        _conclude(event, WebhookEvent.Status.PROCESSED)
+        _conclude(event, WebhookEvent.Status.PROCESSED if is_ours else WebhookEvent.Status.KEPT)
 
 
 # What `handle` changes of a row.
@@ -66,7 +85,7 @@ def handle_again(tenant_id: UUID, event_ids: Collection[UUID]) -> None:
     """Those that failed or are to be replayed. One that another worker has done meanwhile is left alone."""
     with tenant_scope(tenant_id):
         due = WebhookEvent.objects.for_tenant(tenant_id).filter(id__in=event_ids, due_at__isnull=False)
-        for event in due.select_for_update(skip_locked=True).order_by("id"):
+        for event in in_order(due.select_for_update(skip_locked=True).order_by("id")):
             handle(event)
             event.save(update_fields=CHANGED)
 

@@ -49,6 +49,27 @@ def said_of(payload: str) -> tuple[str, dict[str, Any]]:
     return change["field"], change["value"]
 
 
+def number_of(payload: str) -> str:
+    """Meta's id of the number that an item is told of; empty where it names none."""
+    return _number(_value_of(payload))
+
+
+def subject_of(payload: str) -> str:
+    """Whom or what a thing is about: the customer who wrote, the message or the template whose state it tells."""
+    value = _value_of(payload)
+    one = next((value[name][0] for name in LISTS if value.get(name)), value)
+    named = ("from", "from_user_id", "id", "message_template_id", "message_template_name")
+    return next((text for name in named if (text := _text(one.get(name)))), "")
+
+
+def _value_of(payload: str) -> Mapping[str, Any]:
+    """Empty where an item is no more than a body that could not be read."""
+    try:
+        return said_of(payload)[1]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return {}
+
+
 def _whole_body(body: bytes) -> Item:
     return Item(UNREADABLE, _storable(body.decode("utf-8", "replace")), _digest("body", body.hex()))
 

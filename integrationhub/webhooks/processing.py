@@ -101,7 +101,7 @@ def store(tenant_id: UUID, provider_key: str, events: Sequence[WebhookEvent]) ->
         stored = set(rows.filter(id__in=[event.id for event in events]).values_list("id", flat=True))
         _count_again(tenant_id, provider_key, [event for event in events if event.id not in stored])
         new = [event for event in events if event.id in stored and event.status == WebhookEvent.Status.RECEIVED]
-        for event in new:
+        for event in handling.in_order(new):
             handling.handle(event)
         if new:
             rows.bulk_update(new, handling.CHANGED)
@@ -134,7 +134,8 @@ def _told(tenant_id: UUID, posts: Iterable[Taken]) -> tuple[Told, set[UUID]]:
             for item in SOURCES[post.provider_key].taken_apart(bytes(post.body)):
                 whose: Collection[UUID] = [tenant_id]
                 if tenant_id == NOBODY:
-                    whose = owners(post.provider_key, item.phone_number_id, item.waba_id)
+                    sharer = SOURCES[post.provider_key].sharer(item)
+                    whose = [sharer] if sharer else owners(post.provider_key, item.phone_number_id, item.waba_id)
                 for owner in whose:
                     told[owner, post.provider_key].append(_event(owner, post, item, is_shared=tenant_id == NOBODY))
         except OperationalError:

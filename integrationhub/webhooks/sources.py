@@ -11,7 +11,7 @@ from integrationhub.webhooks import meta, signatures
 from integrationhub.webhooks.meta import Item
 from integrationhub.webhooks.models import NOBODY
 from integrationhub.webhooks.signatures import Verdict
-from whatsapp import accounts
+from whatsapp import accounts, sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,13 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`door` is that of one tenant's own app; `owners` says whose a number and a business account
-    are, for what came by the address that all share."""
+    """`door` is that of one tenant's own app. For what came by the address that all share, `sharer` says whose this
+    one item is, and where it cannot, `owners` whose a number and a business account are."""
 
     signature_header: str
     judge: Callable[[bytes, str, Sequence[str]], Verdict]
     taken_apart: Callable[[bytes], list[Item]]
+    sharer: Callable[[Item], UUID | None]
     owners: Callable[[str, str], Collection[UUID]]
     door: Callable[[UUID], Door]
 
@@ -51,6 +52,12 @@ def _meta_door(tenant_id: UUID) -> Door:
     return Door(tenant_id, accounts.KEY, account.app_secrets, account.verify_token)
 
 
+def _meta_sharer(item: Item) -> UUID | None:
+    if not accounts.is_deployments(item.phone_number_id):
+        return None
+    return sharing.tenant_of(meta.said_of(item.payload)[1])
+
+
 def _meta_owners(phone_number_id: str, waba_id: str) -> Collection[UUID]:
     """By the number, and by the business account only where no number is named."""
     if phone_number_id:
@@ -60,5 +67,7 @@ def _meta_owners(phone_number_id: str, waba_id: str) -> Collection[UUID]:
 
 
 SOURCES: Mapping[str, Source] = {
-    accounts.KEY: Source("X-Hub-Signature-256", signatures.judge, meta.taken_apart, _meta_owners, _meta_door)
+    accounts.KEY: Source(
+        "X-Hub-Signature-256", signatures.judge, meta.taken_apart, _meta_sharer, _meta_owners, _meta_door
+    )
 }

@@ -146,6 +146,7 @@ CLAIMS: list[tuple[dict[str, Any], str]] = [
     ({"iat": True}, "malformed"),
     ({"exp": 10**400}, "lives_too_long"),
     ({"tenant_id": "x"}, "malformed"),
+    ({"tenant_id": "00000000-0000-0000-0000-000000000000"}, "malformed"),
     ({"tenant_id": ["01900000-0000-7000-8000-000000000001"]}, "malformed"),
     ({"tenant_id": {"id": 1}}, "malformed"),
     ({"tenant_id": 7}, "malformed"),

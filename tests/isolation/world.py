@@ -14,8 +14,8 @@ from tests.make import Api, sms
 from tests.oauth import flows
 from tests.saml.issuing import make_key
 from tests.templates.making import stored
-from tests.whatsapp import talking
 from tests.webhooks import posting
+from tests.whatsapp import talking
 
 TABLES = sorted(model._meta.db_table for model in apps.get_models() if issubclass(model, TenantOwned))
 CERTIFICATE = make_key().pem

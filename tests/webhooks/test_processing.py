@@ -49,10 +49,11 @@ def told(monkeypatch: pytest.MonkeyPatch, tenant: UUID) -> Told:
     give_number(tenant)
     heard: Told = []
 
-    def hear(tenant_id: UUID, field: str, value: Any) -> None:
+    def hear(tenant_id: UUID, field: str, value: Any) -> bool:
         heard.append((tenant_id, field, value))
         if "explode" in json.dumps(value):
             raise ZeroDivisionError
+        return True
 
     handlers = {("meta_whatsapp", kind): hear for kind in ("message", "status")}
     monkeypatch.setattr(handling, "HANDLERS", handlers)

@@ -6,7 +6,7 @@ import pytest
 
 from integrationhub.core import catalogue
 from marketplace.models import Tier
-from tests.make import Api, another_tenant, keyed
+from tests.make import Api, keyed
 from tests.meta.graph_server import GraphServer
 from tests.whatsapp.talking import CUSTOMER, DAY, HELLO, SHIPPED, Talk, know_template
 
@@ -259,7 +259,3 @@ def test_sending_wants_an_organizer(talk: Talk, meta: GraphServer) -> None:
     user = Talk(talk.api.as_role("user"))
     assert refusal(user.send()) == told(catalogue.RBAC_FORBIDDEN)
     assert talk.sent()
-
-
-def test_the_window_of_one_tenant_is_closed_for_another(talk: Talk, meta: GraphServer) -> None:
-    assert refusal(Talk(another_tenant()).send()) == told(catalogue.TEMPLATE_REQUIRED)

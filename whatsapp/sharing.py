@@ -1,0 +1,40 @@
+"""Whose is what Meta tells of the deployment's own number, by which every tenant without one of its own sends."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from integrationhub.core.ids import read_id
+from integrationhub.core.operators import SYSTEM
+from integrationhub.core.tenancy import TenantQuerySet
+from whatsapp import numbers, windows
+from whatsapp.models import Delivery
+from whatsapp.webhook_values import id_of, items, member
+
+
+def tenant_of(value: Any) -> UUID | None:
+    """Of one `value` of the field `messages`, told of the deployment's number: the tenant whose message a status or a
+    reply names, else the one that wrote to this customer last. None where nobody did.
+    """
+    sent = Delivery.objects.using(SYSTEM).filter(phone_number_id=settings.META_WHATSAPP_PHONE_NUMBER_ID)
+    for status in items(value, "statuses"):
+        return _sender(sent, id_of(status, "id"), id_of(status, "biz_opaque_callback_data"))
+    for message in items(value, "messages"):
+        replied_to = id_of(member(message, "context"), "id")
+        return _sender(sent, replied_to) or _last_to(sent, id_of(message, "from", windows.LONGEST_CUSTOMER))
+    return None
+
+
+def _sender(sent: TenantQuerySet, meta_id: str, ours: str = "") -> UUID | None:
+    """A status may be faster than the answer to the sending, and names our id then."""
+    named = sent.filter(meta_id=meta_id).first() if meta_id else None
+    if named is None and (our_id := read_id(ours)):
+        named = sent.filter(id=our_id).first()
+    return named.tenant_id if named else None
+
+
+def _last_to(sent: TenantQuerySet, customer: str) -> UUID | None:
+    recipients = [f"+{each}" for each in numbers.ids_of(customer)] if customer else []
+    last = sent.filter(recipient__in=recipients).order_by("-id").first()
+    return last.tenant_id if last else None
