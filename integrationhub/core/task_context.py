@@ -4,6 +4,7 @@ from typing import Any
 
 import structlog
 from celery import Task
+from django.db import close_old_connections
 
 
 class HubTask(Task):
@@ -14,4 +15,7 @@ class HubTask(Task):
         request_id = getattr(self.request, "request_id", None) or self.request.id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id, task=self.name)
-        return super().__call__(*args, **kwargs)
+        try:
+            return super().__call__(*args, **kwargs)
+        finally:
+            close_old_connections()  # Back into their pools, as after a request.

@@ -1,5 +1,6 @@
 """A worker's side: bodies taken apart, each thing stored once for its tenant, and handled."""
 
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -8,9 +9,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from django.db import OperationalError, connection
+from django.db import close_old_connections, connection
 from django.db.models.functions import Now
 
+from integrationhub.core.exception_handler import DATABASE_AWAY
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.webhooks import handling
 from integrationhub.webhooks.meta import Item
@@ -22,11 +24,15 @@ log = structlog.get_logger(__name__)
 # How long a worker that took bodies holds them, and how many workers may have ended over them.
 LEASE_SECONDS = 90
 MOST_TAKES = 5
+# How long a worker waits for a database that went away over its bodies, or for another worker's locks, before it
+# leaves them to their lease.
+PAUSES_SECONDS = (0.5, 1, 2, 4, 8)
 # Events of one transaction: another worker with one of them waits for its end, and two seconds at most.
 CHUNK = 100
 
 TAKE = """
-UPDATE webhooks_post SET takes = takes + 1, status = CASE WHEN takes < %(most)s THEN 'received' ELSE 'failed' END,
+UPDATE webhooks_post SET takes = takes + %(counts)s,
+    status = CASE WHEN takes < %(most)s THEN 'received' ELSE 'failed' END,
     lease_until = CASE WHEN takes < %(most)s THEN now() + make_interval(secs => %(seconds)s) END
 WHERE tenant_id = %(tenant_id)s AND id = ANY(%(ids)s) AND status = 'received'
 RETURNING id, provider_key, body, secret, received_at, status
@@ -62,10 +68,21 @@ class Taken(NamedTuple):
 def process(tenant_id: UUID, post_ids: Collection[UUID]) -> None:
     """Take apart those of the bodies that nobody has done, and handle what they tell. May be done twice, or by two.
 
-    `tenant_id` is whose rows they are: NOBODY's tell of any tenant. Raises the database's errors: what is left then is
-    taken again after its lease.
+    `tenant_id` is whose rows they are: NOBODY's tell of any tenant. A database that goes away meanwhile is waited for,
+    fifteen seconds at most; then its errors are raised, and what is left is taken again after its lease.
     """
-    taken = _take(tenant_id, post_ids)
+    for tries, pause in enumerate(PAUSES_SECONDS):
+        try:
+            return _process(tenant_id, post_ids, is_first=tries == 0)
+        except DATABASE_AWAY as error:
+            log.warning("The database went away over webhooks.", error=type(error).__name__, pause_seconds=pause)
+            close_old_connections()
+            time.sleep(pause)
+    return _process(tenant_id, post_ids, is_first=False)
+
+
+def _process(tenant_id: UUID, post_ids: Collection[UUID], *, is_first: bool) -> None:
+    taken = _take(tenant_id, post_ids, is_first=is_first)
     told, troubled = _told(tenant_id, taken)
     for owner, provider_key in sorted(told):
         events = told[owner, provider_key]
@@ -107,11 +124,12 @@ def store(tenant_id: UUID, provider_key: str, events: Sequence[WebhookEvent]) ->
             rows.bulk_update(new, handling.CHANGED)
 
 
-def _take(tenant_id: UUID, post_ids: Collection[UUID]) -> list[Taken]:
+def _take(tenant_id: UUID, post_ids: Collection[UUID], *, is_first: bool) -> list[Taken]:
     order: dict[str, Any] = {
         "tenant_id": tenant_id,
         "ids": list(post_ids),
         "most": MOST_TAKES,
+        "counts": int(is_first),
         "seconds": LEASE_SECONDS,
     }
     with tenant_scope(tenant_id), connection.cursor() as cursor:
@@ -138,7 +156,7 @@ def _told(tenant_id: UUID, posts: Iterable[Taken]) -> tuple[Told, set[UUID]]:
                     whose = [sharer] if sharer else owners(post.provider_key, item.phone_number_id, item.waba_id)
                 for owner in whose:
                     told[owner, post.provider_key].append(_event(owner, post, item, is_shared=tenant_id == NOBODY))
-        except OperationalError:
+        except DATABASE_AWAY:
             raise
         except Exception:
             # The boundary of one body: whatever is wrong with it must not stop the others.
@@ -170,7 +188,7 @@ def _stored(tenant_id: UUID, provider_key: str, events: Sequence[WebhookEvent]) 
     """Store them, one by one where it cannot be done together; returns of which bodies something was not stored."""
     try:
         store(tenant_id, provider_key, events)
-    except OperationalError:
+    except DATABASE_AWAY:
         raise
     except Exception:
         # The boundary of one event: whatever is wrong with it must not stop the others.
