@@ -242,6 +242,7 @@ OAUTH_REQUIRE_STATE = env.bool("OAUTH_REQUIRE_STATE", True)
 
 META_GRAPH_BASE_URL = env.str("META_GRAPH_BASE_URL", "https://graph.facebook.com").rstrip("/")
 META_GRAPH_API_VERSION = env.str("META_GRAPH_API_VERSION", "v25.0")
+META_MESSAGES_PER_SECOND = env.int("META_MESSAGES_PER_SECOND", 80)
 META_MEDIA_HOSTS = env.list("META_MEDIA_HOSTS", default=["lookaside.fbsbx.com"])
 META_WABA_ID = env.str("META_WABA_ID", "")
 META_WHATSAPP_ACCESS_TOKEN = env.str("META_WHATSAPP_ACCESS_TOKEN", "")

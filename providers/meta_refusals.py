@@ -21,7 +21,8 @@ MEDIA_LOST = catalogue.WHATSAPP_MEDIA_DOWNLOAD_FAILED
 USAGE = "X-Business-Use-Case-Usage"
 # Meta's windows last an hour or a day; more is no time to wait.
 LONGEST_REGAIN_SECONDS = 86_400
-_NOTHING_SAID: dict[str, Any] = {"code": None, "subcode": None, "details": "", "fbtrace_id": None}
+# `details.meta` where Meta was not asked, or said nothing.
+NOTHING_SAID: dict[str, Any] = {"code": None, "subcode": None, "details": "", "fbtrace_id": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +81,16 @@ def refused(answer: Answer, said: Said | None, *, acts: bool, entry: Entry | Non
 
 def unfinished(reason: str, message: str) -> Ambiguous:
     """Answers that make no sense together."""
-    return Ambiguous(message, reason=reason, entry=meta_codes.HTTP_5XX.entry, meta=dict(_NOTHING_SAID))
+    return Ambiguous(message, reason=reason, entry=meta_codes.HTTP_5XX.entry, meta=dict(NOTHING_SAID))
 
 
 def no_medium(kind: type[ProviderError], reason: str, message: str) -> ProviderError:
-    return kind(message, reason=reason, entry=MEDIA_LOST, meta=dict(_NOTHING_SAID))
+    return kind(message, reason=reason, entry=MEDIA_LOST, meta=dict(NOTHING_SAID))
 
 
 def not_exchanged(error: OutboundError, *, acts: bool, entry: Entry | None = None) -> ProviderError:
     """The error for a call that never left, or whose answer never came."""
-    entry, meta = entry or meta_codes.HTTP_5XX.entry, dict(_NOTHING_SAID)
+    entry, meta = entry or meta_codes.HTTP_5XX.entry, dict(NOTHING_SAID)
     if isinstance(error, NotSent):
         words = f"Meta cannot be reached ({error.reason}); nothing was sent."
         kind = Blocked if isinstance(error, AddressBlocked) else Next

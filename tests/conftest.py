@@ -89,11 +89,11 @@ def clean(wipe: str) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def circuits_are_closed() -> Iterator[None]:
-    """A provider that one test has broken works again in the next."""
+    """A provider that one test has broken works again in the next, and a number may be written to."""
     yield
     circuits.forget()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
-        for key in client.scan_iter("hub:circuit:*"):
+        for key in (*client.scan_iter("hub:circuit:*"), *client.scan_iter("hub:whatsapp:*")):
             client.delete(key)
 
 

@@ -18,7 +18,7 @@ from integrationhub.idempotency import answers
 from providers.adapter import Call, Receipt
 from providers.errors import ProviderError
 from providers.meta_graph import MetaGraph
-from whatsapp import accounts, deliveries, files, messages, preflight
+from whatsapp import accounts, deliveries, files, messages, pacing, preflight
 from whatsapp.errors import NotDelivered, outcome_unknown
 from whatsapp.messages import Message
 from whatsapp.models import Delivery, DeliveryStatus
@@ -42,12 +42,13 @@ class Origin:
 def send(*, tenant_id: UUID, message: Message, origin: Origin, key: answers.Key | None = None) -> Delivery:
     """Send a message now.
 
-    Raises what `check` and `files.brought` do, QuotaExceeded, deliveries.KeyTaken: nothing was stored then.
-    After that NotDelivered: the delivery records why.
+    Raises what `check`, `pacing.take` and `files.brought` do, QuotaExceeded, deliveries.KeyTaken: nothing was stored
+    then. After that NotDelivered: the delivery records why.
     """
     deadline = Deadline.after(REQUEST_SECONDS)
     graph = accounts.graph(tenant_id, deadline)
     ready = preflight.ready(tenant_id=tenant_id, phone_number_id=graph.account.phone_number_id, message=message)
+    pacing.take(graph.account.phone_number_id, ready.to)
     ready = files.brought(ready, graph, deadline)
     delivery = _delivery(tenant_id, graph, ready, message, origin)
     deliveries.begin(delivery, key, is_counted=True)
@@ -83,6 +84,7 @@ def send_for(call: Call, graph: MetaGraph) -> Receipt:
     """
     message = messages.from_intent(call.payload)
     ready = preflight.ready(tenant_id=call.tenant_id, phone_number_id=graph.account.phone_number_id, message=message)
+    pacing.take(graph.account.phone_number_id, ready.to, in_chain=True)
     ready = files.brought(ready, graph, call.deadline)
     delivery = _delivery(call.tenant_id, graph, ready, message, Origin(attempt_id=call.attempt_id))
     deliveries.begin(delivery, None, is_counted=False)
@@ -120,7 +122,11 @@ def _delivery(tenant_id: UUID, graph: MetaGraph, ready: Message, asked: Message,
 
 def _called(delivery: Delivery, message: Message, graph: MetaGraph, deadline: Deadline) -> Delivery:
     let_go_of_connection()
-    sent = graph.send(_body(delivery, message), deadline.within(CALL_SECONDS))
+    try:
+        sent = graph.send(_body(delivery, message), deadline.within(CALL_SECONDS))
+    except ProviderError as error:
+        pacing.learn(error, delivery.phone_number_id, delivery.recipient)
+        raise
     return deliveries.accepted(delivery, sent)
 
 
