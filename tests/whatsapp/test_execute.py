@@ -11,6 +11,7 @@ from tests.whatsapp import numbers
 from tests.whatsapp.numbers import execute
 from tests.whatsapp.talking import Talk, know_template, status
 from tests.whatsapp.test_sending import BUTTONS
+from whatsapp import pacing
 
 
 @pytest.fixture
@@ -169,6 +170,20 @@ def test_meta_that_was_busy_for_a_moment_is_asked_once_more(sender: Api, meta: G
     meta.fail(130429)
     assert execute(sender).json()["status"] == "succeeded"
     assert len(meta.sent) == 1
+
+
+def test_one_customer_who_was_written_to_too_fast_holds_no_other_back(
+    sender: Api, meta: GraphServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wait that stood in `retry_after` would have the whole number left alone for as long."""
+    monkeypatch.setattr(pacing, "PAIR_BURST", 1)
+    know_template(sender.tenant)
+    hello = {"template": {"name": "order_shipped", "language": "en", "params": {"body": ["Ada", "A-1042"]}}}
+    assert execute(sender, {"to": "+14155552671", **hello}).json()["status"] == "succeeded"
+    refused = execute(sender, {"to": "+14155552671", **hello}).json()
+    assert {error["reason"] for error in refused["details"]["errors"]} == {"pair_rate_limit"}
+    assert execute(sender, {"to": "+14155550000", **hello}).json()["status"] == "succeeded"
+    assert len(meta.sent) == 2
 
 
 def test_a_message_whose_answer_was_lost_is_not_sent_twice(sender: Api, meta: GraphServer) -> None:
