@@ -41,7 +41,8 @@ _client = cache(Client)  # One pool of connections for this process.
 class Account:
     """A business phone number, the WhatsApp Business Account it belongs to, and what Meta wants to hear for it.
 
-    `app_secrets` sign its webhooks: the one in use first, and during a rotation the one before.
+    `app_secrets` sign its webhooks: the one in use first, and during a rotation the one before. `was_refused`: Meta did
+    not take the token when it was last used.
     """
 
     phone_number_id: str
@@ -49,6 +50,7 @@ class Account:
     access_token: str = field(repr=False)
     app_secrets: tuple[str, ...] = field(default=(), repr=False)
     verify_token: str = field(default="", repr=False)
+    was_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

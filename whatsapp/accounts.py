@@ -1,22 +1,30 @@
 """Whose WhatsApp number a tenant sends by, and whose tenant a number belongs to."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import QuerySet
 
-from credentials import binding
+from credentials import binding, refusals
 from credentials.models import Credential
 from integrationhub.core.deadline import Deadline
-from integrationhub.core.ids import read_id
+from integrationhub.core.ids import earliest_id, read_id
 from integrationhub.core.operators import SYSTEM
 from integrationhub.core.tenancy import tenant_scope
 from providers import finding
+from providers.errors import ProviderError
 from providers.meta_graph import Account, MetaGraph
 from whatsapp.errors import WhatsappNotConfigured
-from whatsapp.models import BusinessNumber
+from whatsapp.models import BusinessNumber, Delivery
+
+log = structlog.get_logger(__name__)
 
 KEY = "meta_whatsapp"
 
@@ -28,15 +36,46 @@ def of(tenant_id: UUID, deadline: Deadline | None = None) -> Account:
     Raises WhatsappNotConfigured where there is neither; CredentialExpired; VaultUnreadable.
     """
     credential = binding.in_use(tenant_id=tenant_id).get(KEY)
-    account = account_from(binding.opened(credential, deadline)) if credential else deployments()
+    account = _own(credential, deadline) if credential else deployments()
     if account is None:
         raise WhatsappNotConfigured(reason="no_account")
     return account
 
 
+def note(tenant_id: UUID, refusal: ProviderError | None) -> None:
+    """What a call by `of`'s account came to: a credential that Meta refused is shown to its owner, and one that it
+    accepts again is told to have recovered. What came of the message does not hang on it: it raises nothing."""
+    if refusal and not refusal.credential_refused:
+        return
+    try:
+        credential = binding.in_use(tenant_id=tenant_id).get(KEY)
+        if credential and refusal:
+            successes = partial(_taken_since, tenant_id)
+            refusals.mark_failing(credential, reason=refusal.reason, successes=successes)
+        elif credential:
+            refusals.mark_working(credential)
+    except DatabaseError:
+        log.exception("What Meta said of a credential could not be noted.", tenant_id=str(tenant_id))
+
+
+def _taken_since(tenant_id: UUID, since: datetime, most: int) -> int:
+    """How many messages Meta has taken from a tenant since then, as far as `most`."""
+    with tenant_scope(tenant_id):
+        taken = Delivery.objects.for_tenant(tenant_id).filter(id__gte=earliest_id(since)).exclude(meta_id="")
+        return taken[:most].count()
+
+
 def graph(tenant_id: UUID, deadline: Deadline | None = None) -> MetaGraph:
     """Meta as this tenant's account sees it. Raises what `of` does."""
     return graph_for(of(tenant_id, deadline), base_url=finding.get(KEY).base_url)
+
+
+def shared_graph() -> MetaGraph:
+    """Meta as the deployment's account sees it. Raises WhatsappNotConfigured."""
+    account = deployments()
+    if account is None:
+        raise WhatsappNotConfigured(reason="no_account")
+    return graph_for(account, base_url=finding.get(KEY).base_url)
 
 
 def graph_for(account: Account, **more: Any) -> MetaGraph:
@@ -47,6 +86,11 @@ def graph_for(account: Account, **more: Any) -> MetaGraph:
         api_version=settings.META_GRAPH_API_VERSION,
         media_hosts=tuple(settings.META_MEDIA_HOSTS),
     )
+
+
+def _own(credential: Credential, deadline: Deadline | None) -> Account:
+    account = account_from(binding.opened(credential, deadline))
+    return replace(account, was_refused=credential.failing_since is not None)
 
 
 def account_from(secrets: Mapping[str, str]) -> Account:

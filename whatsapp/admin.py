@@ -6,6 +6,9 @@ from unfold.decorators import display
 
 from integrationhub.core.operators import ReadOnlyAdmin
 from whatsapp.models import Delivery, DeliveryStatus
+from whatsapp.number_admin import BusinessNumberAdmin
+
+__all__ = ["BusinessNumberAdmin", "DeliveryAdmin"]
 
 COLOURS = {
     DeliveryStatus.UNKNOWN: "warning",

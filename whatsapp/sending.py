@@ -53,12 +53,16 @@ def send(*, tenant_id: UUID, message: Message, origin: Origin, key: answers.Key 
     delivery = _delivery(tenant_id, graph, ready, message, origin)
     deliveries.begin(delivery, key, is_counted=True)
     try:
-        return _called(delivery, ready, graph, deadline)
+        sent = _called(delivery, ready, graph, deadline)
     except ProviderError as error:
+        accounts.note(tenant_id, error)
         raise NotDelivered(str(delivery.id), deliveries.refused(delivery, error).error or {}) from error
     except DatabaseError as error:
         log.exception("What came of a message could not be recorded.", delivery_id=str(delivery.id))
         raise NotDelivered(str(delivery.id), outcome_unknown()) from error
+    if graph.account.was_refused:
+        accounts.note(tenant_id, None)
+    return sent
 
 
 def check(*, tenant_id: UUID, message: Message) -> Message:

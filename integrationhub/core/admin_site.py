@@ -38,6 +38,16 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Deliveries", "whatsapp", "delivery", "mark_chat_read"),
             ("Message templates", "templates", "messagetemplate", "article"),
             ("Sync runs", "templates", "syncrun", "sync"),
+            ("Business numbers", "whatsapp", "businessnumber", "dialpad"),
+        ),
+    ),
+    (
+        "Webhooks",
+        (
+            ("Webhook events", "webhooks", "webhookevent", "webhook"),
+            ("Posts", "webhooks", "post", "inbox"),
+            ("Refused posts", "webhooks", "refusedpost", "gpp_bad"),
+            ("Endpoints", "webhooks", "endpoint", "link"),
         ),
     ),
     (

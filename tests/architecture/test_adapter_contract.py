@@ -23,11 +23,18 @@ from providers.intents import CATEGORIES, INTENTS
 from tests.providers import conformance
 from tests.providers.conformance import CASES, Case, failure, failure_at
 from tests.providers.misbehaving import MisbehavingServer, answering
+from whatsapp import pacing
 
 ADAPTERS = registry.all()
 EACH = pytest.mark.parametrize("adapter", ADAPTERS, ids=[adapter.key for adapter in ADAPTERS])
 ACTIONS = pytest.mark.parametrize(("adapter", "intent"), conformance.actions())
 SECRET_NAMES = re.compile(r"secret|token|password|private|api_key|access_key")
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_written_to_too_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of these tests call a hundred times."""
+    monkeypatch.setattr(pacing, "PAIR_BURST", 10_000)
 
 
 def members(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
