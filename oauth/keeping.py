@@ -5,6 +5,7 @@ import json
 import random
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from credentials.vault import Context, vault
 from integrationhub.core.deadline import Deadline
@@ -35,6 +36,12 @@ def sealed(connection: Connection, tokens: Tokens) -> bytes:
     """Outside of any transaction: the vault may have to ask another host for a key. Raises VaultUnreadable."""
     kept = dataclasses.asdict(tokens)
     return vault().seal(json.dumps(kept, separators=(",", ":")).encode(), _place(connection))
+
+
+def expect_to_seal(tenant_id: UUID) -> None:
+    """Before tokens are asked for that could not be kept: for minutes from now, sealing needs no other host. Raises
+    VaultUnreadable."""
+    vault().seal(b"", Context(tenant_id, Connection._meta.db_table, tenant_id, "sealed"))
 
 
 def opened(connection: Connection, deadline: Deadline | None = None) -> Tokens:

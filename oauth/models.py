@@ -6,6 +6,7 @@ from django.db.models import Q
 from credentials.sealed_field import SealedField
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import TenantOwned
+from oauth import table
 
 # A call with a token that ends sooner than this, or than a tenth of its life, refreshes it first.
 LONGEST_MARGIN = timedelta(seconds=300)
@@ -68,6 +69,11 @@ class Connection(TenantOwned):
             return True
         life = self.expires_at - (self.refreshed_at or self.created_at)
         return self.expires_at - now > min(LONGEST_MARGIN, life / 10)
+
+    @property
+    def can_be_refreshed(self) -> bool:
+        """Whether it came with what that takes, and the table, which may have changed since, says that it is done."""
+        return self.is_refreshable and table.get(self.provider).is_refreshable
 
     @property
     def missing_scopes(self) -> list[str]:

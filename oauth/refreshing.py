@@ -8,7 +8,9 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -33,11 +35,13 @@ from oauth.telling import tell
 
 logger = logging.getLogger(__name__)
 
-# Two calls fit into a lease: one whose answer was lost is made once more.
-CALL_SECONDS = 4.0
-LEASE_SECONDS, MARGIN_SECONDS = 10.0, 1.0
+# One call fits into a lease, which begins anew with each: who has waited for a dead holder can still make a call of its
+# own, and send what it came for, within the eight seconds of an attempt.
+CALL_SECONDS = 3.0
+LEASE_SECONDS, MARGIN_SECONDS = 4.0, 1.0
 STORE_PAUSES_SECONDS = (0.2, 0.5, 1.0)
-LONGEST_WAIT_SECONDS = LEASE_SECONDS + 5
+# A holder whose first answer was lost makes two calls.
+LONGEST_WAIT_SECONDS = 12.0
 POLL_SECONDS = (0.05, 0.15)
 # After a failure that may pass, by its number; the last one goes for all that follow.
 COOL_DOWN = timedelta(seconds=20)
@@ -90,7 +94,7 @@ def _refuse_in_vain(connection: Connection) -> None:
     """Raises OAuthRefreshNotSupported, or OAuthRefreshFailed where the provider gave no refresh token: the access that
     it gave is as good as it was."""
     refuse_unsupported(table.get(connection.provider))
-    if connection.status == Connection.Status.ACTIVE and not connection.is_refreshable:
+    if connection.status == Connection.Status.ACTIVE and not connection.can_be_refreshed:
         raise OAuthRefreshFailed(
             f"The provider gave no refresh token for {connection}: only its owner can renew it.",
             reason="no_refresh_token",
@@ -108,7 +112,7 @@ def _must_be_refreshed(connection: Connection) -> bool:
     """Raises OAuthRefreshFailed where the token has ended and cannot be renewed: not at all, or not just now."""
     if connection.is_fresh(datetime.now(UTC)):
         return False
-    if not connection.is_refreshable:
+    if not connection.can_be_refreshed:
         if _has_ended(connection):
             _end(connection)
         return False
@@ -137,8 +141,9 @@ def _has_ended(connection: Connection) -> bool:
 
 
 def _is_cooling_down(connection: Connection) -> bool:
-    """A provider that has just failed is left alone for a while."""
-    return connection.failed_at is not None and connection.failed_at > datetime.now(UTC) - COOL_DOWN
+    """A provider that has just failed is left alone for a while, and for as long as it asked."""
+    asked = timedelta(seconds=(connection.last_error or {}).get("retry_after", 0))
+    return connection.failed_at is not None and connection.failed_at > datetime.now(UTC) - max(COOL_DOWN, asked)
 
 
 def _refuse_dead(connection: Connection) -> None:
@@ -162,16 +167,17 @@ def _claimed(connection: Connection, lease_id: UUID) -> bool:
 def _refresh(connection: Connection, lease_id: UUID) -> Connection:
     """As the holder of the lease, whose claim has seen that the tokens are still those that were read.
 
-    Its calls have a time of their own, within the lease: one that were cut off by a caller in a hurry would leave the
-    next tokens behind at the provider.
+    Its calls have a time of their own: one that were cut off by a caller in a hurry would leave the next tokens behind
+    at the provider. None is made while the vault could not seal what it brings.
     """
     own = Deadline.after(LEASE_SECONDS - MARGIN_SECONDS)
     provider = table.get(connection.provider)
     try:
         application = authorizing.application_of(connection.tenant_id, provider, own)
         tokens = keeping.opened(connection, own)
-        let_go_of_connection()
-        renewed = _asked(lambda: protocol.refresh(provider, application, tokens, own.within(CALL_SECONDS)))
+        keeping.expect_to_seal(connection.tenant_id)
+        ask = partial(protocol.refresh, provider, application, tokens)
+        renewed = _asked(connection, lease_id, lambda: ask(Deadline.after(CALL_SECONDS)))
     except OAuthRefreshFailed as error:
         return _failed(connection, lease_id, error)
     except HubError as error:
@@ -181,21 +187,32 @@ def _refresh(connection: Connection, lease_id: UUID) -> Connection:
     except BaseException:
         _release(connection, lease_id)
         raise
-    return _kept(connection, renewed)
+    return _kept(connection, lease_id, renewed)
 
 
-def _asked(ask: Callable[[], Tokens]) -> Tokens:
+def _asked(connection: Connection, lease_id: UUID, ask: Callable[[], Tokens]) -> Tokens:
     """Where an answer is lost, nobody knows whether the old token is spent. It is asked with once more, and what the
     provider says then holds."""
+    if not _begins_anew(connection, lease_id):
+        raise _in_progress()
     try:
         return ask()
     except OAuthRefreshFailed as error:
-        if not error.is_lost:
+        if not error.is_lost or not _begins_anew(connection, lease_id):
             raise
         return ask()
 
 
-def _kept(connection: Connection, tokens: Tokens) -> Connection:
+def _begins_anew(connection: Connection, lease_id: UUID) -> bool:
+    """The lease, unless it has passed to somebody else. No connection to the database is held from here on."""
+    with tenant_scope(connection.tenant_id):
+        rows = _mine(connection, lease_id)
+        is_held = rows.update(lease_until=Now() + timedelta(seconds=LEASE_SECONDS))
+    let_go_of_connection()
+    return bool(is_held)
+
+
+def _kept(connection: Connection, lease_id: UUID, tokens: Tokens) -> Connection:
     """Store what came, more than once if need be: these are the grant's only tokens now. If it cannot be, the lease
     stays, so that nobody sends the spent token while it lasts."""
     for pause in STORE_PAUSES_SECONDS:
@@ -203,6 +220,8 @@ def _kept(connection: Connection, tokens: Tokens) -> Connection:
             return _take(connection, tokens)
         except (DatabaseError, VaultUnreadable):
             logger.exception("New tokens could not be stored yet.", extra={"connection_id": str(connection.id)})
+            with suppress(DatabaseError):
+                _begins_anew(connection, lease_id)
             time.sleep(pause)
     return _take(connection, tokens)
 
@@ -251,7 +270,7 @@ def _note(connection: Connection, lease_id: UUID, error: HubError) -> None:
             failed_at=now,
             last_error=_shown(error),
             reason="refresh_failing" if is_news else connection.reason,
-            refresh_at=now + timedelta(seconds=pause) if connection.is_refreshable else None,
+            refresh_at=now + timedelta(seconds=pause) if connection.can_be_refreshed else None,
             lease_id=None,
             lease_until=None,
             updated_at=Now(),
@@ -296,10 +315,17 @@ def refused(*, tenant_id: UUID, connection_id: UUID, token_version: int) -> None
     with tenant_scope(tenant_id):
         rows = connections.listed(tenant_id=tenant_id).filter(id=connection_id, token_version=token_version)
         connection = rows.first()
-        if connection and connection.is_refreshable:
+        if connection and connection.can_be_refreshed:
             rows.update(expires_at=Now(), updated_at=Now())
         elif connection:
             give_up(connection, "refused")
+
+
+def let_be(connection: Connection) -> None:
+    """Ask for no more refreshes of what the table says is not refreshed (any more)."""
+    with tenant_scope(connection.tenant_id):
+        rows = connections.listed(tenant_id=connection.tenant_id).filter(id=connection.id)
+        rows.filter(token_version=connection.token_version).update(refresh_at=None, updated_at=Now())
 
 
 def _release(connection: Connection, lease_id: UUID) -> None:
@@ -322,13 +348,17 @@ def _wait(connection: Connection, until: Deadline) -> None:
     is_held = connection.lease_until is not None and connection.lease_until > datetime.now(UTC)
     if until.remaining() <= pause or (until.remaining() < CALL_SECONDS and not is_held):
         _ask_for_it(connection)
-        raise OAuthRefreshFailed(
-            "This connection is to be refreshed first, for which there was not enough time; try again.",
-            reason="refresh_in_progress",
-            retryable=True,
-        )
+        raise _in_progress()
     let_go_of_connection()
     time.sleep(pause)
+
+
+def _in_progress() -> OAuthRefreshFailed:
+    return OAuthRefreshFailed(
+        "This connection is to be refreshed first, for which there was not enough time; try again.",
+        reason="refresh_in_progress",
+        retryable=True,
+    )
 
 
 def _ask_for_it(connection: Connection) -> None:
@@ -351,4 +381,5 @@ def _as_it_failed(connection: Connection) -> OAuthRefreshFailed:
 
 def _shown(error: HubError) -> dict[str, Any]:
     reason = error.details.get("reason") or error.entry.name.lower()
-    return {"at": moment(datetime.now(UTC)), "code": error.entry.code, "reason": reason, "message": error.message}
+    shown = {"at": moment(datetime.now(UTC)), "code": error.entry.code, "reason": reason, "message": error.message}
+    return {**shown, "retry_after": error.retry_after} if error.retry_after else shown

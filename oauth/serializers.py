@@ -87,7 +87,7 @@ class ConnectionRow(serializers.ModelSerializer):
     reason = serializers.SerializerMethodField(help_text="Why it is not active; null while it is.")
     missing_scopes = serializers.ListField(child=serializers.CharField(), read_only=True)
     profile = ProfileRow(read_only=True, allow_null=True)
-    refreshable = serializers.BooleanField(source="is_refreshable", read_only=True)
+    refreshable = serializers.BooleanField(source="can_be_refreshed", read_only=True)
     expires_at = Moment(read_only=True, allow_null=True)
     grant_expires_at = Moment(read_only=True, allow_null=True)
     refreshed_at = Moment(read_only=True, allow_null=True)

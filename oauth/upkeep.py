@@ -55,6 +55,8 @@ def attend_to(*, tenant_id: UUID, connection_id: UUID, token_version: int) -> No
     try:
         if connection.status == Connection.Status.REVOKED:
             connections.revoke_again(connection)
+        elif not connection.can_be_refreshed:
+            refreshing.let_be(connection)
         else:
             refreshing.refreshed(
                 tenant_id=tenant_id, connection_id=connection_id, deadline=Deadline.after(SECONDS), is_forced=True
