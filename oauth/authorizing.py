@@ -5,20 +5,21 @@ import hashlib
 import json
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection as database
+from django.db.models.functions import Now
 
 from credentials import binding
-from credentials.errors import CredentialNotFound
+from credentials.errors import CredentialExpired, CredentialNotFound
 from credentials.vault import Context, vault
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import tenant_scope
-from oauth import addresses, table, tickets
+from oauth import addresses, keeping, table, tickets
 from oauth.application import Application
 from oauth.models import Flow
 from oauth.protocol import authorization_url
@@ -27,13 +28,6 @@ from oauth.table import OAuthProvider
 STATE = "state"
 LIVES = timedelta(minutes=10)
 VERIFIER_BYTES, NONCE_BYTES = 48, 24
-
-_CONSUME = """
-UPDATE oauth_flow SET consumed_at = now()
-WHERE digest = %s AND tenant_id = %s AND provider = %s AND (subject = %s OR %s::text IS NULL)
-  AND consumed_at IS NULL AND expires_at > now()
-RETURNING id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +48,8 @@ class Started:
     """`url` is for the person's browser; `state` comes back with it."""
 
     provider: str
-    url: str
-    state: str
+    url: str = field(repr=False)
+    state: str = field(repr=False)
     redirect_uri: str
     scopes: Sequence[str]
     expires_at: datetime
@@ -63,12 +57,13 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Consumed:
-    """A start whose state came back, and what only we know of it."""
+    """A start whose state came back, and what only we know of it; `client_id` is whom the person was asked for."""
 
     row: Flow
     verifier: str | None = field(repr=False)
     nonce: str | None = field(default=None, repr=False)
     link: str | None = field(default=None, repr=False)
+    client_id: str | None = None
 
 
 def application_of(tenant_id: UUID, provider: OAuthProvider, deadline: Deadline | None = None) -> Application:
@@ -109,7 +104,7 @@ def start(*, tenant_id: UUID, provider_key: str, subject: str, wish: Wish | None
     )
     verifier = secrets.token_urlsafe(VERIFIER_BYTES) if provider.pkce else None
     nonce = secrets.token_urlsafe(NONCE_BYTES) if provider.nonce else None
-    known = {"verifier": verifier, "nonce": nonce, "link": wish.link}
+    known = {"verifier": verifier, "nonce": nonce, "link": wish.link, "client_id": application.client_id}
     row.sealed = vault().seal(json.dumps(known).encode(), _place(row))
     url = authorization_url(
         provider,
@@ -127,16 +122,29 @@ def start(*, tenant_id: UUID, provider_key: str, subject: str, wish: Wish | None
 
 def consume(ticket: tickets.Ticket, *, provider_key: str, subject: str | None, deadline: Deadline) -> Consumed | None:
     """The start that this state belongs to, taken for good by one conditional statement; None where there is none of
-    this provider, and of this subject if one is told, that may still be taken."""
+    this provider, and of this subject if one is told, that may still be taken.
+
+    Raises VaultUnreadable; a vault that is away spends no state, so that the same answer can come again.
+    """
+    told = {"digest": ticket.digest, "provider": provider_key, **({"subject": subject} if subject is not None else {})}
+    rows = Flow.objects.for_tenant(ticket.tenant_id).filter(consumed_at=None, expires_at__gt=Now(), **told)
     with tenant_scope(ticket.tenant_id):
-        with database.cursor() as cursor:
-            cursor.execute(_CONSUME, [ticket.digest, ticket.tenant_id, provider_key, subject, subject])
-            taken = cursor.fetchone()
-        if taken is None:
-            return None
-        row = Flow.objects.for_tenant(ticket.tenant_id).get(id=taken[0])
+        row = rows.first()
+    if row is None:
+        return None
     known: dict[str, Any] = json.loads(vault().open(bytes(row.sealed), _place(row), deadline))
-    return Consumed(row, known["verifier"], known["nonce"], known["link"])
+    _expect_the_vault(ticket.tenant_id, provider_key, deadline)
+    with tenant_scope(ticket.tenant_id):
+        if not rows.update(consumed_at=Now()):
+            return None
+    return Consumed(row, known["verifier"], known["nonce"], known["link"], known.get("client_id"))
+
+
+def _expect_the_vault(tenant_id: UUID, provider_key: str, deadline: Deadline) -> None:
+    """What the rest of the flow needs of it is remembered then. That a client is gone, the exchange will say."""
+    keeping.expect_to_seal(tenant_id)
+    with suppress(CredentialNotFound, CredentialExpired):
+        application_of(tenant_id, table.get(provider_key), deadline)
 
 
 def challenge(verifier: str) -> str:

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.tenancy import let_go_of_connection
-from oauth import addresses, authorizing, protocol, table, tickets
+from oauth import addresses, authorizing, keeping, protocol, table, tickets
 from oauth.authorizing import Consumed
 from oauth.errors import (
     OAuthCodeRequired,
@@ -88,7 +88,11 @@ def complete(consumed: Consumed, returned: Returned, deadline: Deadline) -> Conn
     protocol.check_issuer(provider, returned.issuer)
     if not returned.code:
         raise OAuthCodeRequired()
-    application = authorizing.application_of(start.tenant_id, provider)
+    application = authorizing.application_of(start.tenant_id, provider, deadline)
+    if consumed.client_id not in (None, application.client_id):
+        raise failed(
+            f"Another client was bound for {provider.display_name} since this start: begin again.", "client_changed"
+        )
     let_go_of_connection()
     tokens = protocol.exchange(
         provider,
@@ -124,6 +128,7 @@ def _without_state(tenant_id: UUID, subject: str, provider: OAuthProvider, retur
     if settings.OAUTH_REQUIRE_STATE:
         raise _invalid_state()
     registered = authorizing.application_of(tenant_id, provider).redirect_uris
+    keeping.expect_to_seal(tenant_id)
     row = Flow(
         tenant_id=tenant_id,
         provider=provider.key,

@@ -21,13 +21,19 @@ REFUSALS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`start` is None where the state belongs to no flow; `link` is the token of the page to try again on."""
+    """`start` is None where the state belongs to no flow or was not spent; `link` is the token of the page to try again
+    on."""
 
     provider: OAuthProvider
     connection: Connection | None
     error: HubError | None
     start: Flow | None
     link: str | None = field(repr=False)
+
+    @property
+    def can_come_again(self) -> bool:
+        """Whether the very same answer may do better in a moment: its state was not spent, nor was its code sent."""
+        return self.start is None and self.error is not None and self.error.is_retryable
 
 
 def came_back(provider_key: str, said: Mapping[str, str]) -> Outcome:

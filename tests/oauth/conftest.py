@@ -6,10 +6,12 @@ import pytest
 
 from oauth import table
 from oauth.protocol import key_sets
+from tests.credentials.conftest import bao, server
 from tests.oauth import peer
 from tests.oauth.peer import Peer
 from tests.oauth.standing_in import StandIn, overlay, running
 
+__all__ = ["bao", "server"]  # A vault of another host.
 LayOver = Callable[[str], None]
 # Registered at the OpenID provider, and compared with letter by letter.
 REDIRECT_URIS = (
@@ -36,17 +38,17 @@ def lay_over(settings: Any, tmp_path: Path) -> Iterator[LayOver]:
 @pytest.fixture
 def stand_in(lay_over: LayOver) -> Iterator[StandIn]:
     """All eight providers, as one server that the table leads to."""
-    with running() as server:
-        lay_over(overlay(server.url))
+    with running() as all_eight:
+        lay_over(overlay(all_eight.url))
         key_sets.key_set.cache_clear()
-        yield server
+        yield all_eight
 
 
 @pytest.fixture(scope="session")
 def openid_server() -> Iterator[Peer]:
     """It takes a second or two to start: tests that want it are slow ones."""
-    with peer.running(REDIRECT_URIS) as server:
-        yield server
+    with peer.running(REDIRECT_URIS) as provider:
+        yield provider
 
 
 @pytest.fixture

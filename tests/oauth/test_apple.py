@@ -31,8 +31,8 @@ def apple(api: Api, stand_in: StandIn) -> StandIn:
     return stand_in
 
 
-def come_back(api: Api, apple: StandIn, *, nonce: str | None = None, **form: str) -> Any:
-    """Apple's site has the browser post the form, without any cookie of ours."""
+def begin(api: Api, apple: StandIn, nonce: str | None = None) -> str:
+    """The state of a start, whose code Apple will answer."""
     start, now = started(api, "apple"), int(time.time())
     claims = {
         "iss": "https://appleid.apple.com",
@@ -47,8 +47,13 @@ def come_back(api: Api, apple: StandIn, *, nonce: str | None = None, **form: str
     id_token = jwt.encode({"alg": "RS256", "kid": "apples"}, claims, SIGNS, algorithms=["RS256"])
     grant = {"access_token": "a-1", "expires_in": 3600, "refresh_token": "r-1", "id_token": id_token}
     apple.answer(TOKEN, grant)
-    fields = {"code": "c", "state": start["state"], **form}
-    return press("/oauth/callback/apple", **fields)
+    state: str = start["state"]
+    return state
+
+
+def come_back(api: Api, apple: StandIn, *, nonce: str | None = None, **form: str) -> Any:
+    """Apple's site has the browser post the form, without any cookie of ours."""
+    return press("/oauth/callback/apple", **{"code": "c", "state": begin(api, apple, nonce), **form})
 
 
 def test_an_account_is_connected_and_its_name_kept(api: Api, apple: StandIn) -> None:

@@ -293,11 +293,17 @@ def test_the_providers_are_listed_with_their_callback(api: Api) -> None:
 
 
 def test_only_who_may_connect_does(api: Api) -> None:
-    user = api.as_role("user")
+    user, one = api.as_role("user"), f"/connections/{uuid4()}"
     for method, path in (
         ("GET", "/oauth/google/authorize"),
         ("POST", "/oauth/callback"),
+        ("POST", "/oauth/google/refresh"),
+        ("POST", "/oauth/google/revoke"),
+        ("POST", "/oauth/google/profile"),
         ("POST", "/connect/sessions"),
+        ("POST", f"{one}/refresh"),
+        ("POST", f"{one}/reconnect"),
+        ("DELETE", one),
     ):
         assert user.request(method, path, {}).json()["code"] == "ERR_RBAC_FORBIDDEN"
     assert user.get("/connections").status_code == 200

@@ -98,6 +98,7 @@ def _failed(request: HttpRequest, outcome: Outcome, error: HubError) -> HttpResp
         "said": error.details.get("provider_error") or {},
         "is_about_the_address": "redirect_uri" in str(error.details.get("provider_error", "")),
         "try_again": addresses.connect_url(outcome.link) if outcome.link else "",
+        "can_come_again": outcome.can_come_again,
         "back": _where_to(outcome) if outcome.start and outcome.start.return_to else "",
         "request_id": exception_handler.request_id_of(request),
     }
