@@ -151,11 +151,11 @@ def _saved(granted: Granted, connection: Connection, known: Connection | None) -
 
 
 def _renewed(start: Flow, connection: Connection) -> bool:
-    """Raises ConnectionNotFound where it was given up meanwhile."""
+    """Raises ConnectionNotFound where the one that was to be mended was given up meanwhile."""
     was = _living(start).select_for_update().filter(id=connection.id).first()
-    if was is None:
+    if was is None and start.connection_id:
         raise _gone(connection.id)
-    if was.token_version != connection.token_version:
+    if was is None or was.token_version != connection.token_version:
         return False
     connection.token_version += 1
     connection.lease_id, connection.lease_until = None, None
