@@ -91,7 +91,7 @@ def _with_grant(granted: Granted, known: Connection | None) -> Connection:
     if tokens.refresh_token:
         connection.grant_expires_at = None  # The end was that of the grant before.
     elif known:
-        tokens = dataclasses.replace(tokens, refresh_token=_refresh_token_of(known, granted.provider))
+        tokens = dataclasses.replace(tokens, refresh_token=_refresh_token_of(known, granted))
     connection.account_id = granted.account_id or connection.account_id
     connection.required_scopes, connection.scopes = start.scopes, list(start.scopes)
     connection.subject = start.subject
@@ -104,12 +104,14 @@ def _with_grant(granted: Granted, known: Connection | None) -> Connection:
     return connection
 
 
-def _refresh_token_of(known: Connection, provider: OAuthProvider) -> str | None:
-    """A provider that gives one once gives none when the same person comes again: the old one still works."""
-    if provider.refresh != "refresh_token" or not known.sealed:
+def _refresh_token_of(known: Connection, granted: Granted) -> str | None:
+    """A provider that gives one once gives none when the same person comes again: the old one still works, for the
+    client that it was given to."""
+    if granted.provider.refresh != "refresh_token" or not known.sealed:
         return None
     try:
-        return keeping.opened(known).refresh_token
+        old = keeping.opened(known)
+        return old.refresh_token if old.client_id in (None, granted.tokens.client_id) else None
     except VaultUnreadable as error:
         if error.is_passing:
             raise

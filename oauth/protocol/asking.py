@@ -24,6 +24,7 @@ _TRACES = ("error_codes", "trace_id", "correlation_id", "error_subcode", "fbtrac
 _SENTENCES = {
     "refused_by_provider": "{} refused",
     "client_refused": "{} does not accept this application's client id and secret",
+    "client_changed": "{} gave this token to another client than the one that is bound now",
     "rate_limited": "{} is asked too often",
     "provider_unavailable": "{} is not working at the moment",
     "not_supported_by_provider": "{} offers no way to do this",

@@ -1,5 +1,7 @@
 """A code for tokens."""
 
+from dataclasses import replace
+
 from integrationhub.core.deadline import Deadline
 from oauth.application import Application
 from oauth.errors import OAuthTokenExchangeFailed
@@ -37,6 +39,7 @@ def exchange(
         url = filled_in(provider.token_url, application)
         answer = ask("POST", url, deadline=deadline, headers=JSON_PLEASE, **request)
         tokens = granted(provider, answer, [*application.secrets, code, code_verifier])
+        tokens = replace(tokens, client_id=application.client_id)
         # A token of an hour that nobody can refresh is no connection: all of it fails.
         return (
             prolonged(provider, provider.long_lived, application, tokens, deadline) if provider.long_lived else tokens

@@ -25,6 +25,9 @@ def refresh(provider: OAuthProvider, application: Application, tokens: Tokens, d
     if provider.refresh is None:
         raise not_supported(provider)
     try:
+        if tokens.client_id not in (None, application.client_id):
+            # Providers say `invalid_grant` to it (RFC 6749, section 5.2), though with its own client the grant stands.
+            raise Failed("client_changed")
         if provider.refresh == "reexchange" and provider.long_lived:
             return prolonged(provider, provider.long_lived, application, tokens, deadline)
         return _refreshed(provider, application, tokens, deadline)
@@ -60,6 +63,7 @@ def _refreshed(provider: OAuthProvider, application: Application, tokens: Tokens
         refresh_token=new.refresh_token or tokens.refresh_token,
         scopes=new.scopes if new.scopes is not None else tokens.scopes,
         account_id=new.account_id or tokens.account_id,
+        client_id=application.client_id,
     )
 
 

@@ -180,6 +180,30 @@ def test_a_person_whose_client_was_replaced_begins_again_on_the_same_link(ready:
     assert row().status == Connection.Status.ACTIVE
 
 
+def test_another_client_ends_no_connection_of_the_first(ready: Api, stand_in: StandIn) -> None:
+    """By its own client's id alone would the provider take the refresh token."""
+    path = f"/connections/{connected(ready)['id']}"
+    stand_in.asked.clear()
+    bind(ready, client_id="client-2")
+    said = ready.post(f"{path}/refresh").json()
+    assert (said["code"], said["details"]["reason"]) == ("ERR_OAUTH_REFRESH_FAILED", "client_changed")
+    assert (said["retryable"], said["details"]["needsReauth"], stand_in.asked) == (False, False, [])
+    assert ready.get(path).json()["status"] == "active"
+    bind(ready)
+    assert ready.post(f"{path}/refresh").status_code == 200
+
+
+def test_an_account_connected_by_another_client_is_renewed_by_that_one(ready: Api, stand_in: StandIn) -> None:
+    path = f"/connections/{connected(ready)['id']}"
+    bind(ready, client_id="client-2")
+    google(stand_in, {name: value for name, value in GRANT.items() if name != "refresh_token"})
+    assert connected(ready)["refreshable"] is False, "The first client's refresh token is of no use to it."
+    google(stand_in)
+    assert connected(ready)["refreshable"] is True
+    assert ready.post(f"{path}/refresh").status_code == 200
+    assert stand_in.asked[-1].form["client_id"] == "client-2"
+
+
 def test_a_client_that_is_gone_is_said_and_no_code_is_sent(ready: Api, stand_in: StandIn) -> None:
     state = started(ready)["state"]
     [credential] = ready.get("/credentials").json()["data"]
