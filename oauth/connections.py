@@ -40,6 +40,17 @@ def get(*, tenant_id: UUID, connection_id: str) -> Connection:
     return found
 
 
+def get_to_revoke(*, tenant_id: UUID, connection_id: str) -> Connection:
+    """The same; also one that was given up and is not revoked at its provider yet."""
+    with tenant_scope(tenant_id):
+        rows: TenantQuerySet = Connection.objects.for_tenant(tenant_id)
+        rows = rows.exclude(status=Connection.Status.REVOKED, sealed=b"")
+        found: Connection | None = rows.filter(id=read_id(connection_id)).first()
+    if found is None:
+        raise not_found(connection_id)
+    return found
+
+
 def found(*, tenant_id: UUID, ids: Collection[UUID]) -> dict[UUID, Connection]:
     """Those of them that the tenant has, by id."""
     with tenant_scope(tenant_id):
@@ -54,16 +65,24 @@ def give_up(*, tenant_id: UUID, connection_id: str, subject: str) -> Connection:
     """Disable the connection here for good, then have the provider revoke its grant.
 
     Raises ConnectionNotFound, or OAuthRevocationFailed where the provider did not; it is asked again later, by itself,
-    unless it offers no such call.
+    unless it offers no such call, or at once by whoever gives the connection up again.
     """
-    connection = get(tenant_id=tenant_id, connection_id=connection_id)
-    has_tokens = bool(connection.sealed)
+    connection = get_to_revoke(tenant_id=tenant_id, connection_id=connection_id)
+    if connection.status != Connection.Status.REVOKED:
+        _disable(connection, subject)
+    if connection.sealed:
+        revoke(connection)
+    return connection
+
+
+def _disable(connection: Connection, subject: str) -> None:
+    tenant_id = connection.tenant_id
     with tenant_scope(tenant_id):
         rows = listed(tenant_id=tenant_id).filter(id=connection.id)
-        due = datetime.now(UTC) + FIRST_PAUSE if has_tokens else None
+        due = datetime.now(UTC) + FIRST_PAUSE if connection.sealed else None
         over = {"status": Connection.Status.REVOKED, "reason": "given_up", "failures": 0, "updated_at": Now()}
         if not rows.update(**over, refresh_at=due, lease_id=None, lease_until=None):
-            raise not_found(connection_id)
+            raise not_found(str(connection.id))
         trail.record(
             tenant_id=tenant_id,
             action="connection.revoked",
@@ -71,9 +90,6 @@ def give_up(*, tenant_id: UUID, connection_id: str, subject: str) -> Connection:
             about=f"connection:{connection.id}",
             provider=connection.provider,
         )
-    if has_tokens:
-        revoke(connection)
-    return connection
 
 
 def revoke(connection: Connection) -> None:

@@ -1,6 +1,6 @@
 """What a caller asks of a provider by the tokens or the connection that it names, whichever of them it has."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -77,7 +77,7 @@ def refresh(*, tenant_id: UUID, provider_key: str, asked: Mapping[str, Any]) -> 
 def revoke(*, tenant_id: UUID, provider_key: str, asked: Mapping[str, Any], subject: str) -> None:
     """Raises as `refresh` does, and OAuthRevocationFailed; a connection that is named is disabled here all the same."""
     provider = table.get(provider_key)
-    named = _named(tenant_id, provider, asked, ("access_token", "refresh_token"))
+    named = _named(tenant_id, provider, asked, ("access_token", "refresh_token"), find=connections.get_to_revoke)
     if named.connection:
         connections.give_up(tenant_id=tenant_id, connection_id=str(named.connection.id), subject=subject)
         return
@@ -158,7 +158,13 @@ def _keep(connection: Connection, found: Profile) -> None:
         rows.filter(id=connection.id).update(profile=kept(found), account=shown, updated_at=Now(), **named)
 
 
-def _named(tenant_id: UUID, provider: OAuthProvider, asked: Mapping[str, Any], members: tuple[str, ...]) -> Named:
+def _named(
+    tenant_id: UUID,
+    provider: OAuthProvider,
+    asked: Mapping[str, Any],
+    members: tuple[str, ...],
+    find: Callable[..., Connection] = connections.get,
+) -> Named:
     """Raises InvalidRequest for members that are no text, MissingToken where there is none, or ConnectionNotFound."""
     wanted = ("connection_id", *members)
     faults = [
@@ -170,7 +176,7 @@ def _named(tenant_id: UUID, provider: OAuthProvider, asked: Mapping[str, Any], m
         names = ", ".join(fault["field"] for fault in faults)
         raise InvalidRequest(f"The request is not valid: {names}.", reason="invalid_fields", fields=faults)
     if connection_id := asked.get("connection_id"):
-        connection = connections.get(tenant_id=tenant_id, connection_id=connection_id)
+        connection = find(tenant_id=tenant_id, connection_id=connection_id)
         if connection.provider != provider.key:
             raise connections.not_found(connection_id)
         return Named(connection, _sent())

@@ -1,6 +1,7 @@
 """The end of a connection: disabled here at once, revoked at its provider as soon as that can be."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -44,6 +45,24 @@ def test_where_the_provider_does_not_it_is_told_and_disabled_all_the_same(
     assert (answer.status_code, answer.json()["code"]) == (400, "ERR_OAUTH_REVOCATION_FAILED")
     assert api.get(path).status_code == 404
     assert bytes(row().sealed) != b""
+
+
+@pytest.mark.parametrize("by", ["its path", "its provider"])
+def test_who_tries_again_has_it_revoked_at_once(api: Api, stand_in: StandIn, path: str, tenant: UUID, by: str) -> None:
+    """The answer said that this may help."""
+
+    def give_up() -> Any:
+        asked = {"connection_id": path.rsplit("/", 1)[1]}
+        return api.delete(path) if by == "its path" else api.post("/oauth/google/revoke", asked)
+
+    stand_in.answer(REVOKE, {"error": "server_error"}, 503)
+    for _ in range(2):
+        assert give_up().json()["retryable"] is True
+    stand_in.answer(REVOKE, {})
+    assert give_up().status_code == 204
+    assert bytes(row().sealed) == b""
+    assert give_up().json()["code"] == "ERR_CONNECTION_NOT_FOUND"
+    assert len(trail_of(tenant, "connection.revoked")) == 1
 
 
 def test_it_is_revoked_later_by_itself(api: Api, stand_in: StandIn, path: str) -> None:

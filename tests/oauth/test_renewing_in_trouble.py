@@ -127,6 +127,14 @@ def test_a_refusal_of_the_token_before_says_nothing_of_the_one_that_came(connect
     assert row().expires_at == connection.expires_at
 
 
+@pytest.mark.parametrize("over", ["revoked", "needs_reauth"])
+def test_what_has_ended_since_it_was_read_is_not_claimed(connection: Connection, over: str) -> None:
+    change(status=over)
+    assert refreshing._claimed(connection, uuid4()) is False
+    change(status="active")
+    assert refreshing._claimed(connection, uuid4()) is True
+
+
 def test_who_is_in_a_hurry_leaves_the_refresh_to_a_worker(connection: Connection) -> None:
     expire()
     with pytest.raises(OAuthRefreshFailed) as caught:

@@ -85,6 +85,17 @@ def test_a_callback_spends_neither_state_nor_code(ready: Api, vault: Vault, stan
     assert connect_with(ready, state).json()["details"]["reason"] == "invalid_state"
 
 
+def test_nor_does_one_whose_client_is_still_to_be_read_there(ready: Api, vault: Vault, stand_in: StandIn) -> None:
+    """The state's own seal opens by a key that is remembered; the secret that was bound since then is not."""
+    state = started(ready)["state"]
+    bind(ready, client_secret="the-secret-that-came-after")
+    vault.leave_meanwhile()
+    is_said_to_pass(connect_with(ready, state))
+    vault.come_back()
+    assert connect_with(ready, state).status_code == 200
+    assert stand_in.asked[0].form["client_secret"] == "the-secret-that-came-after"
+
+
 def connect_with(api: Api, state: str) -> Any:
     return api.post("/oauth/callback", {"provider": "google", "code": "code-1", "state": state})
 
@@ -158,7 +169,10 @@ def test_new_tokens_are_kept_though_it_left_while_they_came(ready: Api, vault: V
     assert keeping.opened(row()).refresh_token == "refresh-2"
 
 
-def test_connections_are_shown_and_given_up_all_the_same(ready: Api, vault: Vault, stand_in: StandIn) -> None:
+@pytest.mark.parametrize("is_asked_again", [True, False])
+def test_connections_are_shown_and_given_up_all_the_same(
+    ready: Api, vault: Vault, stand_in: StandIn, is_asked_again: bool
+) -> None:
     made = connected(ready)
     stand_in.answer(REVOKE, {})
     stand_in.asked.clear()
@@ -170,8 +184,12 @@ def test_connections_are_shown_and_given_up_all_the_same(ready: Api, vault: Vaul
     assert (answer.status_code, said["code"], said["retryable"]) == (400, "ERR_OAUTH_REVOCATION_FAILED", True)
     assert (said["details"]["reason"], stand_in.asked) == ("vault_unavailable", [])
     assert ready.get(f"/connections/{made['id']}").status_code == 404
+    assert ready.delete(f"/connections/{made['id']}").json()["details"]["reason"] == "vault_unavailable"
     vault.come_back()
-    attend()
+    if is_asked_again:
+        assert ready.delete(f"/connections/{made['id']}").status_code == 204
+    else:
+        attend()
     assert (stand_in.only.form, bytes(row().sealed)) == ({"token": "refresh-1"}, b"")
 
 
