@@ -338,8 +338,8 @@ def _again(connection: Connection) -> Connection:
 
 
 def _mine(connection: Connection, lease_id: UUID) -> Any:
-    rows = Connection.objects.for_tenant(connection.tenant_id).filter(status=Connection.Status.ACTIVE)
-    return rows.filter(id=connection.id, lease_id=lease_id)
+    """The row, while the lease on it is this one: whatever ends a connection ends its lease too."""
+    return Connection.objects.for_tenant(connection.tenant_id).filter(id=connection.id, lease_id=lease_id)
 
 
 def _wait(connection: Connection, until: Deadline) -> None:

@@ -180,9 +180,12 @@ def test_a_person_whose_client_was_replaced_begins_again_on_the_same_link(ready:
     assert row().status == Connection.Status.ACTIVE
 
 
-def test_another_client_ends_no_connection_of_the_first(ready: Api, stand_in: StandIn) -> None:
+@pytest.mark.parametrize("is_renewed", [True, False])
+def test_another_client_ends_no_connection_of_the_first(ready: Api, stand_in: StandIn, is_renewed: bool) -> None:
     """By its own client's id alone would the provider take the refresh token."""
     path = f"/connections/{connected(ready)['id']}"
+    if is_renewed:
+        assert ready.post(f"{path}/refresh").status_code == 200
     stand_in.asked.clear()
     bind(ready, client_id="client-2")
     said = ready.post(f"{path}/refresh").json()
@@ -210,4 +213,13 @@ def test_a_client_that_is_gone_is_said_and_no_code_is_sent(ready: Api, stand_in:
     ready.delete(f"/credentials/{credential['id']}")
     answer = ready.post("/oauth/callback", {"provider": "google", "code": "code-1", "state": state})
     assert answer.json()["code"] == "ERR_INTEGRATION_HUB_SVC_CREDENTIAL_NOT_FOUND"
+    assert stand_in.asked == []
+
+
+def test_a_person_whose_client_is_gone_keeps_the_link(ready: Api, stand_in: StandIn) -> None:
+    path = link(ready, providers=["google"])
+    state = choose(path)["state"]
+    [credential] = ready.get("/credentials").json()["data"]
+    ready.delete(f"/credentials/{credential['id']}")
+    assert f'href="https://hub.example{path}"' in come_back(code="c", state=state).content.decode()
     assert stand_in.asked == []

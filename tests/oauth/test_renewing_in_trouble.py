@@ -74,6 +74,14 @@ def test_who_fails_after_its_lease_writes_nothing(api: Api, connection: Connecti
     assert (now.lease_id, now.lease_until, now.failures, now.last_error) == (other, until, 0, None)
 
 
+def test_who_fails_after_the_grants_end_writes_nothing(api: Api, connection: Connection, stand_in: StandIn) -> None:
+    stand_in.answer(TOKEN, AWAY, 503)
+    stand_in.meanwhile = lambda: refreshing.give_up(row(), "expired")
+    assert api.post(f"/connections/{connection.id}/refresh").json()["code"] == "ERR_OAUTH_REFRESH_FAILED"
+    now = row()
+    assert (now.status, now.reason, now.failures, now.refresh_at) == ("needs_reauth", "expired", 0, None)
+
+
 def test_a_failure_of_ours_leaves_no_lease_behind(api: Api, connection: Connection) -> None:
     change(sealed=vault().seal(b"no JSON", keeping._place(connection)))
     assert api.post(f"/connections/{connection.id}/refresh").status_code == 500
