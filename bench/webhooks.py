@@ -29,6 +29,7 @@ from integrationhub.launcher.testing import throw_away_servers
 from integrationhub.launcher.trouble import Trouble
 
 SECRET = "the-secret-of-the-benchmark"  # noqa: S105
+NUMBER = "106540352242922"
 PATHS = {"product": "/webhooks/whatsapp", "control": "/webhooks"}
 ROWS = {
     "product": "SELECT count(*) FROM webhooks_post",
@@ -36,7 +37,7 @@ ROWS = {
 }
 BODY = (
     '{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"messaging_product":'
-    '"whatsapp","metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},"statuses":[{"id":'
+    '"whatsapp","metadata":{"display_phone_number":"15550783881","phone_number_id":"' + NUMBER + '"},"statuses":[{"id":'
     '"wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI%012d","status":"delivered","timestamp":"1750000000","recipient_id":"16505551234",'
     '"biz_opaque_callback_data":"0190c8f2-0000-7000-8000-000000000000","pricing":{"billable":true,"pricing_model":"PMP",'
     '"category":"utility","type":"regular"}}]},"field":"messages"}]}]}'
@@ -65,7 +66,9 @@ class Webhooks:
 
 def bench(options: argparse.Namespace, supervisor: Supervisor) -> None:
     with tempfile.TemporaryDirectory(prefix="hub-bench-") as logs, throw_away_servers(supervisor, durable=True) as own:
-        settings = settings_for(own) | {"META_WEBHOOK_APP_SECRET": SECRET}
+        # So that workers look for whose message each status tells of, and handle it.
+        meta = {"META_WEBHOOK_APP_SECRET": SECRET, "META_WHATSAPP_PHONE_NUMBER_ID": NUMBER}
+        settings = settings_for(own) | meta
         for program in preparations(["control"], settings, {}, Path(logs)):
             if supervisor.run(program):
                 raise Trouble(f"{program.name} failed:\n{program.log_tail()}")
