@@ -109,6 +109,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Integration Hub",
     "SITE_SUBHEADER": "Operators",
     "SITE_SYMBOL": "hub",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("hub/mark.svg")}],
     "SITE_URL": "/docs/api",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
