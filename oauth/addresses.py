@@ -52,6 +52,18 @@ def _is_plain(url: str) -> bool:
     return not _NEVER.search(path) and not re.search(r"[\x00-\x20\x7f\\]", query)
 
 
+def known_origin(asked: str | None, origins: Collection[str]) -> str:
+    """The origin of a page that opens the link, by exact string; empty where none is told. Raises InvalidRequest."""
+    if not asked or asked in origins:
+        return asked or ""
+    raise _fault("opener_origin", "not_allowed", "one of the client's return_origins")
+
+
+def host(url: str) -> str:
+    """As a person reads it; empty for a path of the hub's own."""
+    return urlsplit(url).netloc
+
+
 def with_outcome(return_to: str, **outcome: str) -> str:
     """The address with what came of it in its query."""
     parts = urlsplit(return_to)

@@ -33,13 +33,14 @@ VERIFIER_BYTES, NONCE_BYTES = 48, 24
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a start may be asked for beside the provider. `scopes` replaces the tenant's own, and those the provider's
-    defaults; `link` is the token of a session's page, to try again on."""
+    defaults; `link` is the token of a session's page, to try again on, and `opener_origin` who opened that."""
 
     scopes: Sequence[str] = ()
     redirect_uri: str | None = None
     return_to: str | None = None
     connection_id: UUID | None = None
     session_id: UUID | None = None
+    opener_origin: str = ""
     link: str | None = field(default=None, repr=False)
 
 
@@ -64,6 +65,7 @@ class Consumed:
     nonce: str | None = field(default=None, repr=False)
     link: str | None = field(default=None, repr=False)
     client_id: str | None = None
+    opener_origin: str = ""
 
 
 def application_of(tenant_id: UUID, provider: OAuthProvider, deadline: Deadline | None = None) -> Application:
@@ -105,6 +107,7 @@ def start(*, tenant_id: UUID, provider_key: str, subject: str, wish: Wish | None
     verifier = secrets.token_urlsafe(VERIFIER_BYTES) if provider.pkce else None
     nonce = secrets.token_urlsafe(NONCE_BYTES) if provider.nonce else None
     known = {"verifier": verifier, "nonce": nonce, "link": wish.link, "client_id": application.client_id}
+    known |= {"opener_origin": wish.opener_origin}
     row.sealed = vault().seal(json.dumps(known).encode(), _place(row))
     url = authorization_url(
         provider,
@@ -137,7 +140,8 @@ def consume(ticket: tickets.Ticket, *, provider_key: str, subject: str | None, d
     with tenant_scope(ticket.tenant_id):
         if not rows.update(consumed_at=Now()):
             return None
-    return Consumed(row, known["verifier"], known["nonce"], known["link"], known.get("client_id"))
+    told = (known.get("client_id"), known.get("opener_origin", ""))
+    return Consumed(row, known["verifier"], known["nonce"], known["link"], *told)
 
 
 def _expect_the_vault(tenant_id: UUID, provider_key: str, deadline: Deadline) -> None:

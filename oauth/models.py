@@ -115,6 +115,9 @@ class ConnectSession(TenantOwned):
     scopes = models.JSONField(default=list, help_text="Instead of each provider's own, where there are any.")
     connection_id = models.UUIDField(null=True, help_text="The connection to be mended, or the one that was made.")
     return_to = models.CharField(max_length=500, blank=True)
+    opener_origin = models.CharField(
+        max_length=300, default="", db_default="", blank=True, help_text="Whose page opens it in a pop-up and is told."
+    )
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -10,8 +10,8 @@ from oauth.authorizing import Consumed
 from oauth.connecting import Returned
 from oauth.errors import OAuthTokenExchangeFailed
 from oauth.models import Connection, Flow
+from oauth.protocol.asking import LONGEST_CODE, quoted
 from oauth.table import OAuthProvider
-from providers import answers
 
 # What the providers call it when a person says no.
 REFUSALS = frozenset(
@@ -22,13 +22,14 @@ REFUSALS = frozenset(
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`start` is None where the state belongs to no flow or was not spent; `link` is the token of the page to try again
-    on."""
+    on, and `opener_origin` whose page opened that in a pop-up."""
 
     provider: OAuthProvider
     connection: Connection | None
     error: HubError | None
     start: Flow | None
     link: str | None = field(repr=False)
+    opener_origin: str = ""
 
     @property
     def can_come_again(self) -> bool:
@@ -59,8 +60,9 @@ def _outcome(
     connection: Connection | None = None,
     error: HubError | None = None,
 ) -> Outcome:
-    start, link = (consumed.row, consumed.link) if consumed else (None, None)
-    return Outcome(provider, connection, error, start, link)
+    if consumed is None:
+        return Outcome(provider, connection, error, None, None)
+    return Outcome(provider, connection, error, consumed.row, consumed.link, consumed.opener_origin)
 
 
 def _raise_what_it_says(provider: OAuthProvider, said: Mapping[str, str]) -> None:
@@ -69,9 +71,9 @@ def _raise_what_it_says(provider: OAuthProvider, said: Mapping[str, str]) -> Non
     code = said.get("error") or said.get("error_code")
     if not code:
         return
-    words = answers.quoted(said.get("error_description") or said.get("error_message") or "", {})
+    words = quoted(said.get("error_description") or said.get("error_message") or "")
     is_refusal = code in REFUSALS or said.get("error_reason") == "user_denied"
-    told = {"code": answers.quoted(code, {})[:100], "message": words}
+    told = {"code": quoted(code, longest=LONGEST_CODE), "message": words}
     raise OAuthTokenExchangeFailed(
         f"The person did not agree at {provider.display_name}."
         if is_refusal

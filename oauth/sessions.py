@@ -48,6 +48,12 @@ SESSION_SCHEMA: dict[str, Any] = {
             "description": "where the person goes afterwards: a path of this host, or a URL of the client's "
             "return_origins; left out, the page says that it can be closed",
         },
+        "opener_origin": {
+            "type": "string",
+            "maxLength": 300,
+            "description": "the origin of the page that opens the link in a pop-up, one of the client's "
+            "return_origins; without return_to it is told of the account by postMessage",
+        },
     },
     "additionalProperties": False,
 }
@@ -84,6 +90,7 @@ def make(*, tenant_id: UUID, subject: str, asked: Mapping[str, Any]) -> Link:
         scopes=list(asked.get("scopes") or (mended.required_scopes if mended else [])),
         connection_id=mended.id if mended else None,
         return_to=addresses.safe_return_to(asked.get("return_to"), allowed),
+        opener_origin=addresses.known_origin(asked.get("opener_origin"), allowed),
         expires_at=datetime.now(UTC) + LIVES,
     )
     with tenant_scope(tenant_id):
@@ -102,6 +109,11 @@ def find(token: str) -> ConnectSession | None:
 
 def is_open(session: ConnectSession) -> bool:
     return session.used_at is None and session.expires_at > datetime.now(UTC)
+
+
+def asked_by(session: ConnectSession) -> str:
+    """The host of the application that the account is for; empty where the session does not tell."""
+    return addresses.host(session.opener_origin or session.return_to)
 
 
 def choices(session: ConnectSession) -> list[tuple[OAuthProvider, Sequence[str]]]:
@@ -138,6 +150,7 @@ def begin(session: ConnectSession, provider_key: str, token: str) -> Started:
         wish=Wish(
             scopes=session.scopes,
             return_to=session.return_to,
+            opener_origin=session.opener_origin,
             connection_id=session.connection_id,
             session_id=session.id,
             link=token,

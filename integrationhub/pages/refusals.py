@@ -19,12 +19,12 @@ def wants_page(request: HttpRequest) -> bool:
     return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
 
 
-def answer(error: HubError, request: HttpRequest) -> HttpResponse:
-    """The error, as a page or as the envelope."""
+def answer(error: HubError, request: HttpRequest, template: str = "pages/refusal.html") -> HttpResponse:
+    """The error, as a page of this template or as the envelope."""
     if not wants_page(request):
         return exception_handler.respond(error, request)
     shown = {"error": error, "request_id": exception_handler.request_id_of(request)}
-    page = render(request, "pages/refusal.html", shown, status=error.status)
+    page = render(request, template, shown, status=error.status)
     for name, value in error.headers.items():
         page[name] = value
     return page

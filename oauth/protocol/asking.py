@@ -1,7 +1,7 @@
 """One question to a provider, and what became of it where it was no good."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -162,8 +162,8 @@ def _reason(provider: OAuthProvider, status: int, code: str, asks_by_token: bool
 def _told(status: int, code: str, error: Mapping[str, Any], hidden: list[str]) -> dict[str, Any]:
     told = {
         "status": status,
-        "code": _quoted(code, hidden, LONGEST_CODE),
-        "message": _quoted(_first(error, _WORDS), hidden, LONGEST_WORDS),
+        "code": quoted(code, hidden, LONGEST_CODE),
+        "message": quoted(_first(error, _WORDS), hidden),
         **{name: _trace(error[name], hidden) for name in _TRACES if error.get(name)},
     }
     return {name: value for name, value in told.items() if value != ""}
@@ -172,11 +172,11 @@ def _told(status: int, code: str, error: Mapping[str, Any], hidden: list[str]) -
 def _trace(value: Any, hidden: list[str]) -> Any:
     if isinstance(value, list):
         return [_trace(each, hidden) for each in value[:5] if not isinstance(each, list)]
-    return _quoted(str(value), hidden, LONGEST_CODE)
+    return quoted(str(value), hidden, LONGEST_CODE)
 
 
-def _quoted(words: str, hidden: list[str], longest: int) -> str:
-    """On one line, without secrets, and without addresses, which may hold more of them."""
+def quoted(words: str, hidden: Collection[str] = (), longest: int = LONGEST_WORDS) -> str:
+    """A provider's words on one line, without secrets, and without addresses, which may hold more of them."""
     words = _URL.sub("[url]", answers.quoted(words, hidden))
     return words if len(words) <= longest else f"{words[: longest - 1]}…"
 

@@ -9,7 +9,7 @@ from django.test import Client
 
 from oauth.models import Connection, ConnectSession
 from tests.make import Api, another_tenant
-from tests.oauth.flows import SECRET, TOKEN, bind, come_back, connected, google, press, started
+from tests.oauth.flows import GRANT, SECRET, TOKEN, bind, come_back, connected, google, press, started
 from tests.oauth.standing_in import StandIn
 
 HTML = {"Accept": "text/html"}
@@ -83,7 +83,9 @@ def test_it_expires(ready: Api) -> None:
 @pytest.mark.parametrize("token", ["x", "A" * 86])
 def test_a_link_that_we_never_gave_is_none(token: str) -> None:
     page = open_page(f"/connect/{token}")
-    assert (page.status_code, "There is no such link." in page.content.decode()) == (404, True)
+    shown = page.content.decode()
+    assert (page.status_code, "There is no such link." in shown) == (404, True)
+    assert "Search the error reference" not in shown  # Who comes here is a guest of the application.
 
 
 def test_a_state_is_no_link(ready: Api) -> None:
@@ -159,6 +161,15 @@ def test_the_address_that_is_shown_is_the_one_that_was_sent(ready: Api, stand_in
     assert sent["redirect_uri"] in failed
 
 
+def test_words_that_come_with_the_browser_are_shown_without_addresses(ready: Api) -> None:
+    path = link(ready, providers=["google"])
+    words = "Ask https://evil.example/reset?now or\r\nhttp://10.0.0.1"
+    said = {"error": "https://evil.example", "error_description": words}
+    page = come_back(**said, state=choose(path)["state"]).content.decode()
+    assert "<p>Ask [url] or [url]</p>" in page
+    assert "evil.example" not in page
+
+
 def test_a_state_of_no_flow_leads_nowhere(ready: Api, stand_in: StandIn) -> None:
     failed = come_back(code="c", state="nonsense")
     assert failed.status_code == 400
@@ -208,6 +219,44 @@ def test_and_nowhere_else(ready: Api, return_to: str) -> None:
 @pytest.mark.parametrize("return_to", ["/docs", "/docs?x=%2F%2F", "https://app.example", "https://app.example/a?b=c#d"])
 def test_these_are_fine(ready: Api, return_to: str) -> None:
     link(ready, providers=["google"], return_to=return_to)
+
+
+@pytest.mark.parametrize(
+    ("named", "host"),
+    [
+        ({"return_to": "https://app.example/done"}, "app.example"),
+        ({"opener_origin": "https://app.example"}, "app.example"),
+        ({"return_to": "/docs"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_person_is_told_where_the_account_will_be_used(ready: Api, named: dict[str, str], host: str) -> None:
+    page = open_page(link(ready, providers=["google"], **named)).content.decode()
+    assert (f"To use it at <strong>{host}</strong>." in page) == bool(host)
+    assert ("To use it at" in page) == bool(host)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "https://app.example/", "*", "null", "/"])
+def test_an_opener_is_of_an_origin_that_the_client_lists(ready: Api, origin: str) -> None:
+    said = ready.post("/connect/sessions", {"providers": ["google"], "opener_origin": origin}).json()
+    assert said["details"]["fields"][0]["field"] == "opener_origin"
+    assert not sessions().exists()
+
+
+def test_an_opener_must_be_listed_by_each_client_that_may_be_chosen(ready: Api) -> None:
+    bind(ready, "github", return_origins=["https://other.example"])
+    asked = {"providers": ["google", "github"], "opener_origin": "https://app.example"}
+    assert ready.post("/connect/sessions", asked).status_code == 400
+
+
+def test_what_was_not_granted_stays_to_be_read(ready: Api, stand_in: StandIn) -> None:
+    """Scripts close a page by its `data-close`."""
+    done = come_back(code="c", state=choose(link(ready, providers=["google"]))["state"]).content.decode()
+    google(stand_in, {**GRANT, "scope": "openid"})
+    partly = come_back(code="c", state=choose(link(ready, providers=["google"]))["state"]).content.decode()
+    assert ("data-close" in done, "data-close" in partly) == (True, False)
+    assert "Not everything that was asked for was granted." in partly
+    assert "see your e-mail address" in partly
 
 
 def test_a_link_mends_a_connection(ready: Api) -> None:

@@ -26,7 +26,7 @@ def one_time(view: Any) -> Any:
         try:
             response: HttpResponse = view(request, **kwargs)
         except HubError as error:
-            response = refusals.answer(error, request)
+            response = refusals.answer(error, request, "pages/connect/refused.html")
         response["Cache-Control"] = "no-store"
         response["Referrer-Policy"] = "no-referrer"
         # Who opened this in a pop-up has to see it close.
@@ -49,7 +49,8 @@ def choose(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "pages/connect/over.html", {"is_used": session.used_at is not None}, status=GONE)
     if request.method == "POST":
         return HttpResponseRedirect(sessions.begin(session, forms.read(request).get("provider", ""), token).url)
-    return render(request, "pages/connect/choose.html", {"choices": _choices(session)})
+    shown = {"choices": _choices(session), "asked_by": sessions.asked_by(session)}
+    return render(request, "pages/connect/choose.html", shown)
 
 
 @csrf_exempt  # Apple posts from its own site; the state is what is checked.
@@ -73,7 +74,7 @@ def came_back(request: HttpRequest, provider_key: str) -> HttpResponse:
         return _failed(request, outcome, outcome.error)
     if outcome.start and outcome.start.return_to:
         return HttpResponseRedirect(_where_to(outcome))
-    return render(request, "pages/connect/done.html", {"connection": outcome.connection, "provider": outcome.provider})
+    return _done(request, outcome)
 
 
 def _choices(session: ConnectSession) -> list[dict[str, Any]]:
@@ -87,6 +88,16 @@ def _where_to(outcome: Outcome) -> str:
     elif outcome.error:
         said |= {"status": "failed", "error": outcome.error.entry.code}
     return addresses.with_outcome(outcome.start.return_to, **said) if outcome.start else ""
+
+
+def _done(request: HttpRequest, outcome: Outcome) -> HttpResponse:
+    shown = {
+        "connection": outcome.connection,
+        "provider": outcome.provider,
+        "missing": in_words(outcome.connection.missing_scopes) if outcome.connection else [],
+        "opener_origin": outcome.opener_origin,
+    }
+    return render(request, "pages/connect/done.html", shown)
 
 
 def _failed(request: HttpRequest, outcome: Outcome, error: HubError) -> HttpResponse:
