@@ -140,8 +140,8 @@ def consume(ticket: tickets.Ticket, *, provider_key: str, subject: str | None, d
     with tenant_scope(ticket.tenant_id):
         if not rows.update(consumed_at=Now()):
             return None
-    told = (known.get("client_id"), known.get("opener_origin", ""))
-    return Consumed(row, known["verifier"], known["nonce"], known["link"], *told)
+    client_id, opener_origin = known.get("client_id"), known.get("opener_origin", "")
+    return Consumed(row, known["verifier"], known["nonce"], known["link"], client_id, opener_origin)
 
 
 def _expect_the_vault(tenant_id: UUID, provider_key: str, deadline: Deadline) -> None:
