@@ -9,16 +9,20 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 UNREADABLE = "unreadable"
 # Ten times of what Meta puts into a body.
 MOST_ITEMS = 10_000
+# How much longer its things together may be than a body: each repeats what stands around it. Meta's grow threefold;
+# without an end a few megabytes, signed by whoever has an app, would be thousands of them.
+MOST_GROWTH, ALWAYS_ROOM = 8, 64 * 1024
 MOST_DIGITS = 4000
 LONGEST_TYPE, LONGEST_REFERENCE = 80, 255
 # Of the field `messages`: where its things stand, and what each of them is called.
 LISTS = {"messages": "message", "statuses": "status", "errors": "error"}
+# Where in a list of contacts somebody stands, by each of their ids.
+People = dict[str, list[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,17 @@ class Item:
 
 def taken_apart(body: bytes) -> list[Item]:
     """All things of a body, in its order. Raises nothing for what is in it."""
+    items: list[Item] = []
+    room = MOST_GROWTH * len(body) + ALWAYS_ROOM
     try:
-        items = list(islice(_entries(json.loads(body, parse_int=_whole)), MOST_ITEMS + 1))
+        for item in _entries(json.loads(body, parse_int=_whole)):
+            room -= len(item.payload)
+            if room < 0 or len(items) == MOST_ITEMS:
+                return [_whole_body(body)]
+            items.append(item)
     except (ValueError, RecursionError):
         return [_whole_body(body)]
-    return items if 0 < len(items) <= MOST_ITEMS else [_whole_body(body)]
+    return items or [_whole_body(body)]
 
 
 def said_of(payload: str) -> tuple[str, dict[str, Any]]:
@@ -104,9 +114,10 @@ def _change(thing: Any, entry: Mapping[str, Any], change: Any) -> Iterator[Item]
     if field != "messages" or not lists:
         yield _of_field(field, alone, entry, value)
         return
+    people = _people(value.get("contacts"))
     for name in lists:
         for one in value[name]:
-            part = {"field": field, "value": _only(value, name, one)}
+            part = {"field": field, "value": _only(value, people, name, one)}
             payload = {"object": thing, "entry": [{**around, "changes": [part]}]}
             yield _one_of(name, payload, entry, value, one) if _is_object(one) else _unreadable(payload)
 
@@ -115,26 +126,30 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-def _only(value: Mapping[str, Any], name: str, one: Any) -> dict[str, Any]:
+def _only(value: Mapping[str, Any], people: People, name: str, one: Any) -> dict[str, Any]:
     """The value as if it held this one thing, and of the people the one whom it is about."""
     kept = {key: member for key, member in value.items() if key not in (*LISTS, "contacts")}
     contacts = value.get("contacts")
     if isinstance(contacts, list):
-        kept["contacts"] = [who for who in contacts if _is_about(one, who)] or contacts[: len(contacts) == 1]
+        places = {place for each in _named(one) for place in people.get(each, ())}
+        kept["contacts"] = [contacts[place] for place in sorted(places)] or contacts[: len(contacts) == 1]
     return {**kept, name: [one]}
 
 
-def _is_about(one: Any, who: Any) -> bool:
-    """By number or by the id that stands for it: users with a name may have no number."""
-    if not (_is_object(one) and _is_object(who)):
-        return False
-    theirs = {who.get("wa_id"), who.get("user_id")} if _is_plain(who) else set()
-    named = [one.get(name) for name in ("from", "from_user_id", "recipient_id", "recipient_user_id")]
-    return any(isinstance(name, str) and name.lstrip("+") in theirs for name in named)
+def _people(contacts: Any) -> People:
+    """By number, and by the id that stands for it: users with a name may have no number."""
+    people: People = {}
+    for place, who in enumerate(contacts if isinstance(contacts, list) else ()):
+        for name in ("wa_id", "user_id") if _is_object(who) else ():
+            if isinstance(who.get(name), str):
+                people.setdefault(who[name], []).append(place)
+    return people
 
 
-def _is_plain(who: Mapping[str, Any]) -> bool:
-    return all(isinstance(who.get(name, ""), str) for name in ("wa_id", "user_id"))
+def _named(one: Any) -> Iterator[str]:
+    """Whom a thing is about, as its contact has it."""
+    names = ("from", "from_user_id", "recipient_id", "recipient_user_id") if _is_object(one) else ()
+    return (one[name].lstrip("+") for name in names if isinstance(one.get(name), str))
 
 
 def _one_of(
