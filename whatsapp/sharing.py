@@ -9,19 +9,19 @@ from integrationhub.core.ids import read_id
 from integrationhub.core.operators import SYSTEM
 from integrationhub.core.tenancy import TenantQuerySet
 from whatsapp import numbers, windows
-from whatsapp.models import Delivery
+from whatsapp.models import Delivery, DeliveryStatus
 from whatsapp.webhook_values import id_of, items, member
 
 
 def tenant_of(value: Any) -> UUID | None:
-    """Of one `value` of the field `messages`, told of the deployment's number: the tenant whose message a status or a
-    reply names, else the one that wrote to this customer last. None where nobody did.
+    """Of one `value` of the field `messages`, told of the deployment's number: the tenant whose message a status, a
+    reply or a reaction names, else the one whose message reached this customer last. None where nobody's did.
     """
     sent = Delivery.objects.using(SYSTEM).filter(phone_number_id=settings.META_WHATSAPP_PHONE_NUMBER_ID)
     for status in items(value, "statuses"):
         return _sender(sent, id_of(status, "id"), id_of(status, "biz_opaque_callback_data"))
     for message in items(value, "messages"):
-        replied_to = id_of(member(message, "context"), "id")
+        replied_to = id_of(member(message, "context"), "id") or id_of(member(message, "reaction"), "message_id")
         return _sender(sent, replied_to) or _last_to(sent, id_of(message, "from", windows.LONGEST_CUSTOMER))
     return None
 
@@ -35,6 +35,9 @@ def _sender(sent: TenantQuerySet, meta_id: str, ours: str = "") -> UUID | None:
 
 
 def _last_to(sent: TenantQuerySet, customer: str) -> UUID | None:
+    """What Meta did not take, or could not deliver, is no message to the customer: else a try would get the answer to
+    another tenant's."""
+    taken = sent.exclude(meta_id="").exclude(status=DeliveryStatus.FAILED)
     recipients = [f"+{each}" for each in numbers.ids_of(customer)] if customer else []
-    last = sent.filter(recipient__in=recipients).order_by("-id").first()
+    last = taken.filter(recipient__in=recipients).order_by("-id").first()
     return last.tenant_id if last else None

@@ -158,3 +158,24 @@ def test_a_message_that_cannot_be_read_is_shown_with_the_reason_and_not_tried_ag
     assert reason in event.attempts[0]["error"]
     shown = talk.api.get(f"/webhooks/{event.id}").json()
     assert (shown["status"], "hi" in shown["raw_body"]) == ("failed", True)
+
+
+def test_who_could_not_write_to_the_customer_gets_none_of_the_replies(talk: Talk, meta: Any) -> None:
+    talk.sent()
+    refused, failed, unsent = (Talk(another_tenant()) for _ in range(3))
+    meta.fail(131026)
+    assert refused.send().status_code == 400
+    tell_status(failed.sent(), "failed", errors=[{"code": 131049, "title": "Not delivered"}])
+    row = talking.delivered(unsent.tenant)
+    type(row).objects.using("system").filter(id=row.id).update(meta_id="", status="unknown")
+    customer_writes()
+    assert "message" in {kind for kind, _ in states(talk.tenant)}
+    assert all("message" not in {kind for kind, _ in states(each.tenant)} for each in (refused, failed, unsent))
+
+
+def test_a_reaction_is_whose_message_it_names(talk: Talk) -> None:
+    other = Talk(another_tenant())
+    mine = talk.sent()
+    other.sent()
+    customer_writes(type="reaction", reaction={"message_id": mine["message_id"], "emoji": "👍"})
+    assert (states(talk.tenant), states(other.tenant)) == ([("message", "processed")], [])
