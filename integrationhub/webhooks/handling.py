@@ -43,9 +43,16 @@ def in_order(events: Iterable[WebhookEvent]) -> list[WebhookEvent]:
 
 
 def has_handler(event: WebhookEvent) -> bool:
-    """Of nobody's only what is told of the deployment's number: a customer of all who send by it."""
-    is_somebodys = event.tenant_id != NOBODY or accounts.is_deployments(meta.number_of(event.payload))
-    return is_somebodys and (event.provider_key, event.type) in HANDLERS
+    return (event.provider_key, event.type) in HANDLERS and _is_heard(event)
+
+
+def _is_heard(event: WebhookEvent) -> bool:
+    """Of nobody's only what is told of the deployment's number: a customer of all who send by it. And of that number,
+    whose windows are all tenants', an app of a tenant's own tells nothing: it signs what its owner likes."""
+    number = meta.number_of(event.payload)
+    if not accounts.is_deployments(number):
+        return event.tenant_id != NOBODY
+    return event.is_shared or accounts.tenant_of_phone_number(number) == event.tenant_id
 
 
 def keep(event: WebhookEvent) -> None:

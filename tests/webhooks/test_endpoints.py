@@ -1,5 +1,6 @@
 """A tenant with a Meta app of its own: an address of its own, and signatures by its own secrets alone."""
 
+import time
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -13,7 +14,7 @@ from tests.audit.reading import said
 from tests.make import Api, another_tenant
 from tests.meta import graph_server
 from tests.meta.fixtures import meta  # noqa: F401  A fixture.
-from tests.webhooks.posting import SECRET, count, events, messages, post, work_off
+from tests.webhooks.posting import SECRET, change, count, events, message, messages, post, work_off, written
 
 NEW, OLD = "1f0e2d3c4b5a69788796a5b4c3d2e1f0", "0f1e2d3c4b5a69788796a5b4c3d2e1f1"
 BODY = messages("wamid.1", phone="999")
@@ -101,3 +102,23 @@ def test_a_new_address_ends_the_one_before_and_a_closed_one_is_none(api: Api, te
 def test_an_address_is_of_a_provider_that_sends_webhooks(api: Api) -> None:
     answer = api.post("/webhooks/endpoints", {"provider_key": "twilio_sms"})
     assert answer.json()["details"]["fields"][0]["field"] == "provider_key"
+
+
+def test_an_own_app_opens_no_window_of_the_number_that_tenants_share(api: Api, path: str, settings: Any) -> None:
+    """The windows of that number are every tenant's, and whoever has an app signs what he likes."""
+    settings.PLATFORM_TENANT_ID = ""
+    settings.META_WHATSAPP_PHONE_NUMBER_ID = "999"
+    now = str(int(time.time()))
+    told = change(phone="999", messages=[message("wamid.forged", timestamp=now)])
+    assert post(written(told), path, secret=NEW).status_code == 200
+    work_off()
+    assert [event.status for event in events(api.tenant)] == ["kept"]
+    assert another_tenant().get("/whatsapp/window/+16505551234").json()["open"] is False
+
+
+def test_who_holds_the_deployments_number_is_believed_of_it(api: Api, path: str, settings: Any) -> None:
+    told = change(phone=graph_server.PHONE_NUMBER_ID, messages=[message("wamid.1", timestamp=str(int(time.time())))])
+    assert post(written(told), path, secret=NEW).status_code == 200
+    work_off()
+    assert [event.status for event in events(api.tenant)] == ["processed"]
+    assert another_tenant().get("/whatsapp/window/+16505551234").json()["open"] is True
