@@ -13,6 +13,7 @@ from marketplace import quotas
 from providers.errors import Ambiguous, ProviderError
 from providers.meta_codes import meaning_of
 from providers.meta_graph import Sent
+from providers.meta_refusals import NOTHING_SAID
 from whatsapp.errors import DeliveryNotFound, outcome_unknown, recorded
 from whatsapp.models import Delivery, DeliveryStatus
 from whatsapp.webhook_values import LONGEST_ID, Unreadable, id_of, items, member
@@ -150,7 +151,7 @@ def _told_error(told: Any) -> dict[str, Any]:
     return {
         "code": meaning.entry.code,
         "message": storable.text(said, _LONGEST_WORDS),
-        "details": {"meta": {"code": code, "subcode": None, "details": storable.text(details, _LONGEST_WORDS)}},
+        "details": {"meta": {**NOTHING_SAID, "code": code, "details": storable.text(details, _LONGEST_WORDS)}},
         "retryable": False,
         "retry_after": None,
     }

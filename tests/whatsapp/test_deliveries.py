@@ -43,7 +43,7 @@ def test_what_was_accepted_or_sent_and_failed_has_failed_for_good(
     assert found["error"] == {
         "code": catalogue.META_UNDELIVERABLE.code,
         "message": "Message undeliverable",
-        "meta": {"code": 131026, "subcode": None, "details": "Message Undeliverable."},
+        "meta": {"code": 131026, "subcode": None, "details": "Message Undeliverable.", "fbtrace_id": None},
     }
 
 
