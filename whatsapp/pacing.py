@@ -35,10 +35,10 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local waits, used_to = {0, 0}, {0, 0}
 for i = 1, 2 do
   used_to[i] = math.max(now, tonumber(redis.call('GET', KEYS[i]) or '0')) + tonumber(ARGV[2 * i - 1])
-  waits[i] = math.max(0, used_to[i] - now - tonumber(ARGV[2 * i]))
+  waits[i] = math.ceil(math.max(0, used_to[i] - now - tonumber(ARGV[2 * i])))
 end
 if waits[1] + waits[2] == 0 then
-  for i = 1, 2 do redis.call('SET', KEYS[i], used_to[i], 'PX', used_to[i] - now) end
+  for i = 1, 2 do redis.call('SET', KEYS[i], used_to[i], 'PX', math.ceil(used_to[i] - now)) end
 end
 return waits
 """
@@ -57,7 +57,7 @@ if not wait then
 end
 local used_to = now + wait + tonumber(ARGV[4]) - tonumber(ARGV[5])
 if used_to > tonumber(redis.call('GET', KEYS[1]) or '0') then
-  redis.call('SET', KEYS[1], used_to, 'PX', math.max(1, used_to - now))
+  redis.call('SET', KEYS[1], used_to, 'PX', math.max(1, math.ceil(used_to - now)))
 end
 return wait
 """
@@ -95,7 +95,7 @@ def learn(error: ProviderError, phone_number_id: str, recipient: str) -> None:
         _pause(_key(phone_number_id), error.retry_after, _number())
 
 
-def _pause(key: str, seconds: float | None, limit: tuple[int, int]) -> None:
+def _pause(key: str, seconds: float | None, limit: tuple[float, float]) -> None:
     cost, ahead = limit
     wait = "" if seconds is None else int(seconds * 1000)
     valkey_client.run(_PAUSE, [key, f"{key}:refused"], [wait, _BASE, _LONGEST_SECONDS, ahead, cost])
@@ -107,8 +107,8 @@ def _pair() -> tuple[int, int]:
     return cost, cost * PAIR_BURST
 
 
-def _number() -> tuple[int, int]:
-    cost = 1000 // min(1000, max(1, settings.META_MESSAGES_PER_SECOND))
+def _number() -> tuple[float, float]:
+    cost = 1000 / min(1000, max(1, settings.META_MESSAGES_PER_SECOND))
     return cost, max(1000, cost)
 
 

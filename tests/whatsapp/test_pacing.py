@@ -8,6 +8,7 @@ import redis
 from django.conf import settings as configured
 
 from integrationhub.core import catalogue
+from providers.errors import Retry
 from tests.make import keyed
 from tests.meta.graph_server import GraphServer
 from tests.whatsapp.talking import CUSTOMER, HELLO, Talk, know_template
@@ -111,3 +112,16 @@ def test_while_redis_is_away_meta_alone_counts(talk: Talk, monkeypatch: pytest.M
     monkeypatch.setattr(pacing.valkey_client, "run", lambda *_: None)
     for _ in range(5):
         talk.sent(HELLO)
+
+
+@pytest.mark.parametrize("per_second", [80, 600])
+def test_a_number_sends_no_more_in_a_second_than_the_setting_says(
+    meta: GraphServer, settings: Any, per_second: int
+) -> None:
+    settings.META_MESSAGES_PER_SECOND = per_second
+    began, taken = time.monotonic(), 0
+    with pytest.raises(Retry):
+        for number in range(2 * per_second):
+            pacing.take("106540352242922", f"+1415555{number:04}")
+            taken += 1
+    assert taken <= per_second * (1 + time.monotonic() - began) + 1
