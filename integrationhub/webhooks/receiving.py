@@ -130,7 +130,7 @@ def _keep_refused(door: Door, verdict: Verdict, body: bytes, headers: Mapping[st
         "id": new_id(),
         "provider_key": door.provider_key,
         "reason": verdict.reason,
-        "explanation": verdict.explanation,
+        "explanation": f"{verdict.explanation} {verdict.compared}".rstrip(),
         "headers": shown(headers),
         "body": b64encode(body[:REFUSED_BYTES]).decode(),
         "size": len(body),

@@ -15,11 +15,15 @@ _SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`secret` says which one fits, `current` or `previous`; where none does, `reason` and `explanation` say why."""
+    """`secret` says which one fits, `current` or `previous`; where none does, `reason` and `explanation` say why.
+
+    `compared` is for operators: what a secret gives would let anybody try guesses of it.
+    """
 
     secret: str = ""
     reason: str = ""
     explanation: str = ""
+    compared: str = ""
 
 
 def judge(body: bytes, given: str, secrets: Sequence[str]) -> Verdict:
@@ -42,7 +46,8 @@ def judge(body: bytes, given: str, secrets: Sequence[str]) -> Verdict:
         shown = " or ".join(f"{each[:_SHOWN]}..." for each in expected)
         return Verdict(
             reason="wrong_signature",
-            explanation=f"The header says {match[1][:_SHOWN]}..., the secret gives {shown} for {len(body)} bytes.",
+            explanation=f"The signature is not the one of these {len(body)} bytes by the app's secret.",
+            compared=f"The header says {match[1][:_SHOWN]}..., the secret gives {shown}.",
         )
     return Verdict(secret="current" if fits[0] else "previous")
 

@@ -111,6 +111,11 @@ def test_a_refused_body_is_kept_apart_and_never_processed() -> None:
     assert (count("webhooks_webhookevent"), count("webhooks_post")) == (0, 0)
 
 
+def test_what_the_secret_gives_is_told_to_operators_alone() -> None:
+    """Else whoever asks could try guesses of the secret on it."""
+    assert signature(BODY)[7:15] not in post(BODY, secret="another-secret").content.decode()
+
+
 def test_of_a_flood_one_a_second_is_kept_by_all_processes_together() -> None:
     for _ in range(5):
         post(BODY, secret="another-secret")
