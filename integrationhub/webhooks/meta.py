@@ -176,9 +176,10 @@ def _one_of(
 
 
 def _of_field(field: str, alone: Any, entry: Mapping[str, Any], value: Mapping[str, Any]) -> Item:
-    text = _written(alone)
+    text, kind = _written(alone), _storable(field)[:LONGEST_TYPE]
     return Item(
-        _storable(field)[:LONGEST_TYPE] or UNREADABLE,
+        # Of what is called like one thing of a list, each is to be handled by itself.
+        UNREADABLE if kind in ("", *LISTS.values()) else kind,
         text,
         _digest("whole", text),
         _storable(_text(value.get("message_template_id")))[:LONGEST_REFERENCE],

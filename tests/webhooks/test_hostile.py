@@ -43,3 +43,10 @@ def test_as_many_statuses_as_meta_puts_into_a_body_are_all_taken() -> None:
     body = written(*(change(statuses=[status(f"wamid.{number}")]) for number in range(1000)))
     alike = written(change(statuses=[status(f"wamid.{number}") for number in range(1000)]))
     assert [len(meta.taken_apart(each)) for each in (body, alike)] == [1000, 1000]
+
+
+@pytest.mark.parametrize("kind", ["message", "status", "error"])
+def test_a_field_that_is_called_like_a_thing_of_ours_is_none(kind: str) -> None:
+    """Of those each is handled by itself, and this would be thousands at once."""
+    [item] = meta.taken_apart(written(change(kind, messages=[message("wamid.1"), message("wamid.2")])))
+    assert item.type == "unreadable"
