@@ -12,6 +12,7 @@ from typing import Any
 from integrationhub.core import catalogue
 from integrationhub.core.errors import HubError
 from providers.errors import ProviderError
+from providers.meta_refusals import NOTHING_SAID
 
 
 class WhatsappNotConfigured(HubError):
@@ -59,7 +60,7 @@ def outcome_unknown(error: ProviderError | None = None) -> dict[str, Any]:
     return {
         "code": (error.entry if error else catalogue.WHATSAPP_UNAVAILABLE).code,
         "message": f"{said}Whether it was sent is not known yet: look the delivery up before you send it again.",
-        "details": {**(error.details if error else {}), "reason": "outcome_unknown"},
+        "details": {**(error.details if error else {"meta": dict(NOTHING_SAID)}), "reason": "outcome_unknown"},
         "retryable": False,
         "retry_after": None,
     }

@@ -159,6 +159,7 @@ def test_a_database_that_goes_after_the_call_leaves_an_unknown_outcome_not_a_fai
     monkeypatch.setattr(deliveries, "accepted", is_away)
     said = talk.send().json()
     assert (said["statusCode"], said["details"]["reason"], said["retryable"]) == (503, "outcome_unknown", False)
+    assert set(said["details"]["meta"]) == {"code", "subcode", "details", "fbtraceId"}
     assert talk.delivery(said["details"]["deliveryId"])["status"] == "unknown"
 
 
