@@ -38,6 +38,11 @@ def apply_statuses(*, tenant_id: UUID, value: Any) -> list[Applied]:
     return _each(tenant_id, value, "statuses", _status)
 
 
+def apply_calls(*, tenant_id: UUID, value: Any) -> list[Applied]:
+    """Calls in one `value` of the field `calls`: one that a customer made opens the window as a message does."""
+    return _each(tenant_id, value, "calls", _called)
+
+
 def handle_messages(tenant_id: UUID, field: str, value: Any) -> bool:
     """For the inbox, which hands over one item at a time. Raises Unreadable for one that it has to keep and show."""
     return _is_ours(apply_messages(tenant_id=tenant_id, value=value))
@@ -46,6 +51,11 @@ def handle_messages(tenant_id: UUID, field: str, value: Any) -> bool:
 def handle_statuses(tenant_id: UUID, field: str, value: Any) -> bool:
     """The same for statuses. False for one of a message that is not ours."""
     return _is_ours(apply_statuses(tenant_id=tenant_id, value=value))
+
+
+def handle_calls(tenant_id: UUID, field: str, value: Any) -> bool:
+    """The same for calls."""
+    return _is_ours(apply_calls(tenant_id=tenant_id, value=value))
 
 
 def _is_ours(results: list[Applied]) -> bool:
@@ -80,6 +90,19 @@ def _message(tenant_id: UUID, phone_number_id: str, message: Any) -> str:
     at = moment(message)
     if kind in _OPENS_NOTHING or member(message, "group_id"):
         return "nothing_to_do"
+    with tenant_scope(tenant_id):
+        windows.heard(tenant_id=tenant_id, phone_number_id=phone_number_id, customer=customer, at=at)
+    return "applied"
+
+
+def _called(tenant_id: UUID, phone_number_id: str, call: Any) -> str:
+    """https://developers.facebook.com/documentation/business-messaging/whatsapp/calling/user-initiated-calls"""
+    customer = id_of(call, "from", windows.LONGEST_CUSTOMER).removeprefix("+")
+    if member(call, "direction") != "USER_INITIATED":
+        return "nothing_to_do"
+    if not customer:
+        raise Unreadable("no_sender")
+    at = moment(call)
     with tenant_scope(tenant_id):
         windows.heard(tenant_id=tenant_id, phone_number_id=phone_number_id, customer=customer, at=at)
     return "applied"

@@ -14,12 +14,14 @@ from whatsapp.webhook_values import id_of, items, member
 
 
 def tenant_of(value: Any) -> UUID | None:
-    """Of one `value` of the field `messages`, told of the deployment's number: the tenant whose message a status, a
-    reply or a reaction names, else the one whose message reached this customer last. None where nobody's did.
+    """Of one `value` of the field `messages` or `calls`, told of the deployment's number: the tenant whose message a
+    status, a reply or a reaction names, else the one whose message reached this customer last. None where nobody's did.
     """
     sent = Delivery.objects.using(SYSTEM).filter(phone_number_id=settings.META_WHATSAPP_PHONE_NUMBER_ID)
     for status in items(value, "statuses"):
         return _sender(sent, id_of(status, "id"), id_of(status, "biz_opaque_callback_data"))
+    for call in items(value, "calls"):
+        return _last_to(sent, id_of(call, "from", windows.LONGEST_CUSTOMER).removeprefix("+"))
     for message in items(value, "messages"):
         replied_to = id_of(member(message, "context"), "id") or id_of(member(message, "reaction"), "message_id")
         return _sender(sent, replied_to) or _last_to(sent, id_of(message, "from", windows.LONGEST_CUSTOMER))

@@ -54,6 +54,15 @@ def test_a_customer_who_writes_opens_the_window_and_an_answer_may_go_out(talk: T
     assert talk.sent()["status"] == "accepted"
 
 
+@pytest.mark.parametrize(("direction", "is_open"), [("USER_INITIATED", True), ("BUSINESS_INITIATED", False)])
+def test_a_customer_who_calls_opens_the_window_too(talk: Talk, direction: str, is_open: bool) -> None:
+    Conversation.objects.using("system").all().delete()
+    call = {"id": "wacid.1", "from": WROTE["from"], "to": "15550602200", "event": "connect", "direction": direction}
+    value = change(phone=PHONE_NUMBER_ID)["value"] | {"calls": [{**call, "timestamp": str(int(time.time()))}]}
+    tell({"field": "calls", "value": value})
+    assert talk.window()["open"] is is_open
+
+
 def test_a_delivery_moves_on_to_what_meta_tells(talk: Talk) -> None:
     sent = talk.sent()
     for word in ("delivered", "sent", "read"):

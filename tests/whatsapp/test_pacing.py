@@ -119,9 +119,15 @@ def test_a_number_sends_no_more_in_a_second_than_the_setting_says(
     meta: GraphServer, settings: Any, per_second: int
 ) -> None:
     settings.META_MESSAGES_PER_SECOND = per_second
-    began, taken = time.monotonic(), 0
-    with pytest.raises(Retry):
-        for number in range(2 * per_second):
-            pacing.take("106540352242922", f"+1415555{number:04}")
-            taken += 1
+    began = time.monotonic()
+    taken = sum(is_taken(f"+1415555{number:04}") for number in range(2 * per_second))
     assert taken <= per_second * (1 + time.monotonic() - began) + 1
+    assert taken < 2 * per_second
+
+
+def is_taken(recipient: str) -> bool:
+    try:
+        pacing.take("106540352242922", recipient)
+    except Retry:
+        return False
+    return True
