@@ -253,6 +253,12 @@ META_WEBHOOK_VERIFY_TOKEN = env.str("META_WEBHOOK_VERIFY_TOKEN", "")
 # The sync of templates asks this by dotted path for a tenant's view of Meta, since the accounts live above it.
 WHATSAPP_GRAPH = "whatsapp.accounts.graph"
 
+# --- Where files are kept: any store that speaks S3. `STORAGES` below puts these together ---
+
+AWS_STORAGE_BUCKET_NAME = env.str("AWS_STORAGE_BUCKET_NAME", "")
+S3_ENDPOINT_URL = env.str("S3_ENDPOINT_URL", "").rstrip("/")
+MEDIA_URL_SECONDS = env.int("MEDIA_URL_SECONDS", 900)
+
 # --- Limits. Core reads these by dotted path, since the tiers live in an app above it ---
 
 TENANT_LIMITS = "marketplace.quotas.limits_of"
@@ -318,10 +324,25 @@ SPECTACULAR_SETTINGS = {
 STATIC_URL = "/static/"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    # boto3 is imported when the first file is stored: integrationhub/core/object_store.py.
+    "objects": {
+        "BACKEND": "integrationhub.core.s3_objects.S3Objects",
+        "OPTIONS": {
+            "bucket_name": AWS_STORAGE_BUCKET_NAME,
+            "access_key": env.str("AWS_ACCESS_KEY_ID", "") or None,
+            "secret_key": env.str("AWS_SECRET_ACCESS_KEY", "") or None,
+            "security_token": env.str("AWS_SESSION_TOKEN", "") or None,
+            "region_name": env.str("AWS_S3_REGION_NAME", env.str("AWS_REGION", "us-east-1")),
+            "endpoint_url": S3_ENDPOINT_URL or None,
+            # Names of buckets before the host's are Amazon's; of other stores few know them without being told.
+            "addressing_style": env.str("AWS_S3_ADDRESSING_STYLE", "path" if S3_ENDPOINT_URL else "virtual"),
+        },
+    },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 # Static files are served from the packages they ship in: nothing to collect, nothing to forget.
 WHITENOISE_USE_FINDERS = True
 LOGGING = logging_config(level=env.str("LOG_LEVEL", "INFO"))
-# Bodies are capped route by route (`HubView.max_body_bytes`), so that a refusal is an error of the catalogue.
-DATA_UPLOAD_MAX_MEMORY_SIZE = None
+# Bodies are capped route by route (`HubView.max_body_bytes`), so that a refusal is an error of the catalogue. This one,
+# which lies above those, is for the fields of a form beside its files.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024

@@ -30,7 +30,9 @@ def names_in(path: Path) -> set[str]:
 
 def test_every_setting_is_documented_and_every_documented_setting_is_read() -> None:
     table = (ROOT / "docs/configuration.md").read_text().partition("## `./hub`")[0]
-    documented = {name for row in re.findall(r"^\| (`.+?) \|", table, re.M) for name in re.findall(r"`([A-Z_]+)`", row)}
+    documented = {
+        name for row in re.findall(r"^\| (`.+?) \|", table, re.M) for name in re.findall(r"`([A-Z0-9_]+)`", row)
+    }
     read = set().union(*(names_in(ROOT / path) for path in READ_HERE))
     assert documented == read
 
