@@ -3,9 +3,10 @@
 import json as jsonlib
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
 
@@ -21,6 +22,8 @@ from integrationhub.core.outbound.exchange import Exchange, exchanging
 from integrationhub.core.outbound.pool import pools
 
 MAX_ANSWER_BYTES = 1024 * 1024
+_PIECE = 64 * 1024
+Take = Callable[[bytes], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,14 @@ class Client:
         params: Mapping[str, Any] | None = None,
         auth: tuple[str, str] | None = None,
         max_bytes: int = MAX_ANSWER_BYTES,
+        into: Take | None = None,
     ) -> Answer:
         """Exchange one request for one answer before `deadline`. Raises NotSent or AnswerLost, nothing else.
 
         `data` is a mapping (sent as a form), bytes or text; `files` maps names to (file name, content, type), sent
-        with `data` in multipart form; `auth` is user and password, sent as Basic.
+        with `data` in multipart form, the content as bytes or, of one file, as an open file, which is sent as it is
+        read; `auth` is user and password, sent as Basic. `into` is given the body of an answer of 200 piece by piece,
+        which `Answer.body` then lacks; whoever gets an error instead has got a part of it.
         """
         where = messages.target(url)
         if not messages.METHOD.fullmatch(method):
@@ -87,6 +93,7 @@ class Client:
             path = messages.path(where, params)
             content_type, body = messages.body(json, data, files) or ("", None)
             asked = messages.headers(where, {**_own_headers(), **(headers or {})}, content_type, auth)
+            asked |= messages.length(body)
         except (ValueError, TypeError, RecursionError):
             # The error of half a surrogate pair holds the whole text, which may be a secret.
             raise NotSent("invalid_request") from None
@@ -95,12 +102,21 @@ class Client:
         with exchanging(deadline) as exchange:
             try:
                 with self._send(where, method, path, body, asked) as response:
-                    return Answer(response.status, response.headers, _body(response, exchange, max_bytes))
+                    if into and response.status == HTTPStatus.OK:
+                        _pour(response, exchange, max_bytes, into)
+                        return Answer(response.status, response.headers, b"")
+                    most = min(max_bytes, MAX_ANSWER_BYTES) if into else max_bytes
+                    return Answer(response.status, response.headers, _body(response, exchange, most))
             except (HTTPError, HTTPException, OSError, ValueError) as error:
                 raise exchange.failure() from error
 
     def _send(
-        self, where: messages.Target, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+        self,
+        where: messages.Target,
+        method: str,
+        path: str,
+        body: bytes | messages.Form | None,
+        headers: Mapping[str, str],
     ) -> BaseHTTPResponse:
         """The answer as far as its head. Left unread, it closes the connection."""
         return self._pool(where.origin).urlopen(
@@ -117,18 +133,27 @@ class Client:
 
 def _body(response: BaseHTTPResponse, exchange: Exchange, max_bytes: int) -> bytes:
     """All of it. Raises AnswerLost when it is compressed or longer than it may be."""
+    pieces: list[bytes] = []
+    _pour(response, exchange, max_bytes, pieces.append, at_once=max_bytes + 1)
+    return b"".join(pieces)
+
+
+def _pour(response: BaseHTTPResponse, exchange: Exchange, max_bytes: int, take: Take, at_once: int = _PIECE) -> None:
+    """Hand over the whole body. Raises as `_body` does."""
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise AnswerLost("unreadable_answer")
     if (response.length_remaining or 0) > max_bytes:
         raise AnswerLost("answer_too_large")
     # What chunks add to what they hold is bounded too.
     exchange.allowance += 2 * max_bytes
-    body = response.read(max_bytes + 1)
+    taken = 0
+    while piece := response.read(at_once):
+        taken += len(piece)
+        if taken > max_bytes:
+            raise AnswerLost("answer_too_large")
+        take(piece)
     if response.length_remaining:
         raise AnswerLost("connection_lost")
-    if len(body) > max_bytes:
-        raise AnswerLost("answer_too_large")
-    return body
 
 
 def _own_headers() -> dict[str, str]:

@@ -3,17 +3,21 @@
 import base64
 import json as jsonlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from io import SEEK_END
+from typing import IO, Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from urllib3 import encode_multipart_formdata
+from urllib3.filepost import choose_boundary
 
 from integrationhub.core.outbound.dialling import Origin
 from integrationhub.core.outbound.errors import NotSent
 
 _encode = jsonlib.JSONEncoder(allow_nan=False).encode
+_PIECE = 64 * 1024
 _PORTS = {"http": 80, "https": 443}
 # Python would quietly drop tabs and line ends, and some servers read a backslash as a slash.
 _NEVER_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
@@ -78,11 +82,37 @@ def path(where: Target, params: Mapping[str, Any] | None) -> str:
     return f"{where.path}{'&' if '?' in where.path else '?'}{urlencode(params, doseq=True)}"
 
 
-def body(json: Any, data: Any, files: Any) -> tuple[str, bytes] | None:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form whose one file is read while it is sent, from its beginning."""
+
+    head: bytes
+    file: IO[bytes] = field(repr=False)
+    tail: bytes
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.head
+        self.file.seek(0)
+        while piece := self.file.read(_PIECE):
+            yield piece
+        yield self.tail
+
+    def __len__(self) -> int:
+        return len(self.head) + self.file.seek(0, SEEK_END) + len(self.tail)
+
+
+def length(body: "bytes | Form | None") -> dict[str, str]:
+    """The header without which what has no length at a glance would be sent in chunks."""
+    return {"Content-Length": str(len(body))} if isinstance(body, Form) else {}
+
+
+def body(json: Any, data: Any, files: Any) -> tuple[str, bytes | Form] | None:
     """Content type and bytes of JSON, a form (a mapping), bytes or text, or files and a form together in
     multipart form. Raises ValueError, TypeError or RecursionError for what JSON or UTF-8 cannot say."""
     if json is not None:
         return "application/json", _encode(json).encode()
+    if files and (opened := [name for name, file in files.items() if hasattr(file[1], "read")]):
+        return _streamed(data or {}, opened, files)
     if files:
         content, content_type = encode_multipart_formdata([*_fields(data or {}), *_fields(files)])
         return content_type, content
@@ -91,6 +121,17 @@ def body(json: Any, data: Any, files: Any) -> tuple[str, bytes] | None:
     if isinstance(data, Mapping):
         return "application/x-www-form-urlencoded", urlencode(data, doseq=True).encode()
     return "application/octet-stream", data.encode() if isinstance(data, str) else bytes(data)
+
+
+def _streamed(data: Mapping[str, Any], opened: list[str], files: Mapping[str, Any]) -> tuple[str, Form]:
+    """The form around one open file. Raises ValueError for several."""
+    [name] = opened
+    filename, file, type_ = files[name]
+    boundary = choose_boundary()
+    parts = [*_fields(data), (name, (filename, b"", type_))]
+    around, content_type = encode_multipart_formdata(parts, boundary)
+    tail = f"\r\n--{boundary}--\r\n".encode()
+    return content_type, Form(around.removesuffix(tail), file, tail)
 
 
 def _fields(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
