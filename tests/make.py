@@ -54,7 +54,7 @@ class Api:
             method,
             f"/integrationhub/{version}{path}",
             data=body if isinstance(body, bytes) else b"" if body is None else _json(body),
-            content_type="application/json",
+            content_type=(headers or {}).get("Content-Type", "application/json"),
             headers={**send, **(headers or {})},
         )
 

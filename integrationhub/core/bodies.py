@@ -10,6 +10,7 @@ from gunicorn.http.errors import ParseException
 from integrationhub.core.errors import InvalidRequest
 from integrationhub.core.http import HubRequest
 
+FORM = "multipart/form-data"
 _CHUNK = 64 * 1024
 
 
@@ -29,13 +30,47 @@ def read(request: HttpRequest, limit: int) -> bytes:
     went away in mid-body, 415 for a compressed body.
     """
     refuse_too_long(request, limit)
+    _refuse_compressed(request)
+    if not hasattr(request, "_body"):
+        request._body = _read_chunked(request, limit) if _is_chunked(request) else _read_declared(request)
+    return request._body
+
+
+def is_form(request: HttpRequest) -> bool:
+    return (request.content_type or "").lower() == FORM
+
+
+class Stream:
+    """A body for a parser that takes it piece by piece, of at most `limit` bytes. `read` raises InvalidRequest as the
+    function does."""
+
+    def __init__(self, request: HttpRequest, limit: int) -> None:
+        refuse_too_long(request, limit)
+        _refuse_compressed(request)
+        self.limit, self._taken = limit, 0
+        self._declared = int(request.META.get("CONTENT_LENGTH") or 0)
+        self._source = request.META["wsgi.input"] if _is_chunked(request) else request
+
+    def read(self, size: int = _CHUNK) -> bytes:
+        try:
+            piece: bytes = self._source.read(size)
+        except OSError as error:  # Django's UnreadablePostError is one.
+            raise _incomplete() from error
+        except ParseException as error:
+            raise _malformed_chunk() from error
+        self._taken += len(piece)
+        if self._taken > self.limit:
+            raise _too_long(self.limit)
+        if not piece and self._taken < self._declared:
+            raise _incomplete()
+        return piece
+
+
+def _refuse_compressed(request: HttpRequest) -> None:
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise InvalidRequest(
             "Compressed request bodies are not accepted.", status=415, reason="content_encoding", expected="identity"
         )
-    if not hasattr(request, "_body"):
-        request._body = _read_chunked(request, limit) if _is_chunked(request) else _read_declared(request)
-    return request._body
 
 
 def _is_chunked(request: HttpRequest) -> bool:
@@ -64,7 +99,7 @@ def _read_chunked(request: HttpRequest, limit: int) -> bytes:
     except OSError as error:
         raise _incomplete() from error
     except ParseException as error:
-        raise InvalidRequest("A chunk of the request body is malformed.", reason="malformed_chunk") from error
+        raise _malformed_chunk() from error
     return bytes(body)
 
 
@@ -77,6 +112,10 @@ def _too_long(limit: int) -> InvalidRequest:
     )
 
 
+def _malformed_chunk() -> InvalidRequest:
+    return InvalidRequest("A chunk of the request body is malformed.", reason="malformed_chunk")
+
+
 def _incomplete() -> InvalidRequest:
     return InvalidRequest("The request body ended before its declared length.", reason="incomplete_body")
 
@@ -86,6 +125,9 @@ class BodyRequest(HubRequest):
 
     def _load_stream(self) -> None:
         view: Any = self.parser_context["view"]
+        if view.max_form_bytes and is_form(self._request):
+            self._stream: Any = Stream(self._request, view.max_form_bytes)
+            return
         body = read(self._request, view.max_body_bytes)
-        stream: Any = None if view.body_is_optional and not body.strip() else io.BytesIO(body)
+        stream = None if view.body_is_optional and not body.strip() else io.BytesIO(body)
         self._stream = stream

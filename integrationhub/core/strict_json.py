@@ -50,7 +50,7 @@ def loads(raw: bytes, *, max_depth: int = MAX_DEPTH, max_values: int = MAX_VALUE
             position=error.pos,
         ) from error
     if opened + raw.count(b",") >= max_values or len(text) > max_string or _SUSPECT.search(raw):
-        _check_values(value, max_values, max_string)
+        check_values(value, max_values, max_string)
     return value
 
 
@@ -94,7 +94,8 @@ def _constant(name: str) -> Any:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant)
 
 
-def _check_values(value: Any, max_values: int, max_string: int) -> None:
+def check_values(value: Any, max_values: int = MAX_VALUES, max_string: int = MAX_STRING) -> None:
+    """Raise InvalidRequest for too many values, and for text that is too long or cannot be stored."""
     pending, count = [("", value)], 0
     while pending:
         path, item = pending.pop()

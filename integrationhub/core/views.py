@@ -28,6 +28,7 @@ class HubView(APIView):
     failures: ClassVar[Mapping[str, tuple[Entry, ...]]] = {}  # HTTP method -> entries beyond the common ones
     rate_limit: ClassVar[str] = "requests"  # which of the tenant's two windows a request counts in
     max_body_bytes: ClassVar[int] = 1024 * 1024
+    max_form_bytes: ClassVar[int] = 0  # of a form with files, where `multipart.FormParser` reads such; see `bodies`
     body_is_optional: ClassVar[bool] = False  # an empty body then reads as {}
     # What a database that is away, or a fault of ours, is called on this path.
     unforeseen: ClassVar[type[HubError]] = Unexpected
@@ -58,7 +59,8 @@ class HubView(APIView):
                 available=["application/json"],
             )
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request, force=True)
-        bodies.refuse_too_long(request._request, self.max_body_bytes)
+        is_form = self.max_form_bytes and bodies.is_form(request._request)
+        bodies.refuse_too_long(request._request, self.max_form_bytes if is_form else self.max_body_bytes)
 
     def tenant_of(self, request: HubRequest) -> UUID | None:
         """Whose Idempotency-Key it is. None where the request does not say: it is refused, and nothing is kept."""

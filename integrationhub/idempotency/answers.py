@@ -62,7 +62,7 @@ class Key:
             raise InvalidRequest(
                 "The Idempotency-Key must be 1 to 255 printable ASCII characters.", reason="invalid_idempotency_key"
             )
-        canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_digest)
         # Keyed, since a body may hold a secret that a plain hash would let a reader of the database guess.
         digest = salted_hmac("integrationhub.idempotency", canonical, algorithm="sha256").digest()
         if len(path) > LONGEST_PATH:
@@ -152,6 +152,12 @@ def still_running() -> InvalidRequest:
         retryable=True,
         retry_after=1,
     )
+
+
+def _digest(file: Any) -> list[str]:
+    """What stands for a file of a form: the same bytes under the same name are the same body."""
+    file.seek(0)
+    return [file.name, file.content_type, hashlib.file_digest(file, "sha256").hexdigest()]
 
 
 _BOUNDS = {"lifetime": LIFETIME.total_seconds(), "abandoned_after": ABANDONED_AFTER.total_seconds()}
