@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 from urllib.parse import parse_qs, quote, urlsplit
 
 from integrationhub.core.catalogue import Entry
@@ -73,6 +73,26 @@ class MediaPlace:
     content_type: str = ""
     sha256: str = ""
     size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was downloaded: its SHA-256, hexadecimal, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class _Taken:
+    """Counts and digests what it writes."""
+
+    def __init__(self, into: IO[bytes]) -> None:
+        self.sha256, self.size, self._into = hashlib.sha256(), 0, into
+
+    def __call__(self, piece: bytes) -> None:
+        self.sha256.update(piece)
+        self.size += len(piece)
+        self._into.write(piece)
 
 
 class MetaGraph:
@@ -145,8 +165,8 @@ class MetaGraph:
 
     # --- Media: https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media ---
 
-    def upload(self, content: bytes, content_type: str, filename: str, deadline: Deadline) -> str:
-        """The id of a medium to send, which Meta keeps for 30 days."""
+    def upload(self, content: IO[bytes], content_type: str, filename: str, deadline: Deadline) -> str:
+        """The id of a medium to send, which Meta keeps for 30 days. The file is read as it is sent."""
         form = {"messaging_product": "whatsapp", "type": content_type}
         files = {"file": (filename, content, content_type)}
         where = f"{self.account.phone_number_id}/media"
@@ -166,12 +186,15 @@ class MetaGraph:
             media_id,
             url,
             _text(said, "mime_type"),
-            _hexadecimal(_text(said, "sha256")),
+            hexadecimal(_text(said, "sha256")),
             int(size) if re.fullmatch("[0-9]{1,12}", size) else 0,
         )
 
-    def download(self, place: MediaPlace, deadline: Deadline, *, largest: int = LARGEST_MEDIA) -> bytes:
-        """The content: at most `largest` bytes, of Meta's hosts alone, and what its SHA-256 says, if that was told.
+    def download(
+        self, place: MediaPlace, into: IO[bytes], deadline: Deadline, *, largest: int = LARGEST_MEDIA
+    ) -> Content:
+        """Write the content to a file: at most `largest` bytes, of Meta's hosts alone, and what its SHA-256 says, if
+        that was told. Of what fails, the file may hold a part.
 
         A place that has moved (404) is asked for again with `media`. Raises with WHATSAPP_MEDIA_DOWNLOAD_FAILED.
         """
@@ -179,12 +202,21 @@ class MetaGraph:
             raise meta_refusals.no_medium(Stop, "foreign_media_host", "Meta named a host for it that is not Meta's.")
         if place.size > largest:
             raise meta_refusals.no_medium(Stop, "media_too_large", f"It has more than {largest} bytes.")
-        answer = self._exchange("GET", place.url, deadline, entry=meta_refusals.MEDIA_LOST, max_bytes=largest)
+        taken = _Taken(into)
+        try:
+            answer = self._exchange(
+                "GET", place.url, deadline, entry=meta_refusals.MEDIA_LOST, max_bytes=largest, into=taken
+            )
+        except Ambiguous as error:
+            if error.reason != "answer_too_large":
+                raise
+            raise meta_refusals.no_medium(Stop, "media_too_large", f"It has more than {largest} bytes.") from None
         if answer.status != HTTPStatus.OK:
             raise meta_refusals.refused(answer, self._error(answer), acts=False, entry=meta_refusals.MEDIA_LOST)
-        if place.sha256 and hashlib.sha256(answer.body).hexdigest() != place.sha256:
+        content = Content(taken.sha256.hexdigest(), taken.size)
+        if place.sha256 and content.sha256 != place.sha256:
             raise meta_refusals.no_medium(Ambiguous, "wrong_sha256", "What came is not what its SHA-256 says.")
-        return answer.body
+        return content
 
     # --- The account: https://developers.facebook.com/docs/whatsapp/business-management-api ---
 
@@ -277,7 +309,7 @@ def _cursor(said: Mapping[str, Any]) -> str | None:
     return after or next(iter(parse_qs(urlsplit(str(paging["next"])).query).get("after", [])), "")
 
 
-def _hexadecimal(digest: str) -> str:
+def hexadecimal(digest: str) -> str:
     """A SHA-256 as Meta's media have it, or as its webhooks do, which is in base64; empty for anything else."""
     if re.fullmatch("[0-9a-fA-F]{64}", digest):
         return digest.lower()

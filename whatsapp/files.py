@@ -1,13 +1,17 @@
 """A file on its way to a customer: fetched or given, judged by its kind, and uploaded to Meta.
 
-A link is not passed on: Meta would fetch it later, and tell of a failure by a webhook alone.
+A link is not passed on: Meta would fetch it later, and tell of a failure by a webhook alone. What comes by link or form
+is in memory by pieces only: it is read as it is sent.
 https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
 """
 
 import mimetypes
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from http import HTTPStatus
+from io import SEEK_END
+from tempfile import SpooledTemporaryFile
+from typing import IO
 from urllib.parse import urlsplit
 
 from integrationhub.core import catalogue
@@ -17,39 +21,14 @@ from integrationhub.core.outbound import AddressBlocked, Answer, Client, Outboun
 from integrationhub.core.tenancy import let_go_of_connection
 from providers.errors import Ambiguous, Blocked, Next
 from providers.meta_graph import MetaGraph
+from whatsapp import file_rules
+from whatsapp.file_rules import RULES, Fault
 from whatsapp.messages import File, Message
 
-KIB, MIB = 1024, 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What Meta takes of one kind; `largest` in bytes. The first type is that of a file that does not say its own."""
-
-    largest: int
-    types: tuple[str, ...]
-
-
-_OFFICE = "application/vnd.openxmlformats-officedocument"
-RULES = {
-    "image": Rule(5 * MIB, ("image/jpeg", "image/png")),
-    "video": Rule(16 * MIB, ("video/mp4", "video/3gpp")),
-    "audio": Rule(16 * MIB, ("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg")),
-    "sticker": Rule(500 * KIB, ("image/webp",)),
-    "document": Rule(
-        100 * MIB,
-        (
-            "application/pdf",
-            "text/plain",
-            "application/msword",
-            "application/vnd.ms-excel",
-            "application/vnd.ms-powerpoint",
-            f"{_OFFICE}.wordprocessingml.document",
-            f"{_OFFICE}.spreadsheetml.sheet",
-            f"{_OFFICE}.presentationml.presentation",
-        ),
-    ),
-}
+# To fetch a file of 100 MB, and to bring it to Meta.
+SECONDS = 50.0
+# What is larger waits on disk.
+IN_MEMORY = 1024 * 1024
 _client = cache(Client)  # One pool of connections for this process.
 
 
@@ -62,24 +41,26 @@ def brought(message: Message, graph: MetaGraph, deadline: Deadline) -> Message:
     file = message.file
     if file is None:
         return message
-    media_id = file.media_id or _uploaded(message, file, graph, deadline)
     beside = message.content if isinstance(message.content, dict) else {}
-    return replace(message, content={"id": media_id, **beside})
-
-
-def _uploaded(message: Message, file: File, graph: MetaGraph, deadline: Deadline) -> str:
-    rule = RULES[message.kind]
+    if file.media_id:
+        return replace(message, content={"id": file.media_id, **beside})
     let_go_of_connection()
-    if file.url:
-        file = _fetched(file, rule, deadline)
-    content_type = _type_of(file, message)
-    if content_type not in rule.types:
-        raise _unfit("content_type", "not_allowed", f"{message.kind} of {', '.join(rule.types)}")
-    if len(file.content) > rule.largest:
-        raise _unfit("content", "too_large", f"{message.kind} of at most {rule.largest} bytes")
-    name = _name_of(file, message) or f"file{mimetypes.guess_extension(content_type) or ''}"
+    with SpooledTemporaryFile(max_size=IN_MEMORY) as fetched:
+        if file.content is None:
+            file = _fetched(message.kind, file, fetched, deadline)
+        return replace(message, content={"id": _uploaded(message.kind, file, graph, deadline), **beside})
+
+
+def _uploaded(kind: str, file: File, graph: MetaGraph, deadline: Deadline) -> str:
+    content = file.content
+    assert content is not None  # noqa: S101  `brought` has fetched what had none.
+    size, head = content.seek(0, SEEK_END), _head(content)
+    content_type = _type_of(kind, file, head)
+    if fault := file_rules.fault(kind, content_type, size, head):
+        raise _unfit(kind, file, fault)
+    name = file.name or _name_in(file.url) or f"file{mimetypes.guess_extension(content_type) or ''}"
     try:
-        return graph.upload(file.content, content_type, name, deadline)
+        return graph.upload(content, content_type, name, deadline)
     except Ambiguous as error:
         # What may have been uploaded reaches nobody: the message itself was not sent.
         raise Next(
@@ -87,18 +68,22 @@ def _uploaded(message: Message, file: File, graph: MetaGraph, deadline: Deadline
         ) from error
 
 
-def _fetched(file: File, rule: Rule, deadline: Deadline) -> File:
+def _fetched(kind: str, file: File, into: IO[bytes], deadline: Deadline) -> File:
     """The address may hold a secret, so that no text names it."""
+    largest = RULES[kind].largest
     try:
-        answer = _client().request("GET", file.url, deadline=deadline, max_bytes=rule.largest)
+        answer = _client().request("GET", file.url, deadline=deadline, max_bytes=largest, into=into.write)
     except AddressBlocked as error:
         raise Blocked(_words(error.reason), reason="media_unavailable", entry=catalogue.WHATSAPP_UNAVAILABLE) from None
     except OutboundError as error:
+        if error.reason == "answer_too_large":
+            expected = f"a file of at most {largest} bytes, which is what WhatsApp takes of this type"
+            raise _unfit(kind, file, Fault("content", "too_large", expected)) from None
         raise Next(_words(error.reason), reason="media_unavailable", entry=catalogue.WHATSAPP_UNAVAILABLE) from None
     if answer.status != HTTPStatus.OK:
         said = _words(f"HTTP {answer.status}")
         raise Next(said, reason="media_unavailable", entry=catalogue.WHATSAPP_UNAVAILABLE)
-    return replace(file, content=answer.body, content_type=file.content_type or _told_type(answer))
+    return replace(file, content=into, content_type=file.content_type or _told_type(answer))
 
 
 def _words(why: str) -> str:
@@ -110,20 +95,27 @@ def _told_type(answer: Answer) -> str:
     return "" if told == "application/octet-stream" else told
 
 
-def _type_of(file: File, message: Message) -> str:
-    """As it was said, else by the name."""
+def _head(content: IO[bytes]) -> bytes:
+    content.seek(0)
+    return content.read(file_rules.HEAD)
+
+
+def _type_of(kind: str, file: File, head: bytes) -> str:
+    """As it was said, else by the name, else by how it begins."""
     said = file.content_type.partition(";")[0].strip().lower()
-    return said or mimetypes.guess_type(_name_of(file, message))[0] or RULES[message.kind].types[0]
+    named = mimetypes.guess_type(file.name or _name_in(file.url))[0]
+    return said or named or file_rules.type_by_content(kind, head) or RULES[kind].types[0]
 
 
-def _name_of(file: File, message: Message) -> str:
-    given = message.content.get("filename") if isinstance(message.content, dict) else None
-    return given or urlsplit(file.url).path.rpartition("/")[2][:255]
+def _name_in(url: str) -> str:
+    return urlsplit(url).path.rpartition("/")[2][:255]
 
 
-def _unfit(field: str, reason: str, expected: str) -> InvalidRequest:
+def _unfit(kind: str, file: File, fault: Fault) -> InvalidRequest:
+    """The type that is wrong was said beside a file, but by the server of a link."""
+    field = file.field if fault.part == "content" or file.url else "content_type"
     return InvalidRequest(
-        f"WhatsApp does not take this file: it must be {expected}.",
+        f"WhatsApp does not take this file as a message of type {kind}: {field} must be {fault.expected}.",
         reason="invalid_fields",
-        fields=[{"field": field, "reason": reason, "expected": expected}],
+        fields=[{"field": field, "reason": fault.reason, "expected": fault.expected}],
     )

@@ -160,11 +160,17 @@ ANY_TYPE: Schema = {
         "type": {"enum": list(BY_TYPE), "description": f"one of {', '.join(BY_TYPE)}"},
     },
 }
+_MEDIA_AROUND: dict[str, Schema] = {
+    "media_type": {"type": "string", "enum": list(MEDIA_KINDS)},
+    "content_type": _text(127, "the media type of the file, such as image/png"),
+    "caption": _text(1024),
+    "filename": FILE_NAME,
+    **_AROUND,
+}
 MEDIA_MESSAGE: Schema = {
     **_object(
         "to",
         "media_type",
-        media_type={"type": "string", "enum": list(MEDIA_KINDS)},
         url=URL,
         media_id=MEDIA_ID,
         content={
@@ -173,13 +179,12 @@ MEDIA_MESSAGE: Schema = {
             "contentEncoding": "base64",
             "description": "the bytes in base64",
         },
-        content_type=_text(127, "the media type of `content`, such as image/png"),
-        caption=_text(1024),
-        filename=FILE_NAME,
-        **_AROUND,
+        **_MEDIA_AROUND,
     ),
     "oneOf": [{"required": [name]} for name in ("url", "media_id", "content")],
 }
+# What the file is in a form, JSON Schema has no word for.
+MEDIA_FORM = _object("to", "media_type", "file", file={}, **_MEDIA_AROUND)
 READ: Schema = _object(
     "message_id",
     message_id={**MESSAGE_ID, "description": "Meta's id of the customer's message"},

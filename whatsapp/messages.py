@@ -3,8 +3,10 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from io import BytesIO
+from typing import IO, Any
 
+from integrationhub.core import strict_json
 from integrationhub.core.errors import InvalidRequest
 from providers import schema_faults
 from providers.errors import InvalidPhone
@@ -16,6 +18,7 @@ JSONObject = Mapping[str, Any]
 _any_type = schema_faults.compiled(message_schemas.ANY_TYPE)
 _by_type = {kind: schema_faults.compiled(schema) for kind, schema in message_schemas.BY_TYPE.items()}
 _media = schema_faults.compiled(message_schemas.MEDIA_MESSAGE)
+_form = schema_faults.compiled(message_schemas.MEDIA_FORM)
 _read_mark = schema_faults.compiled(message_schemas.READ)
 
 # Which members beside the file itself Meta takes: https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages
@@ -31,12 +34,17 @@ class TemplateUse:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What a media message carries: an id of Meta's, an address to fetch it from, or its bytes."""
+    """What a media message carries: an id of Meta's, an address to fetch it from, or an open file.
+
+    `field` is the member of the caller's body that it came in, `name` what the file was called there.
+    """
 
     media_id: str = ""
     url: str = ""
-    content: bytes = field(default=b"", repr=False)
+    content: IO[bytes] | None = field(default=None, repr=False)
     content_type: str = ""
+    name: str = ""
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +77,29 @@ def from_request(body: Any) -> Message:
     return Message(kind=kind, content=body[kind], **around)
 
 
-def from_media_request(body: Any) -> Message:
-    """The body of `POST /whatsapp/media/send`. Raises InvalidRequest or InvalidPhone."""
-    found = schema_faults.faults(_media, body)
-    if not found:
-        found = list(_beside_file(body["media_type"], body, at=""))
-    _refuse(found)
-    content = base64.b64decode(body.get("content", ""))
-    file = File(body.get("media_id", ""), body.get("url", ""), content, body.get("content_type", ""))
+def from_media_request(body: JSONObject) -> Message:
+    """The JSON body of `POST /whatsapp/media/send`. Raises InvalidRequest or InvalidPhone."""
+    _refuse_media(_media, body)
+    source = next(name for name in ("url", "media_id", "content") if name in body)
+    content = BytesIO(base64.b64decode(body["content"])) if source == "content" else None
+    media_id, url = body.get("media_id", ""), body.get("url", "")
+    file = File(media_id, url, content, body.get("content_type", ""), body.get("filename", ""), source)
     return _with_file(body["media_type"], file, body, **_around(body))
+
+
+def from_media_form(body: JSONObject, file: Any) -> Message:
+    """The same as a form with a file (Django's UploadedFile), whose other members are text. Raises as that does.
+
+    What the file is called is the name that a customer sees of a document, unless the form has another.
+    """
+    body = {**body, **_parsed_fallback(body)}
+    _refuse_media(_form, body)
+    kind, name = body["media_type"], body.get("filename") or file.name
+    content_type = body.get("content_type") or file.content_type or ""
+    content_type = "" if content_type == "application/octet-stream" else content_type
+    shown = {**body, "filename": name} if kind in _BESIDE_FILE["filename"] else body
+    upload = File(content=file, content_type=content_type, name=name, field="file")
+    return _with_file(kind, upload, shown, **_around(body))
 
 
 def from_intent(payload: JSONObject) -> Message:
@@ -92,7 +114,9 @@ def from_intent(payload: JSONObject) -> Message:
         return Message(kind="interactive", content=payload["interactive"], **around)
     media = payload["media"]
     _refuse(list(_beside_file(media["type"], media, at="payload.media.")))
-    return _with_file(media["type"], File(media.get("media_id", ""), media.get("url", "")), media, **around)
+    name = media.get("filename", "")
+    file = File(media.get("media_id", ""), media.get("url", ""), name=name, field="payload.media.url")
+    return _with_file(media["type"], file, media, **around)
 
 
 def read_mark(body: Any) -> tuple[str, bool]:
@@ -120,6 +144,23 @@ def _around(body: JSONObject) -> dict[str, Any]:
 
 def _template(given: JSONObject) -> TemplateUse:
     return TemplateUse(given["name"], given["language"], given.get("params", {}))
+
+
+def _parsed_fallback(body: JSONObject) -> dict[str, Any]:
+    """The one member of a form that is no text, but an object of JSON."""
+    given = body.get("fallback_template")
+    if not isinstance(given, str):
+        return {}
+    try:
+        return {"fallback_template": strict_json.loads(given.encode())}
+    except InvalidRequest as error:
+        _refuse([_fault("fallback_template", str(error.details["reason"]), "a template as an object of JSON")])
+        raise
+
+
+def _refuse_media(schema: Any, body: JSONObject) -> None:
+    found = schema_faults.faults(schema, body)
+    _refuse(found or list(_beside_file(body["media_type"], body, at="")))
 
 
 def _with_file(kind: str, file: File, body: JSONObject, **around: Any) -> Message:

@@ -25,7 +25,7 @@ from whatsapp.models import Delivery, DeliveryStatus
 
 log = structlog.get_logger(__name__)
 
-# Of a request at the endpoint, files fetched and brought to Meta included, and of the one call that sends.
+# Of a request at the endpoint, but for its file (`files.SECONDS`), and of the one call that sends.
 REQUEST_SECONDS = 20.0
 CALL_SECONDS = 8.0
 
@@ -49,11 +49,11 @@ def send(*, tenant_id: UUID, message: Message, origin: Origin, key: answers.Key 
     graph = accounts.graph(tenant_id, deadline)
     ready = preflight.ready(tenant_id=tenant_id, phone_number_id=graph.account.phone_number_id, message=message)
     pacing.take(graph.account.phone_number_id, ready.to)
-    ready = files.brought(ready, graph, deadline)
+    ready = files.brought(ready, graph, Deadline.after(files.SECONDS))
     delivery = _delivery(tenant_id, graph, ready, message, origin)
     deliveries.begin(delivery, key, is_counted=True)
     try:
-        sent = _called(delivery, ready, graph, deadline)
+        sent = _called(delivery, ready, graph, Deadline.after(CALL_SECONDS))
     except ProviderError as error:
         accounts.note(tenant_id, error)
         raise NotDelivered(str(delivery.id), deliveries.refused(delivery, error).error or {}) from error

@@ -7,7 +7,14 @@ from whatsapp import message_schemas
 from whatsapp.models import DeliveryStatus
 
 MESSAGE_BODY = {"application/json": {"oneOf": list(message_schemas.BY_TYPE.values())}}
-MEDIA_BODY = {"application/json": message_schemas.MEDIA_MESSAGE}
+_FILE = {"type": "string", "format": "binary", "description": "the file itself, of 100 MiB at most"}
+MEDIA_BODY = {
+    "application/json": message_schemas.MEDIA_MESSAGE,
+    "multipart/form-data": {
+        **message_schemas.MEDIA_FORM,
+        "properties": {**message_schemas.MEDIA_FORM["properties"], "file": _FILE},
+    },
+}
 READ_BODY = {"application/json": message_schemas.READ}
 STATUS = (
     "How far it has come, and never back. `unknown`: whether Meta took it is not known, until a webhook tells; it is "

@@ -5,8 +5,10 @@ from rest_framework.response import Response
 
 from integrationhub.core import catalogue
 from integrationhub.core.http import HubRequest
+from integrationhub.core.multipart import FormParser
 from integrationhub.core.pagination import PageParameters, filters, page
 from integrationhub.core.representation import moment
+from integrationhub.core.strict_json import StrictJSONParser
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.core.views import HubView
 from integrationhub.idempotency import answers
@@ -26,6 +28,7 @@ from whatsapp.serializers import (
     ReadShape,
 )
 
+MIB = 1024 * 1024
 CREDENTIAL = (catalogue.WHATSAPP_NOT_CONFIGURED, catalogue.CREDENTIAL_EXPIRED, catalogue.EXECUTION_FAILED)
 LOCAL = (
     catalogue.INVALID_PHONE,
@@ -83,10 +86,14 @@ class Messages(HubView):
 
 
 class Media(HubView):
-    """The file is uploaded to Meta before the message is sent; an address of one is fetched for that."""
+    """The file is uploaded to Meta before the message is sent; an address of one is fetched for that.
 
-    # As much as executions take: a file stands in the body, in base64.
-    max_body_bytes = 16 * 1024 * 1024
+    As JSON with `url`, `media_id` or `content`, or as a form with a file, in which `fallback_template` is JSON."""
+
+    # As much as executions take: a file stands in the body, in base64. A form may have more around its file than in it.
+    max_body_bytes = 16 * MIB
+    max_form_bytes = 100 * MIB + 64 * 1024
+    parser_classes = [StrictJSONParser, FormParser]
     roles = {"POST": "organizer"}
     failures = {"POST": SENDING}
 
@@ -95,7 +102,8 @@ class Media(HubView):
     )
     @keyed_delivery
     def post(self, request: HubRequest, version: str, key: answers.Key | None) -> Response:
-        message = messages.from_media_request(request.data)
+        file = request.FILES.get("file")
+        message = messages.from_media_form(request.data, file) if file else messages.from_media_request(request.data)
         sent = sending.send(tenant_id=request.user.tenant_id, message=message, origin=_origin(request), key=key)
         return Response(represent(sent), status=202)
 

@@ -13,6 +13,8 @@ from tests.whatsapp.talking import Talk, know_template, status
 from tests.whatsapp.test_sending import BUTTONS
 from whatsapp import pacing
 
+PICTURE = b"\x89PNG\r\n\x1a\n and so on"
+
 
 @pytest.fixture
 def sender(api: Api, meta: GraphServer) -> Api:
@@ -57,16 +59,16 @@ def test_each_kind_of_message_is_said_as_meta_wants_it(
 
 
 def test_a_picture_by_its_address_is_uploaded_first(sender: Api, meta: GraphServer) -> None:
-    meta.fail(status=200, on="GET", body=b"a picture", headers={"Content-Type": "image/png"})
+    meta.fail(status=200, on="GET", body=PICTURE, headers={"Content-Type": "image/png"})
     at = f"http://{meta.media_netloc}/a.png"
     assert execute(sender, {"to": "+14155552671", "media": {"type": "image", "url": at}}).status_code == 200
-    assert meta.media[meta.sent[0]["image"]["id"]].content == b"a picture"
+    assert meta.media[meta.sent[0]["image"]["id"]].content == PICTURE
 
 
 def test_an_upload_whose_answer_is_lost_has_sent_nothing_and_another_provider_may(
     sender: Api, meta: GraphServer
 ) -> None:
-    meta.fail(status=200, on="GET", body=b"a picture", headers={"Content-Type": "image/png"})
+    meta.fail(status=200, on="GET", body=PICTURE, headers={"Content-Type": "image/png"})
     meta.lose_answer("media$")
     at = f"http://{meta.media_netloc}/a.png"
     answer = execute(sender, {"to": "+14155552671", "media": {"type": "image", "url": at}})

@@ -9,9 +9,10 @@ from integrationhub.core import catalogue
 from tests.make import Api, keyed
 from tests.meta.graph_server import GraphServer
 from tests.whatsapp.talking import CUSTOMER, Talk
-from whatsapp.files import RULES
+from whatsapp.file_rules import RULES
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
+PDF = b"%PDF-1.7 and so on"
 SEND = "/whatsapp/media/send"
 
 
@@ -40,8 +41,8 @@ def test_what_is_at_meta_already_is_sent_by_its_id(talk: Talk, meta: GraphServer
 
 
 def test_a_link_is_fetched_and_uploaded_so_that_its_faults_are_known_now(talk: Talk, meta: GraphServer) -> None:
-    at = f"http://{meta.media_netloc}/?mid={meta.store(PNG, 'image/png')}"
-    meta.fail(status=200, on="GET", body=PNG, headers={"Content-Type": "application/pdf"})
+    at = f"http://{meta.media_netloc}/?mid=1"
+    meta.fail(status=200, on="GET", body=PDF, headers={"Content-Type": "application/pdf"})
     body = {"to": CUSTOMER, "media_type": "document", "url": at, "filename": "map.pdf", "caption": "A map"}
     talk.sent(body, path=SEND)
     [sent] = meta.sent
@@ -49,6 +50,21 @@ def test_a_link_is_fetched_and_uploaded_so_that_its_faults_are_known_now(talk: T
     assert "link" not in sent["document"]
     assert meta.media[sent["document"]["id"]].content_type == "application/pdf"
     assert "authorization" not in meta.asked[0].headers
+
+
+def test_a_link_to_more_than_meta_takes_is_the_callers_fault(talk: Talk, meta: GraphServer) -> None:
+    meta.fail(status=200, on="GET", body=PNG + bytes(RULES["image"].largest), headers={"Content-Type": "image/png"})
+    body = {"to": CUSTOMER, "media_type": "image", "url": f"http://{meta.media_netloc}/a.png"}
+    [fault] = talk.send(body, path=SEND).json()["details"]["fields"]
+    assert (fault["field"], fault["reason"], meta.sent) == ("url", "too_large", [])
+
+
+def test_a_link_to_another_thing_than_it_says_is_the_callers_fault(talk: Talk, meta: GraphServer) -> None:
+    """As a page to sign in, which a server sends in place of a picture."""
+    meta.fail(status=200, on="GET", body=b"<html>", headers={"Content-Type": "image/png"})
+    body = {"to": CUSTOMER, "media_type": "image", "url": f"http://{meta.media_netloc}/a.png"}
+    [fault] = talk.send(body, path=SEND).json()["details"]["fields"]
+    assert (fault["field"], fault["reason"]) == ("url", "not_of_its_type")
 
 
 UNREACHABLE = {
