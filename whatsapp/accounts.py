@@ -117,6 +117,11 @@ def deployments() -> Account | None:
     return account if account.phone_number_id and account.waba_id and account.access_token else None
 
 
+def has_own(tenant_id: UUID) -> bool:
+    """Whether the tenant has bound an account; what Meta keeps for the deployment's is several tenants'."""
+    return KEY in binding.in_use(tenant_id=tenant_id)
+
+
 def is_deployments(phone_number_id: str) -> bool:
     """Whether it is the number of the settings, which tenants share."""
     return bool(phone_number_id) and phone_number_id == settings.META_WHATSAPP_PHONE_NUMBER_ID

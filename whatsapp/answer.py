@@ -1,8 +1,9 @@
-"""A delivery as the API tells of it."""
+"""Deliveries and files as the API tells of them."""
 
 from typing import Any
 
 from integrationhub.core.representation import moment
+from whatsapp.fetching import Kept
 from whatsapp.models import Delivery, DeliveryStatus
 
 _ORDER = {status: place for place, status in enumerate(DeliveryStatus.values)}
@@ -31,4 +32,21 @@ def represent(delivery: Delivery) -> dict[str, Any]:
         "request_id": delivery.request_id or None,
         "created_at": moment(delivery.created_at),
         "updated_at": moment(delivery.updated_at),
+    }
+
+
+def represent_file(kept: Kept) -> dict[str, Any]:
+    medium = kept.medium
+    return {
+        "id": str(medium.id),
+        "media_id": medium.media_id,
+        "message_id": medium.message_id or None,
+        "state": medium.state,
+        "content_type": medium.content_type,
+        "filename": medium.filename or None,
+        "sha256": medium.sha256,
+        "size": medium.size,
+        "url": kept.url,
+        "url_expires_at": moment(kept.expires_at),
+        "stored_at": medium.stored_at and moment(medium.stored_at),
     }

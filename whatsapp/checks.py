@@ -10,6 +10,8 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from integrationhub.core.checks import BEFORE_START
 from providers import base_urls
 
+# The longest that a signature of S3's serves.
+LONGEST_URL_SECONDS = 7 * 24 * 60 * 60
 ACCOUNT = ("META_WABA_ID", "META_WHATSAPP_ACCESS_TOKEN", "META_WHATSAPP_PHONE_NUMBER_ID")
 _IDS = ("META_WABA_ID", "META_WHATSAPP_PHONE_NUMBER_ID")
 
@@ -31,6 +33,22 @@ def _unreachable() -> Iterator[CheckMessage]:
         if (value := getattr(settings, name)) and not re.fullmatch("[0-9]{5,32}", value):
             hint = "Meta's ids are digits; a phone number is none of them."
             yield Error(f"{name} is no id of Meta's.", hint=hint, id="whatsapp.E003")
+
+
+@register()
+def files_can_be_kept(**_: Any) -> list[CheckMessage]:
+    return list(_store_faults())
+
+
+def _store_faults() -> Iterator[CheckMessage]:
+    if not 1 <= settings.MEDIA_URL_SECONDS <= LONGEST_URL_SECONDS:
+        hint = f"Set it to 1 to {LONGEST_URL_SECONDS} seconds, or leave it out for a quarter of an hour."
+        yield Error("MEDIA_URL_SECONDS is no life that an address can have.", hint=hint, id="whatsapp.E004")
+    if settings.META_WABA_ID and not settings.AWS_STORAGE_BUCKET_NAME:
+        hint = "Set it, S3_ENDPOINT_URL and AWS_*, and fetch in the admin what was not, within seven days."
+        yield Warning(
+            "AWS_STORAGE_BUCKET_NAME is not set: customers' files are not kept.", hint=hint, id="whatsapp.W004"
+        )
 
 
 @register()

@@ -4,6 +4,7 @@ HubError
 ├── WhatsappNotConfigured     no credential is bound, and the deployment's settings name no account
 ├── TemplateRequired          the customer's window is closed: only a template may be sent
 ├── DeliveryNotFound          no such message of this tenant
+├── MediaDownloadFailed      a file was not fetched from Meta, or not stored
 └── NotDelivered              Meta refused, or nobody knows what it did; the delivery's row records it
 """
 
@@ -25,6 +26,18 @@ class TemplateRequired(HubError):
 
 class DeliveryNotFound(HubError):
     entry = catalogue.DELIVERY_NOT_FOUND
+
+
+class MediaDownloadFailed(HubError):
+    """`is_final`: it is the file itself that Meta or we refuse, so that no later attempt would fare better."""
+
+    entry = catalogue.WHATSAPP_MEDIA_DOWNLOAD_FAILED
+
+    def __init__(
+        self, message: str, *, reason: str, retryable: bool = False, is_final: bool = False, **details: Any
+    ) -> None:
+        super().__init__(message, reason=reason, retryable=retryable, **details)
+        self.is_final = is_final
 
 
 class NotDelivered(HubError):

@@ -1,4 +1,4 @@
-"""What Meta's webhooks tell of messages: a customer's own open the window, statuses move deliveries on.
+"""What Meta's webhooks tell of messages: a customer's open the window and bring files, statuses move deliveries on.
 
 Each item counts for itself. One that cannot be understood changes nothing and stops no other: the inbox keeps it.
 """
@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from integrationhub.core.tenancy import tenant_scope
-from whatsapp import deliveries, windows
+from whatsapp import deliveries, media, windows
 from whatsapp.webhook_values import Unreadable, id_of, items, member, moment
 
 # What a customer has not written, or of which Meta does not say that it opens the window.
@@ -88,11 +88,13 @@ def _message(tenant_id: UUID, phone_number_id: str, message: Any) -> str:
     if not customer:
         raise Unreadable("no_sender")
     at = moment(message)
-    if kind in _OPENS_NOTHING or member(message, "group_id"):
-        return "nothing_to_do"
+    opens_window = kind not in _OPENS_NOTHING and not member(message, "group_id")
     with tenant_scope(tenant_id):
-        windows.heard(tenant_id=tenant_id, phone_number_id=phone_number_id, customer=customer, at=at)
-    return "applied"
+        # What cannot be fetched, now or ever, is told by the row of the file: the message counts all the same.
+        has_file = media.note(tenant_id=tenant_id, phone_number_id=phone_number_id, message=message)
+        if opens_window:
+            windows.heard(tenant_id=tenant_id, phone_number_id=phone_number_id, customer=customer, at=at)
+    return "applied" if has_file or opens_window else "nothing_to_do"
 
 
 def _called(tenant_id: UUID, phone_number_id: str, call: Any) -> str:

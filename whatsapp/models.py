@@ -98,3 +98,50 @@ class Conversation(TenantOwned):
 
     def __str__(self) -> str:
         return f"{self.customer} {self.id}"
+
+
+class MediumState(models.TextChoices):
+    PENDING = "pending"
+    STORED = "stored"
+    FAILED = "failed"
+
+
+class Medium(TenantOwned):
+    """A file that a customer has sent, or that the tenant has asked for: where it is kept, or why it is not.
+
+    Meta keeps it for seven days. One that came with a message is fetched without being asked for, as long as it is due.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    media_id = models.CharField(max_length=100, help_text="Meta's.")
+    phone_number_id = models.CharField(max_length=64, help_text="Meta's id of the business number that it belongs to.")
+    message_id = models.CharField(max_length=255, blank=True, help_text="Meta's id of the message that brought it.")
+    kind = models.CharField(max_length=16, blank=True, help_text="The message's type; empty where none brought it.")
+    content_type = models.CharField(max_length=127, blank=True)
+    filename = models.CharField(max_length=255, blank=True, help_text="As the customer's document was called.")
+    sha256 = models.CharField(max_length=64, blank=True, help_text="Hexadecimal: as Meta told it, then of what came.")
+    size = models.BigIntegerField(null=True, help_text="In bytes.")
+    state = models.CharField(max_length=16, choices=MediumState.choices, default=MediumState.PENDING)
+    attempts = models.PositiveIntegerField(default=0)
+    error = models.JSONField(null=True, help_text="Why the last attempt failed: our code, the message, Meta's words.")
+    due_at = models.DateTimeField(null=True, help_text="When a worker is asked next to fetch it; nobody is, if empty.")
+    lease_until = models.DateTimeField(null=True, help_text="Somebody is at it until then.")
+    stored_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "media"
+        constraints = [models.UniqueConstraint(fields=["tenant_id", "media_id"], name="medium_of_media_id")]
+        indexes = [
+            models.Index(fields=["tenant_id", "-id"], name="medium_of_tenant"),
+            models.Index(fields=["due_at"], name="medium_due", condition=Q(due_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind or 'file'} {self.media_id}"
+
+    @property
+    def key(self) -> str:
+        """Under which it is kept: nothing in it was chosen by whoever sent the file."""
+        return f"whatsapp/{self.tenant_id}/{self.id}"

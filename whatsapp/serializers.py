@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from integrationhub.core.pagination import PageShape
 from whatsapp import message_schemas
-from whatsapp.models import DeliveryStatus
+from whatsapp.models import DeliveryStatus, MediumState
 
 MESSAGE_BODY = {"application/json": {"oneOf": list(message_schemas.BY_TYPE.values())}}
 _FILE = {"type": "string", "format": "binary", "description": "the file itself, of 100 MiB at most"}
@@ -78,6 +78,20 @@ class CheckedShape(serializers.Serializer):
     valid = serializers.BooleanField(help_text="Always true: what is not is an error.")
     type = serializers.CharField(help_text="What would go out now.")
     used_fallback_template = serializers.BooleanField()
+
+
+class FileShape(serializers.Serializer):
+    id = serializers.UUIDField(help_text="Ours.")
+    media_id = serializers.CharField(help_text="Meta's.")
+    message_id = serializers.CharField(allow_null=True, help_text="Meta's id of the message that brought it.")
+    state = serializers.ChoiceField(MediumState.choices, help_text="Always `stored`: anything else is an error.")
+    content_type = serializers.CharField(help_text="As Meta told it.")
+    filename = serializers.CharField(allow_null=True, help_text="As the customer's document was called.")
+    sha256 = serializers.CharField(help_text="Of the bytes in the store; hexadecimal.")
+    size = serializers.IntegerField(help_text="In bytes.")
+    url = serializers.URLField(help_text="Anybody who has it can fetch the file until `url_expires_at`.")
+    url_expires_at = serializers.DateTimeField()
+    stored_at = serializers.DateTimeField()
 
 
 class ReadShape(serializers.Serializer):

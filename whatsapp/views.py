@@ -13,8 +13,8 @@ from integrationhub.core.tenancy import tenant_scope
 from integrationhub.core.views import HubView
 from integrationhub.idempotency import answers
 from integrationhub.idempotency.keyed import keyed
-from whatsapp import deliveries, messages, sending, windows
-from whatsapp.answer import represent
+from whatsapp import deliveries, fetching, messages, sending, windows
+from whatsapp.answer import represent, represent_file
 from whatsapp.replaying import keyed_delivery
 from whatsapp.serializers import (
     MEDIA_BODY,
@@ -25,6 +25,7 @@ from whatsapp.serializers import (
     DeliveryFilters,
     DeliveryPage,
     DeliveryShape,
+    FileShape,
     ReadShape,
 )
 
@@ -106,6 +107,23 @@ class Media(HubView):
         message = messages.from_media_form(request.data, file) if file else messages.from_media_request(request.data)
         sent = sending.send(tenant_id=request.user.tenant_id, message=message, origin=_origin(request), key=key)
         return Response(represent(sent), status=202)
+
+
+class MediaDownload(HubView):
+    """Fetched from Meta once, checked against its SHA-256, and kept; from then on the answer is a fresh address.
+
+    Meta keeps what a customer has sent for seven days. Files of messages are fetched without being asked for."""
+
+    roles = {"POST": "organizer"}
+    failures = {"POST": (catalogue.WHATSAPP_MEDIA_DOWNLOAD_FAILED, *CREDENTIAL)}
+    body_is_optional = True
+
+    @extend_schema(
+        summary="Fetch a customer's file, and get an address for it", request=None, responses={200: FileShape}
+    )
+    @keyed
+    def post(self, request: HubRequest, version: str, media_id: str) -> Response:
+        return Response(represent_file(fetching.kept(tenant_id=request.user.tenant_id, media_id=media_id)))
 
 
 class CheckMessage(HubView):

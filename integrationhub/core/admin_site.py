@@ -36,6 +36,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "WhatsApp",
         (
             ("Deliveries", "whatsapp", "delivery", "mark_chat_read"),
+            ("Media", "whatsapp", "medium", "perm_media"),
             ("Message templates", "templates", "messagetemplate", "article"),
             ("Sync runs", "templates", "syncrun", "sync"),
             ("Business numbers", "whatsapp", "businessnumber", "dialpad"),

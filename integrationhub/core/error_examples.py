@@ -72,6 +72,7 @@ DETAILS: dict[Entry, dict[str, Any]] = {
     catalogue.SAML_DECODE: {"reason": "expired"},
     catalogue.TEMPLATE_REQUIRED: {"closed_at": TIMESTAMP},
     catalogue.WHATSAPP_SYNC_FAILED: {"reason": "meta_190", "code": catalogue.META_UNAUTHORIZED.code, **_meta(190)},
+    catalogue.WHATSAPP_MEDIA_DOWNLOAD_FAILED: {"reason": "store_access_denied"},
     catalogue.TEMPLATE_NOT_FOUND: {"reason": "unknown_language", "template": "order_update", "languages": ["en_US"]},
     catalogue.INVALID_TEMPLATE_PARAMS: {
         "reason": "invalid_fields",

@@ -26,6 +26,7 @@ SCHEDULES = (
     Schedule("Forget old flows of OAuth", "oauth.tasks.forget_old_flows", 1, "hours"),
     Schedule("Forget sign-ins by SAML that are over", "oauth.saml.tasks.forget_past_sign_ins", 10, "minutes"),
     Schedule("Sync the WhatsApp templates of every tenant", "templates.tasks.ask_for_syncs", 1, "hours"),
+    Schedule("Fetch files of WhatsApp that are due", "whatsapp.tasks.ask_for_media", 15, "seconds"),
     Schedule("Forget webhooks after thirty days", "integrationhub.webhooks.tasks.forget_old_webhooks", 1, "days"),
     Schedule("Wipe rotations left behind", "credentials.tasks.wipe_abandoned_rotations", 10, "minutes"),
 )

@@ -260,7 +260,8 @@ GUIDE: dict[Entry, Advice] = {
     c.WHATSAPP_MEDIA_DOWNLOAD_FAILED: _advice(
         OPERATOR,
         DEVELOPER,
-        _("Meta's URL of the file has expired; its webhook has to be asked for a new one."),
+        _("Meta keeps what a customer has sent for seven days, and what was uploaded for thirty."),
+        _("The file is of another number than the tenant's; details.meta has Meta's own words."),
         _("The bucket does not exist, or its policy refuses the write."),
         path="/whatsapp/media/1234567890/download",
     ),

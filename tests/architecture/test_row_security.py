@@ -58,6 +58,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "whatsapp_businessnumber": {"phone_number_id": "1", "waba_id": "2"},
     "whatsapp_conversation": {"customer": "1", "last_message_at": datetime(2026, 1, 1, tzinfo=UTC)},
     "whatsapp_delivery": {"type": "text"},
+    "whatsapp_medium": {"media_id": "1"},
 }
 
 

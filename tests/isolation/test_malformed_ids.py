@@ -28,8 +28,8 @@ GOOD = {
 BESIDE = {"endpoint_token": "of-no-endpoint"}
 ROUTE_BODY = {"providers": [{"provider_key": "sandbox_primary"}]}
 SENT = {**BODIES, ("PUT", "/routing/<str:intent>"): ROUTE_BODY}
-# The entry of an unknown delivery is a 403.
-REFUSED = {400, 403, 404, 414}
+# The entry of an unknown delivery is a 403, that of a file that cannot be had a 503.
+REFUSED = {400, 403, 404, 414, 503}
 WITH_IDS = [route for route in ROUTES if "<" in route[0] and route not in INTERNAL]
 OF_TENANTS = [route for route in WITH_IDS if set(names(route[0])) & OWNED]
 OF_ALL = [route for route in WITH_IDS if route not in OF_TENANTS]

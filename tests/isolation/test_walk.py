@@ -19,7 +19,7 @@ from tests.make import Api, another_tenant
 # What every tenant may name: rows and words that all of them share.
 SHARED = {"intent", "provider_key", "id_or_slug", "provider"}
 OWNED = {"installation_id", "credential_id", "execution_id", "connection_id", "enrolment_id", "run_id", "template_name"}
-OWNED |= {"message_id", "webhook_id", "endpoint_id"}
+OWNED |= {"message_id", "media_id", "webhook_id", "endpoint_id"}
 SHARED |= {"phone"}
 # What the owner sends to act; the stranger sends the same. Without a line here: an empty body.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -55,8 +55,10 @@ def test_every_part_of_an_address_is_known_to_be_a_tenants_own_or_shared_by_all(
 
 
 def is_refused_as_unknown(answer: tuple[Any, ...]) -> bool:
-    """The one resource whose entry is a 403 is a delivery; any other 403 would say that there is something."""
-    return answer[0] in (400, 404) or (answer[0] == 403 and catalogue.DELIVERY_NOT_FOUND.code in answer[2])
+    """The one resource whose entry is a 403 is a delivery; any other 403 would say that there is something. A file that
+    cannot be had is a 503, whatever the reason."""
+    named = {403: catalogue.DELIVERY_NOT_FOUND.code, 503: '"reason":"unknown_medium"'}
+    return answer[0] in (400, 404) or named.get(answer[0], "no such answer") in answer[2]
 
 
 def differences(stranger: Api, world: World, path: str, view: type[HubView]) -> list[str]:

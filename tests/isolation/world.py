@@ -15,7 +15,7 @@ from tests.oauth import flows
 from tests.saml.issuing import make_key
 from tests.templates.making import stored
 from tests.webhooks import posting
-from tests.whatsapp import talking
+from tests.whatsapp import keeping, talking
 
 TABLES = sorted(model._meta.db_table for model in apps.get_models() if issubclass(model, TenantOwned))
 CERTIFICATE = make_key().pem
@@ -51,6 +51,7 @@ class World:
             "credential_id": credential["id"],
             "execution_id": execution["execution_id"],
             "enrolment_id": enrolment["id"],
+            "media_id": keeping.kept(self.tenant).media_id,
             "message_id": str(talking.delivered(self.tenant).id),
             "run_id": str(runs.ask(tenant_id=self.tenant).id),
             # As long as the unknown one that it is compared with.

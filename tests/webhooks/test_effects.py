@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from integrationhub.webhooks.models import NOBODY, WebhookEvent
+from tests import s3
 from tests.make import Api, another_tenant
 from tests.meta.fixtures import meta
 from tests.meta.graph_server import APP_SECRET, PHONE_NUMBER_ID, WABA_ID
@@ -14,7 +15,7 @@ from tests.templates.making import stored
 from tests.templates.reading import templates_of
 from tests.webhooks import posting
 from tests.webhooks.posting import change, events, work_off, written
-from tests.whatsapp import talking
+from tests.whatsapp import keeping, talking
 from tests.whatsapp.talking import CUSTOMER, Talk
 from whatsapp.models import Conversation
 
@@ -104,6 +105,15 @@ def test_a_reply_is_whose_message_it_names_else_of_who_wrote_last(talk: Talk) ->
     assert (states(talk.tenant), states(other.tenant)) == ([("message", "processed")], [])
     customer_writes()
     assert (len(events(talk.tenant)), states(other.tenant)) == (1, [("message", "processed")])
+
+
+def test_a_picture_of_a_customer_is_fetched_for_the_tenant_whom_it_was_sent_to(talk: Talk, settings: Any) -> None:
+    s3.lead_to(settings, "http://127.0.0.1:9", "media")
+    mine = talk.sent()
+    customer_writes(**keeping.picture("1166846181421424"), context={"id": mine["message_id"]})
+    medium = keeping.row(talk.tenant)
+    assert medium.media_id == "1166846181421424"
+    assert keeping.posted() == [{"tenant_id": str(talk.tenant), "medium_id": str(medium.id), "after": 0}]
 
 
 def test_who_writes_to_the_customer_by_another_number_gets_none_of_the_replies(talk: Talk) -> None:

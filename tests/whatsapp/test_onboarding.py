@@ -99,6 +99,11 @@ def test_without_an_account_it_says_what_is_missing(meta: GraphServer, settings:
 # --- Settings ---
 
 
+@pytest.fixture(autouse=True)
+def bucket(settings: Any) -> None:
+    settings.AWS_STORAGE_BUCKET_NAME = "media"
+
+
 def told(**_: Any) -> list[str]:
     return sorted(str(found.id) for found in run_checks() if str(found.id).startswith("whatsapp."))
 
@@ -118,6 +123,9 @@ def test_an_account_that_is_whole_is_nothing_to_tell(meta: GraphServer) -> None:
         ("META_GRAPH_API_VERSION", "25", ["whatsapp.E002"]),
         ("META_GRAPH_API_VERSION", "v25.0/../v1.0", ["whatsapp.E002"]),
         ("META_WHATSAPP_PHONE_NUMBER_ID", "+14155552671", ["whatsapp.E003"]),
+        ("AWS_STORAGE_BUCKET_NAME", "", ["whatsapp.W004"]),
+        ("MEDIA_URL_SECONDS", 0, ["whatsapp.E004"]),
+        ("MEDIA_URL_SECONDS", 604_801, ["whatsapp.E004"]),
     ],
 )
 def test_a_setting_that_will_not_do_is_told(
