@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from credentials import binding, refusals
 from credentials.models import Credential
 from integrationhub.core.deadline import Deadline
+from integrationhub.core.exception_handler import DATABASE_AWAY
 from integrationhub.core.ids import earliest_id, read_id
 from integrationhub.core.operators import SYSTEM
 from integrationhub.core.tenancy import tenant_scope
@@ -54,7 +55,7 @@ def note(tenant_id: UUID, refusal: ProviderError | None) -> None:
             refusals.mark_failing(credential, reason=refusal.reason, successes=successes)
         elif credential:
             refusals.mark_working(credential)
-    except DatabaseError:
+    except (DatabaseError, *DATABASE_AWAY):
         log.exception("What Meta said of a credential could not be noted.", tenant_id=str(tenant_id))
 
 

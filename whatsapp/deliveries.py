@@ -64,11 +64,16 @@ def refused(delivery: Delivery, error: ProviderError) -> Delivery:
     with tenant_scope(delivery.tenant_id):
         row = _locked(delivery.tenant_id, id=delivery.id)
         if row.status == DeliveryStatus.UNKNOWN:
-            row.error = storable.json_value(outcome_unknown(error) if isinstance(error, Ambiguous) else recorded(error))
+            row.error = failure(error)
             if not isinstance(error, Ambiguous):
                 _move(row, DeliveryStatus.FAILED, datetime.now(UTC))
             row.save()
     return row
+
+
+def failure(error: ProviderError) -> Any:
+    """As `Delivery.error` has it."""
+    return storable.json_value(outcome_unknown(error) if isinstance(error, Ambiguous) else recorded(error))
 
 
 def apply_status(*, tenant_id: UUID, phone_number_id: str, told: Any) -> Delivery | None:

@@ -12,6 +12,7 @@ import structlog
 from django.db import DatabaseError
 
 from integrationhub.core.deadline import Deadline
+from integrationhub.core.exception_handler import DATABASE_AWAY
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import let_go_of_connection
 from integrationhub.idempotency import answers
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 # Of a request at the endpoint, but for its file (`files.SECONDS`), and of the one call that sends.
 REQUEST_SECONDS = 20.0
 CALL_SECONDS = 8.0
+NOT_RECORDED = (DatabaseError, *DATABASE_AWAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,10 @@ def send(*, tenant_id: UUID, message: Message, origin: Origin, key: answers.Key 
         sent = _called(delivery, ready, graph, Deadline.after(CALL_SECONDS))
     except ProviderError as error:
         accounts.note(tenant_id, error)
-        raise NotDelivered(str(delivery.id), deliveries.refused(delivery, error).error or {}) from error
-    except DatabaseError as error:
+        sent = _not_taken(delivery, error)
+        if sent.error:
+            raise NotDelivered(str(delivery.id), sent.error) from error
+    except NOT_RECORDED as error:
         log.exception("What came of a message could not be recorded.", delivery_id=str(delivery.id))
         raise NotDelivered(str(delivery.id), outcome_unknown()) from error
     if graph.account.was_refused:
@@ -95,8 +99,9 @@ def send_for(call: Call, graph: MetaGraph) -> Receipt:
     try:
         delivery = _called(delivery, ready, graph, call.deadline)
     except ProviderError as error:
-        deliveries.refused(delivery, error)
-        raise
+        delivery = _not_taken(delivery, error)
+        if delivery.error:
+            raise
     known = {"delivery_id": str(delivery.id), "wa_id": delivery.wa_id or None, "user_id": delivery.user_id or None}
     return Receipt(delivery.meta_id, {**known, "used_fallback_template": delivery.used_fallback})
 
@@ -132,6 +137,17 @@ def _called(delivery: Delivery, message: Message, graph: MetaGraph, deadline: De
         pacing.learn(error, delivery.phone_number_id, delivery.recipient)
         raise
     return deliveries.accepted(delivery, sent)
+
+
+def _not_taken(delivery: Delivery, error: ProviderError) -> Delivery:
+    """The delivery as it stands now. It has no error where a webhook has told meanwhile that Meta took it after all;
+    where the row cannot be written, what is known here is told all the same."""
+    try:
+        return deliveries.refused(delivery, error)
+    except NOT_RECORDED:
+        log.exception("What came of a message could not be recorded.", delivery_id=str(delivery.id))
+        delivery.error = deliveries.failure(error)
+        return delivery
 
 
 def _body(delivery: Delivery, message: Message) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tests.whatsapp import numbers
 from tests.whatsapp.numbers import execute
 from tests.whatsapp.talking import Talk, know_template, status
 from tests.whatsapp.test_sending import BUTTONS
-from whatsapp import pacing
+from whatsapp import deliveries, pacing
 
 PICTURE = b"\x89PNG\r\n\x1a\n and so on"
 
@@ -225,3 +225,18 @@ def test_no_log_line_and_no_answer_holds_the_token(
     meta.fail(190, 401, details=f"Malformed access token {meta.token}")
     answer = execute(sender)
     assert meta.token not in answer.content.decode() + caplog.text
+
+
+def test_a_message_of_which_a_webhook_told_before_its_answer_was_lost_has_succeeded(
+    sender: Api, meta: GraphServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = deliveries.refused
+
+    def after_the_webhook(delivery: Any, error: Any) -> Any:
+        Talk(sender).meta_tells(status({"id": str(delivery.id), "message_id": "wamid.EARLY"}, "sent"))
+        return refused(delivery, error)
+
+    monkeypatch.setattr(deliveries, "refused", after_the_webhook)
+    meta.lose_answer()
+    body = execute(sender).json()
+    assert (body["status"], body["reference"]) == ("succeeded", "wamid.EARLY")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, OperationalError, connections
 
 from integrationhub.core import catalogue
 from tests.make import keyed
@@ -177,3 +177,42 @@ def test_a_webhook_that_comes_before_the_answer_to_the_sending_loses_nothing(
     delivery = talk.sent()
     assert delivery["status"] == "delivered"
     assert {step["status"] for step in delivery["timeline"]} == {"accepted", "delivered"}
+
+
+@pytest.fixture
+def webhook_is_faster(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Meta tells that the message was sent, while the answer to the sending is still waited for, and then is lost."""
+    refused = deliveries.refused
+
+    def after_the_webhook(delivery: Any, error: Any) -> Any:
+        early = {"id": str(delivery.id), "message_id": "wamid.EARLY"}
+        assert [each.outcome for each in talk.meta_tells(status(early, "sent"))] == ["applied"]
+        return refused(delivery, error)
+
+    monkeypatch.setattr(deliveries, "refused", after_the_webhook)
+
+
+def test_a_message_of_which_a_webhook_told_before_its_answer_was_lost_has_been_sent(
+    talk: Talk, meta: GraphServer, webhook_is_faster: None
+) -> None:
+    meta.lose_answer()
+    sent = talk.sent()
+    assert (sent["status"], sent["message_id"], sent["error"]) == ("sent", "wamid.EARLY", None)
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_what_a_database_that_goes_keeps_from_being_recorded_is_told_as_what_it_is(
+    talk: Talk, meta: GraphServer, monkeypatch: pytest.MonkeyPatch, is_lost: bool
+) -> None:
+    def is_away(*_: Any) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(deliveries, "refused", is_away)
+    if is_lost:
+        meta.lose_answer()
+    else:
+        meta.fail(131048)
+    said = talk.send().json()
+    assert said["code"] == ("ERR_INTEGRATION_HUB_SVC_WHATSAPP_UNAVAILABLE" if is_lost else "META_UNDELIVERABLE")
+    assert (said["details"]["reason"], said["retryable"]) == ("outcome_unknown" if is_lost else "meta_131048", False)
+    assert talk.delivery(said["details"]["deliveryId"])["status"] == "unknown"
