@@ -50,7 +50,7 @@ class Account:
     access_token: str = field(repr=False)
     app_secrets: tuple[str, ...] = field(default=(), repr=False)
     verify_token: str = field(default="", repr=False)
-    was_refused: bool = False
+    was_refused: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
