@@ -27,7 +27,7 @@ Handler = Callable[[UUID, str, Mapping[str, Any]], bool]
 HANDLERS: Mapping[tuple[str, str], Handler] = {
     (accounts.KEY, "message"): inbound.handle_messages,
     (accounts.KEY, "status"): inbound.handle_statuses,
-    (accounts.KEY, "calls"): inbound.handle_calls,
+    (accounts.KEY, "call"): inbound.handle_calls,
     **{(accounts.KEY, field): template_events.apply for field in template_events.FIELDS},
 }
 

@@ -6,7 +6,7 @@ A body holds up to a thousand of them. Whatever has a shape that is not Meta's i
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,8 +19,9 @@ MOST_ITEMS = 10_000
 MOST_GROWTH, ALWAYS_ROOM = 8, 64 * 1024
 MOST_DIGITS = 4000
 LONGEST_TYPE, LONGEST_REFERENCE = 80, 255
-# Of the field `messages`: where its things stand, and what each of them is called.
-LISTS = {"messages": "message", "statuses": "status", "errors": "error"}
+# What each thing of a list is called, and in which lists a field has its things; another field is told as a whole.
+LISTS = {"messages": "message", "statuses": "status", "errors": "error", "calls": "call"}
+OF_FIELD = {"messages": ("messages", "statuses", "errors"), "calls": ("calls",)}
 # Where in a list of contacts somebody stands, by each of their ids.
 People = dict[str, list[int]]
 
@@ -67,9 +68,13 @@ def number_of(payload: str) -> str:
 def subject_of(payload: str) -> str:
     """Whom or what a thing is about: the customer who wrote, the message or the template whose state it tells."""
     value = _value_of(payload)
-    one = next((value[name][0] for name in LISTS if value.get(name)), value)
+    one = next((first for name in LISTS if _is_object(first := _first(value.get(name)))), value)
     named = ("from", "from_user_id", "id", "message_template_id", "message_template_name")
     return next((text for name in named if (text := _text(one.get(name)))), "")
+
+
+def _first(items: Any) -> Any:
+    return items[0] if isinstance(items, list) and items else None
 
 
 def _value_of(payload: str) -> Mapping[str, Any]:
@@ -110,14 +115,14 @@ def _change(thing: Any, entry: Mapping[str, Any], change: Any) -> Iterator[Item]
         yield _unreadable(alone)
         return
     value = change["value"]
-    lists = [name for name in LISTS if isinstance(value.get(name), list) and value[name]]
-    if field != "messages" or not lists:
+    lists = [name for name in OF_FIELD.get(field, ()) if isinstance(value.get(name), list) and value[name]]
+    if not lists:
         yield _of_field(field, alone, entry, value)
         return
     people = _people(value.get("contacts"))
     for name in lists:
         for one in value[name]:
-            part = {"field": field, "value": _only(value, people, name, one)}
+            part = {"field": field, "value": {**_around(value, lists, people, one), name: [one]}}
             payload = {"object": thing, "entry": [{**around, "changes": [part]}]}
             yield _one_of(name, payload, entry, value, one) if _is_object(one) else _unreadable(payload)
 
@@ -126,14 +131,14 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-def _only(value: Mapping[str, Any], people: People, name: str, one: Any) -> dict[str, Any]:
-    """The value as if it held this one thing, and of the people the one whom it is about."""
-    kept = {key: member for key, member in value.items() if key not in (*LISTS, "contacts")}
+def _around(value: Mapping[str, Any], lists: Collection[str], people: People, one: Any) -> dict[str, Any]:
+    """What a value holds beside its lists, and of the people the one whom this thing is about."""
+    kept = {key: member for key, member in value.items() if key not in (*lists, "contacts")}
     contacts = value.get("contacts")
     if isinstance(contacts, list):
         places = {place for each in _named(one) for place in people.get(each, ())}
         kept["contacts"] = [contacts[place] for place in sorted(places)] or contacts[: len(contacts) == 1]
-    return {**kept, name: [one]}
+    return kept
 
 
 def _people(contacts: Any) -> People:
@@ -162,6 +167,9 @@ def _one_of(
     elif kind == "status":
         whom = _text(one.get("recipient_participant_user_id")) or _text(one.get("recipient_id"))
         key = _digest(kind, number, reference, _text(one.get("status")), whom)
+    elif kind == "call":
+        # It begins and ends under one id.
+        key = _digest(kind, number, reference, _text(one.get("event")))
     else:
         key = _digest(kind, number, reference)
     return Item(

@@ -16,7 +16,7 @@ from tests.templates.reading import templates_of
 from tests.webhooks import posting
 from tests.webhooks.posting import change, events, work_off, written
 from tests.whatsapp import keeping, talking
-from tests.whatsapp.talking import CUSTOMER, Talk
+from tests.whatsapp.talking import CUSTOMER, HELLO, Talk
 from whatsapp.models import Conversation
 
 __all__ = ["meta"]
@@ -198,3 +198,26 @@ def test_a_reaction_is_whose_message_it_names(talk: Talk) -> None:
     other.sent()
     customer_writes(type="reaction", reaction={"message_id": mine["message_id"], "emoji": "👍"})
     assert (states(talk.tenant), states(other.tenant)) == ([("message", "processed")], [])
+
+
+def test_of_calls_in_one_body_each_is_its_own_customers(talk: Talk) -> None:
+    other = Talk(another_tenant())
+    talk.sent()
+    other.sent({**HELLO, "to": "+14155550000", "fallback_template": fallback(other)})
+    at = {"timestamp": str(int(time.time())), "direction": "USER_INITIATED", "event": "connect"}
+    calls = [{"id": f"wacid.{who}", "from": who, **at} for who in (CUSTOMER.removeprefix("+"), "14155550000")]
+    ends = [{**call, "event": "terminate"} for call in calls]
+    tell(change("calls", phone=PHONE_NUMBER_ID, calls=calls + ends))
+    assert [states(each.tenant) for each in (talk, other)] == [[("call", "processed")] * 2] * 2
+    assert "14155550000" not in "".join(event.payload for event in events(talk.tenant))
+
+
+def fallback(talk: Talk) -> dict[str, Any]:
+    talking.know_template(talk.tenant)
+    return {"name": "order_shipped", "language": "en", "params": {"body": ["Ada", "A-1042"]}}
+
+
+def test_of_a_template_what_has_another_shape_is_kept_and_shown_too(talk: Talk, settings: Any) -> None:
+    settings.PLATFORM_TENANT_ID = str(talk.tenant)
+    tell({"field": "template_category_update", "value": {"errors": [7], "messages": {"a": 1}}})
+    assert [kind for kind, _ in states(talk.tenant)] == ["template_category_update"]

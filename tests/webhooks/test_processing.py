@@ -220,6 +220,7 @@ ODD: dict[str, Any] = {
     "a huge time": written(change(statuses=[status("w", timestamp="9" * 13)])),
     "time of another kind": written(change(statuses=[status("w", timestamp=[1])])),
     "errors alone": written(change(errors=[{"code": 131000}])),
+    "another shape of a list": written(change(statuses=[status("w")], messages={"a": 1})),
     "an unknown type": written(change(messages=[message("w", type="hologram")])),
     "too many": written(*([7] * 10_001)),
 }
