@@ -200,6 +200,20 @@ def test_a_check_says_what_would_go_out_and_sends_and_counts_nothing(api: Api, m
     assert nothing_happened(talk, meta)
 
 
+LOCAL = {
+    catalogue.TEMPLATE_REQUIRED: HELLO,
+    catalogue.TEMPLATE_NOT_FOUND: {**SHIPPED, "template_name": "nothing"},
+    catalogue.INVALID_TEMPLATE_PARAMS: {**SHIPPED, "template_params": {"body": ["Ada"]}},
+}
+
+
+@pytest.mark.parametrize("entry", LOCAL, ids=lambda entry: entry.code)
+def test_a_check_finds_the_faults_of_a_sending(api: Api, meta: GraphServer, entry: catalogue.Entry) -> None:
+    know_template(api.tenant)
+    assert refusal(Talk(api).send(LOCAL[entry], path="/whatsapp/messages/validate")) == told(entry)
+    assert nothing_happened(Talk(api), meta)
+
+
 # --- Refused by Meta ---
 
 META_SAYS = {
@@ -224,8 +238,12 @@ def test_what_meta_refuses_is_told_by_its_code_and_stands_in_the_delivery(
     answer = talk.send()
     assert refusal(answer) == told(META_SAYS[code])
     details = answer.json()["details"]
-    assert details["meta"]["code"] == code
-    assert details["meta"]["details"] == "Meta's own words."
+    assert details["meta"] == {
+        "code": code,
+        "subcode": None,
+        "details": "Meta's own words.",
+        "fbtraceId": "Az8or2yhq",
+    }
     delivery = talk.delivery(details["deliveryId"])
     assert (delivery["status"], delivery["error"]["code"]) == ("failed", META_SAYS[code].code)
     assert delivery["error"]["meta"]["code"] == code
@@ -259,3 +277,11 @@ def test_sending_wants_an_organizer(talk: Talk, meta: GraphServer) -> None:
     user = Talk(talk.api.as_role("user"))
     assert refusal(user.send()) == told(catalogue.RBAC_FORBIDDEN)
     assert talk.sent()
+
+
+@pytest.mark.parametrize("code", [190, 100, 4, 131016])
+def test_what_meta_refuses_of_a_read_mark_is_told_by_its_code(talk: Talk, meta: GraphServer, code: int) -> None:
+    meta.fail(code)
+    answer = talk.send({"message_id": "wamid.A"}, path="/whatsapp/messages/read")
+    assert refusal(answer) == told(META_SAYS[code])
+    assert answer.json()["details"]["meta"]["code"] == code
