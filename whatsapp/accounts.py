@@ -71,6 +71,15 @@ def graph(tenant_id: UUID, deadline: Deadline | None = None) -> MetaGraph:
     return graph_for(of(tenant_id, deadline), base_url=finding.get(KEY).base_url)
 
 
+def own_graph(tenant_id: UUID, deadline: Deadline | None = None) -> MetaGraph:
+    """Meta as the account sees it that the tenant itself has bound, and never as the one that tenants share. Raises
+    what `of` does."""
+    credential = binding.in_use(tenant_id=tenant_id).get(KEY)
+    if credential is None:
+        raise WhatsappNotConfigured(reason="no_account")
+    return graph_for(_own(credential, deadline), base_url=finding.get(KEY).base_url)
+
+
 def shared_graph() -> MetaGraph:
     """Meta as the deployment's account sees it. Raises WhatsappNotConfigured."""
     account = deployments()

@@ -4,6 +4,7 @@ The Graph server, the host of media and the store are spoken to over real HTTP.
 """
 
 import hashlib
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.request import urlopen
@@ -17,8 +18,9 @@ from tests.make import Api, another_tenant, keyed
 from tests.meta.graph_server import GraphServer
 from tests.s3 import Bucket, lead_to
 from tests.whatsapp import numbers
-from tests.whatsapp.keeping import PNG, download, failing, fetched, picture, row
-from tests.whatsapp.talking import Talk
+from tests.whatsapp.keeping import PNG, download, failing, fetched, picture, row, work
+from tests.whatsapp.talking import Talk, value_of
+from whatsapp import inbound
 
 pytestmark = pytest.mark.slow
 
@@ -203,6 +205,28 @@ def test_who_claims_the_shared_number_without_its_token_gets_nothing(
     assert numbers.bind(stranger, claimed, verify=False).status_code == 201
     assert failing(download(stranger, media_id))["code"] == catalogue.META_UNAUTHORIZED.code
     assert bucket.objects() == []
+
+
+def test_who_gives_its_own_account_up_gets_nothing_by_the_shared_one(
+    api: Api, meta: GraphServer, bucket: Bucket
+) -> None:
+    media_id = meta.store(PNG, "image/png")
+    claimed = numbers.credentials(meta, access_token="EAAGatokenthatismadeup")
+    bound = numbers.bind(api, claimed, verify=False).json()["id"]
+    failing(download(api, media_id))
+    api.delete(f"/credentials/{bound}")
+    assert download(api, media_id).json()["code"] == catalogue.WHATSAPP_NOT_CONFIGURED.code
+    assert (fetched(meta), bucket.objects()) == (0, [])
+
+
+def test_nor_does_who_has_none_for_a_message_that_its_own_app_signed(
+    api: Api, meta: GraphServer, bucket: Bucket
+) -> None:
+    forged = {"from": "14155552671", "id": "wamid.forged", "timestamp": str(int(time.time()))}
+    forged |= picture(meta.store(PNG, "image/png"))
+    inbound.handle_messages(api.tenant, "messages", value_of("999999999", messages=[forged]))
+    work()
+    assert (fetched(meta), bucket.objects(), row(api.tenant).attempts) == (0, [], 1)
 
 
 @pytest.mark.parametrize("media_id", ["..%2Fme", "a b", "1" * 101, "%C3%BC"])
