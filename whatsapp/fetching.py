@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 # Of one attempt, below the soft limit of a task and a row's lease.
 SECONDS = 50.0
 LOOK_AGAIN_SECONDS = 0.25
+# How long a request waits for another that is at the same file: each one that waits holds a thread.
+WAIT_SECONDS = 3.0
 # What is larger waits on disk.
 IN_MEMORY = 1024 * 1024
 _MEDIA_ID = re.compile("[A-Za-z0-9_-]{1,100}")
@@ -88,14 +90,16 @@ def _asked_for(tenant_id: UUID, media_id: str, deadline: Deadline) -> Medium:
 
 
 def _fetched_by_one(medium: Medium, deadline: Deadline) -> Medium:
-    """However many ask for it at once, one of them fetches it, and the others wait for that."""
+    """However many ask for it at once, one of them fetches it, and the others wait a moment for that."""
     _require_store()
+    patience = deadline.within(WAIT_SECONDS)
     while (taken := media.take(tenant_id=medium.tenant_id, medium_id=medium.id)) is None:
         found = media.find(tenant_id=medium.tenant_id, media_id=medium.media_id)
         if found and found.state == MediumState.STORED:
             return found
-        if not deadline.remaining():
-            raise MediaDownloadFailed("Another request or worker is still at it.", reason="in_progress", retryable=True)
+        if not patience.remaining():
+            words = "Another request or worker is still at it: ask again in a moment."
+            raise MediaDownloadFailed(words, reason="in_progress", retryable=True, retry_after=WAIT_SECONDS)
         let_go_of_connection()
         time.sleep(LOOK_AGAIN_SECONDS)
     return _fetched(taken, deadline)

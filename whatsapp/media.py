@@ -95,7 +95,8 @@ def take(*, tenant_id: UUID, medium_id: UUID, after: int | None = None) -> Mediu
         if after is not None:
             waiting = waiting.filter(attempts=after)
         lease_ends = Now() + LEASE
-        if not waiting.update(lease_until=lease_ends, attempts=F("attempts") + 1, updated_at=Now()):
+        counted = {"attempts": F("attempts") + 1, **({"retries": F("retries") + 1} if after is not None else {})}
+        if not waiting.update(lease_until=lease_ends, updated_at=Now(), **counted):
             return None
         # A worker that dies at it is followed by another.
         _of(tenant_id).filter(id=medium_id, due_at__isnull=False).update(due_at=lease_ends)
@@ -122,27 +123,27 @@ def stored(medium: Medium, *, content: Content, content_type: str) -> Medium:
 
 
 def failed(medium: Medium, error: HubError) -> None:
-    """This attempt has failed. What a message brought is tried again by itself, up to `MOST_ATTEMPTS`, unless it is the
-    file's own fault."""
+    """This attempt has failed. What a message brought is tried again by workers, up to `MOST_ATTEMPTS` of theirs,
+    unless it is the file's own fault."""
     with tenant_scope(medium.tenant_id):
         mine = _of(medium.tenant_id).filter(id=medium.id, attempts=medium.attempts).exclude(state=MediumState.STORED)
         row = mine.select_for_update().first()
         if row is None:
             return
         is_final = isinstance(error, MediaDownloadFailed) and error.is_final
-        goes_on = row.due_at is not None and not is_final and row.attempts < MOST_ATTEMPTS
+        goes_on = row.due_at is not None and not is_final and row.retries < MOST_ATTEMPTS
         mine.update(
             state=MediumState.PENDING if goes_on else MediumState.FAILED,
             error=storable.json_value({"code": error.entry.code, "message": error.message, "details": error.details}),
-            due_at=Now() + pause(row.attempts) if goes_on else None,
+            due_at=Now() + pause(row.retries) if goes_on else None,
             lease_until=None,
             updated_at=Now(),
         )
 
 
-def pause(attempts: int) -> timedelta:
-    """How long after so many attempts the next one is."""
-    return timedelta(seconds=FIRST_PAUSE_SECONDS * 2 ** (attempts - 1))
+def pause(retries: int) -> timedelta:
+    """How long after so many attempts of workers the next one is."""
+    return timedelta(seconds=FIRST_PAUSE_SECONDS * 2 ** max(0, retries - 1))
 
 
 def ask_for_what_is_due() -> int:
@@ -166,7 +167,9 @@ def ask_again(*, tenant_id: UUID, medium_id: UUID, subject: str) -> bool:
     """
     with tenant_scope(tenant_id):
         missing = _of(tenant_id).filter(id=medium_id).exclude(state=MediumState.STORED)
-        if not missing.update(state=MediumState.PENDING, attempts=0, due_at=Now() + AGAIN_AFTER, updated_at=Now()):
+        if not missing.update(
+            state=MediumState.PENDING, attempts=0, retries=0, due_at=Now() + AGAIN_AFTER, updated_at=Now()
+        ):
             return False
         _post(tenant_id, medium_id, after=0)
         trail.record(tenant_id=tenant_id, action="media.fetch_asked", actor=subject, about=f"medium:{medium_id}")

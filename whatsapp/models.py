@@ -123,6 +123,9 @@ class Medium(TenantOwned):
     size = models.BigIntegerField(null=True, help_text="In bytes.")
     state = models.CharField(max_length=16, choices=MediumState.choices, default=MediumState.PENDING)
     attempts = models.PositiveIntegerField(default=0)
+    retries = models.PositiveIntegerField(
+        default=0, help_text="The attempts of workers: those that anybody asks for by the API spend none of them."
+    )
     error = models.JSONField(null=True, help_text="Why the last attempt failed: our code, the message, Meta's words.")
     due_at = models.DateTimeField(null=True, help_text="When a worker is asked next to fetch it; nobody is, if empty.")
     lease_until = models.DateTimeField(null=True, help_text="Somebody is at it until then.")

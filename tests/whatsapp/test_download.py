@@ -11,6 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 from django.db import connections
+from django.db.models.functions import Now
 
 from integrationhub.core import catalogue
 from tests.core.servers import RawServer, ok
@@ -20,7 +21,8 @@ from tests.s3 import Bucket, lead_to
 from tests.whatsapp import numbers
 from tests.whatsapp.keeping import PNG, download, failing, fetched, picture, row, work
 from tests.whatsapp.talking import Talk, value_of
-from whatsapp import inbound
+from whatsapp import fetching, inbound, media
+from whatsapp.models import Medium
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +95,27 @@ def test_of_many_who_ask_at_once_one_fetches(owner: Api, meta: GraphServer, buck
     with ThreadPoolExecutor(5) as threads:
         assert list(threads.map(ask, range(5))) == [200] * 5
     assert (fetched(meta), row(owner.tenant).attempts) == (1, 1)
+
+
+def test_who_asks_while_another_is_at_it_holds_no_thread_for_long(
+    owner: Api, meta: GraphServer, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "WAIT_SECONDS", 0.3)
+    media_id = meta.store(PNG, "image/png")
+    kept(owner, media_id)
+    Medium.objects.using("system").update(state="pending", lease_until=Now() + media.LEASE)
+    began = time.monotonic()
+    said = failing(download(owner, media_id))
+    assert (said["reason"], said["retryable"], time.monotonic() - began < 2) == ("in_progress", True, True)
+
+
+def test_asking_oneself_spends_none_of_the_attempts_of_workers(talk: Talk, meta: GraphServer, bucket: Bucket) -> None:
+    media_id = meta.store(PNG, "image/png")
+    talk.customer_writes(**picture(media_id))
+    for _ in range(media.MOST_ATTEMPTS):
+        meta.fail(131016, 503, on=f"GET /{media_id}")
+        failing(download(talk.api, media_id))
+    assert (row(talk.tenant).state, row(talk.tenant).due_at is None) == ("pending", False)
 
 
 def test_meta_is_asked_for_a_new_address_where_the_first_has_ended(

@@ -134,7 +134,15 @@ def test_a_worker_fetches_what_is_due_without_holding_it(scene: Scene) -> None:
     peaks = []
     for content in (SMALL, LARGE):
         media_id = scene.meta.store(content, "application/pdf")
-        fresh = {"content_type": "", "filename": "", "sha256": "", "attempts": 0, "state": "pending", "due_at": "now"}
+        fresh = {
+            "content_type": "",
+            "filename": "",
+            "sha256": "",
+            "attempts": 0,
+            "retries": 0,
+            "state": "pending",
+            "due_at": "now",
+        }
         scene.insert("whatsapp_medium", media_id=media_id, message_id="wamid.1", kind="document", **fresh)
         eventually(lambda: scene.is_stored(media_id), seconds=75, what="the file in the store")  # noqa: B023  Called now.
         peaks.append(scene.peak("worker"))

@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ('size', models.BigIntegerField(help_text='In bytes.', null=True)),
                 ('state', models.CharField(choices=[('pending', 'Pending'), ('stored', 'Stored'), ('failed', 'Failed')], default='pending', max_length=16)),
                 ('attempts', models.PositiveIntegerField(default=0)),
+                ('retries', models.PositiveIntegerField(default=0, help_text='The attempts of workers: those that anybody asks for by the API spend none of them.')),
                 ('error', models.JSONField(help_text="Why the last attempt failed: our code, the message, Meta's words.", null=True)),
                 ('due_at', models.DateTimeField(help_text='When a worker is asked next to fetch it; nobody is, if empty.', null=True)),
                 ('lease_until', models.DateTimeField(help_text='Somebody is at it until then.', null=True)),
