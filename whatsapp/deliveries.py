@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from integrationhub.core import storable
 from integrationhub.core.ids import new_id, read_id
 from integrationhub.core.representation import moment
@@ -89,9 +91,9 @@ def apply_status(*, tenant_id: UUID, phone_number_id: str, told: Any) -> Deliver
     with tenant_scope(tenant_id):
         mine = Delivery.objects.for_tenant(tenant_id).filter(phone_number_id=phone_number_id)
         ours = read_id(id_of(told, "biz_opaque_callback_data"))
-        row = mine.select_for_update().filter(meta_id=meta_id).first()
-        if row is None and ours:
-            row = mine.select_for_update().filter(id=ours, meta_id="").first()
+        named = Q(meta_id=meta_id) | (Q(id=ours, meta_id="") if ours else Q())
+        # One has Meta's id, and another may be ours that has none yet: the one that has it is meant.
+        row = mine.select_for_update().filter(named).order_by("-meta_id").first()
         if row is None:
             return None
         row.meta_id = meta_id

@@ -1,5 +1,6 @@
 """A worker's side: bodies taken apart, each thing stored once for its tenant, and handled."""
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -50,7 +51,14 @@ WITH again AS (SELECT * FROM unnest(%(keys)s::bytea[], %(posts)s::uuid[]) AS tol
 UPDATE webhooks_webhookevent AS event SET duplicates = duplicates + counted.times
 FROM counted WHERE event.id = counted.id AND event.tenant_id = %(tenant_id)s
 """
-
+# `handling.CHANGED`.
+NOTE = """
+UPDATE webhooks_webhookevent AS event
+SET status = told.status, attempts = told.attempts::jsonb, due_at = told.due_at, processed_at = told.processed_at
+FROM unnest(%(ids)s::uuid[], %(statuses)s::text[], %(attempts)s::text[], %(due)s::timestamptz[],
+    %(processed)s::timestamptz[]) AS told (id, status, attempts, due_at, processed_at)
+WHERE event.tenant_id = %(tenant_id)s AND event.id = told.id
+"""
 
 # By tenant and provider.
 Told = dict[tuple[UUID, str], list[WebhookEvent]]
@@ -120,8 +128,23 @@ def store(tenant_id: UUID, provider_key: str, events: Sequence[WebhookEvent]) ->
         new = [event for event in events if event.id in stored and event.status == WebhookEvent.Status.RECEIVED]
         for event in handling.in_order(new):
             handling.handle(event)
-        if new:
-            rows.bulk_update(new, handling.CHANGED)
+        _note(tenant_id, new)
+
+
+def _note(tenant_id: UUID, events: Sequence[WebhookEvent]) -> None:
+    """What came of them, in one statement: it is half of a worker's time by the ORM."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            NOTE,
+            {
+                "tenant_id": tenant_id,
+                "ids": [event.id for event in events],
+                "statuses": [str(event.status) for event in events],
+                "attempts": [json.dumps(event.attempts) for event in events],
+                "due": [event.due_at for event in events],
+                "processed": [event.processed_at for event in events],
+            },
+        )
 
 
 def _take(tenant_id: UUID, post_ids: Collection[UUID], *, is_first: bool) -> list[Taken]:
