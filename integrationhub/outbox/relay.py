@@ -41,6 +41,8 @@ HELD_BACK_SECONDS = 0.05
 # So long after something was collected it looks again, and how often: what is collected rings no bell for each row.
 COLLECTING_SECONDS = 1.0
 COLLECTED_SECONDS = 0.2
+# What comes within that time of a collection is collected together: each costs a few statements, however much it finds.
+GATHERING_SECONDS = 0.1
 # kombu names what it meets while it connects; what breaks later comes from below as it is.
 BROKER_AWAY = (BrokerError, RedisError, OSError)
 
@@ -202,25 +204,41 @@ def run(stop: threading.Event) -> None:
     What `settings.COLLECTOR` names is called before each round, and what `settings.SETTLER` names after it; how often
     it settles is its own affair.
     """
-    pause, collects_until = 0.2, 0.0
+    pause, gathering = 0.2, _Gathering()
     while not stop.is_set():
         try:
             with _listening() as bell:
                 pause = 0.2
                 while not stop.is_set():
-                    if _collect():
-                        collects_until = time.monotonic() + COLLECTING_SECONDS
+                    gathering.collect()
                     done = relay_batch()
                     _settle()
                     if done.handled < BATCH:
-                        longest = COLLECTED_SECONDS if time.monotonic() < collects_until else IDLE_SECONDS
-                        longest = HELD_BACK_SECONDS if done.held_back else longest
+                        longest = HELD_BACK_SECONDS if done.held_back else gathering.pause()
                         next(iter(bell.notifies(timeout=longest, stop_after=1)), None)
         except (psycopg.OperationalError, OperationalError) as error:
             log.warning("The relay lost its database and tries again.", error=type(error).__name__, pause_seconds=pause)
             connections["system"].close()
             stop.wait(pause)
             pause = min(5.0, pause * 2)
+
+
+class _Gathering:
+    """When to collect: what comes after a pause at once, and while it goes on coming ten times a second."""
+
+    not_before = looks_until = 0.0
+
+    def collect(self) -> None:
+        now = time.monotonic()
+        if now >= self.not_before and _collect():
+            self.not_before, self.looks_until = now + GATHERING_SECONDS, now + COLLECTING_SECONDS
+
+    def pause(self) -> float:
+        """How long the relay may sleep, unless it is rung for, in seconds."""
+        now = time.monotonic()
+        if now < self.not_before:
+            return self.not_before - now
+        return COLLECTED_SECONDS if now < self.looks_until else IDLE_SECONDS
 
 
 def _collect() -> int:

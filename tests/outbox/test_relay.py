@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -266,6 +267,30 @@ def relaying() -> Iterator[None]:
             cursor.execute(f"NOTIFY {relay.CHANNEL}")
         thread.join(timeout=8)
     assert not thread.is_alive()
+
+
+def test_what_keeps_coming_is_collected_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is rung for: each collection costs as much for one row as for hundreds."""
+    collected: list[float] = []
+    monkeypatch.setattr(relay, "_collect", lambda: collected.append(time.monotonic()) or 1)
+    with relaying(), connections["system"].cursor() as cursor:
+        time.sleep(0.3)
+        began = time.monotonic()
+        while time.monotonic() < began + 1:
+            cursor.execute(f"NOTIFY {relay.CHANNEL}")
+            time.sleep(0.005)
+        rung = [at for at in collected if began <= at < began + 1]
+    assert 4 <= len(rung) <= 11
+    assert min(later - at for at, later in pairwise(collected)) > 0.09
+
+
+def test_after_a_collection_it_sleeps_no_longer_than_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was rung for meanwhile waits for that alone."""
+    monkeypatch.setattr(relay, "_collect", lambda: 1)
+    gathering = relay._Gathering()
+    assert gathering.pause() == relay.IDLE_SECONDS
+    gathering.collect()
+    assert 0 < gathering.pause() <= relay.GATHERING_SECONDS
 
 
 def test_a_commit_rings_and_is_relayed_at_once(tenant: UUID, queue: Queue) -> None:
