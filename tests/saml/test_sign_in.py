@@ -172,7 +172,7 @@ def test_of_twenty_at_once_one_signs_in(api: Api, idp: dict, good: Order, is_sam
         except SamlDecode as refusal:
             return refusal.reason
         finally:
-            connections["default"].close()
+            connections.close_all()
 
     with ThreadPoolExecutor(20) as crowd:
         told = list(crowd.map(hand_in, responses))

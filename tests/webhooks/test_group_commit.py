@@ -70,7 +70,7 @@ def test_many_at_once_are_all_stored_and_repeats_counted() -> None:
 
     def send(body: bytes) -> int:
         status = post(body).status_code
-        connections["default"].close()
+        connections.close_all()
         return int(status)
 
     with ThreadPoolExecutor(12) as pool:

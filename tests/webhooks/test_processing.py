@@ -121,7 +121,7 @@ def test_two_workers_with_the_same_events_act_once(tenant: UUID, told: Told, mon
 
     def work(post_id: UUID) -> None:
         processing.process(NOBODY, [post_id])
-        connections["default"].close()
+        connections.close_all()
 
     monkeypatch.setattr(processing, "store", store_together)
     with ThreadPoolExecutor(2) as pool:
