@@ -1,6 +1,6 @@
 """What an event sets off. The function and the word that it did stand in one transaction: each effect is had once."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -61,6 +61,20 @@ def keep(event: WebhookEvent) -> None:
     _conclude(event, WebhookEvent.Status.KEPT)
 
 
+def handle_all(events: Sequence[WebhookEvent]) -> None:
+    """`handle` for each, in their order: all under one savepoint, or where one of them fails, each under its own."""
+    heard = [event for event in events if has_handler(event)]
+    try:
+        with transaction.atomic():
+            ours = {event.id for event in heard if _is_ours(event)}
+    except Exception:  # noqa: BLE001  Whose it is, and what, is found and told below.
+        for event in events:
+            handle(event)
+        return
+    for event in events:
+        _conclude(event, WebhookEvent.Status.PROCESSED if event.id in ours else WebhookEvent.Status.KEPT)
+
+
 def handle(event: WebhookEvent) -> None:
     """Run its handler, inside the tenant's scope, and note on the row what came of it; the caller saves it.
 
@@ -71,7 +85,7 @@ def handle(event: WebhookEvent) -> None:
         return
     try:
         with transaction.atomic():
-            is_ours = HANDLERS[event.provider_key, event.type](event.tenant_id, *meta.said_of(event.payload))
+            is_ours = _is_ours(event)
     except Unreadable as fault:
         # It reads no better another time.
         _conclude(event, WebhookEvent.Status.FAILED, fault.message)
@@ -83,6 +97,11 @@ def handle(event: WebhookEvent) -> None:
         event.due_at = datetime.now(UTC) + FIRST_PAUSE * 3 ** (tries - 1) if tries < MOST_TRIES else None
     else:
         _conclude(event, WebhookEvent.Status.PROCESSED if is_ours else WebhookEvent.Status.KEPT)
+
+
+def _is_ours(event: WebhookEvent) -> bool:
+    """Have the effect of an event that has a handler."""
+    return HANDLERS[event.provider_key, event.type](event.tenant_id, *meta.said_of(event.payload))
 
 
 # What `handle` changes of a row.

@@ -126,8 +126,7 @@ def store(tenant_id: UUID, provider_key: str, events: Sequence[WebhookEvent]) ->
         stored = set(rows.filter(id__in=[event.id for event in events]).values_list("id", flat=True))
         _count_again(tenant_id, provider_key, [event for event in events if event.id not in stored])
         new = [event for event in events if event.id in stored and event.status == WebhookEvent.Status.RECEIVED]
-        for event in handling.in_order(new):
-            handling.handle(event)
+        handling.handle_all(handling.in_order(new))
         _note(tenant_id, new)
 
 
