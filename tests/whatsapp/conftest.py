@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from tests import s3
+from tests.credentials.conftest import bao, server
 from tests.make import Api
 from tests.meta.fixtures import meta
 from tests.whatsapp.talking import Talk
 
-__all__ = ["meta"]
+__all__ = ["bao", "meta", "server"]
 
 
 @pytest.fixture
