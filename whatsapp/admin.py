@@ -36,6 +36,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ["created_at", "tenant_id", "shown_status", "recipient", "type", "template_name", "failure"]
     list_filter = ["status", "type"]
     search_fields = ["id", "tenant_id", "meta_id", "recipient", "template_name"]
+    search_help_text = _("id, tenant id, Meta's id, recipient or template")
     fields = [
         *("id", "tenant_id", "meta_id", "shown_status", "phone_number_id", "recipient", "wa_id", "user_id"),
         *("type", "template_name", "template_language", "used_fallback", "meta_status", "timeline", "error"),
@@ -74,6 +75,7 @@ class MediumAdmin(ReadOnlyAdmin):
     ]
     list_filter = ["state", "kind"]
     search_fields = ["id", "tenant_id", "media_id", "message_id"]
+    search_help_text = _("id, tenant id, medium or message")
     fields = [
         *("id", "tenant_id", "media_id", "message_id", "phone_number_id", "kind", "content_type", "filename"),
         *("sha256", "shown_size", "shown_state", "attempts", "error", "due_at", "lease_until", "stored_at"),

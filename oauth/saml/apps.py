@@ -3,3 +3,4 @@ from django.apps import AppConfig
 
 class SamlConfig(AppConfig):
     name = "oauth.saml"
+    verbose_name = "SAML"
