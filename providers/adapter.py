@@ -8,7 +8,8 @@ from uuid import UUID
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.outbound import AddressBlocked, Answer, AnswerLost, Client, NotSent
 from providers import answers
-from providers.errors import Ambiguous, Blocked, Next, ProviderError
+from providers.callbacks import InboundEvent, Kind, Webhook
+from providers.errors import Ambiguous, Blocked, InvalidSignature, Next, ProviderError
 
 JSONObject = Mapping[str, Any]
 # In the `config_schema` of an adapter that acts by a connection.
@@ -58,6 +59,10 @@ class Adapter:
     with another class than the usual one (`answers.class_of`), such as a 404 for an unknown account. One that serves no
     intent (`frozenset()`) says only what a tenant binds for a provider whose accounts are connected, and needs no
     `execute`.
+
+    One whose provider tells what became of a message writes `verify_webhook` and `parse_webhook`, or `status` where it
+    has to be asked, and says in `tells` which of `Kind.SENT` and `Kind.DELIVERED` it hears of for certain.
+    `webhook_headers` are the headers (lower case) that `parse_webhook` reads; no secret may be in them.
     """
 
     key: ClassVar[str]
@@ -72,6 +77,8 @@ class Adapter:
     base_url: ClassVar[str] = ""
     status_classes: ClassVar[Mapping[int, type[ProviderError]]] = {}
     is_sandbox: ClassVar[bool] = False
+    tells: ClassVar[frozenset[Kind]] = frozenset()
+    webhook_headers: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, http: Client) -> None:
         self.http = http
@@ -97,6 +104,42 @@ class Adapter:
     def serves_without_credential(self) -> bool:
         """Whether the deployment's own settings serve tenants that have bound none; `call.secrets` is empty then."""
         return False
+
+    def verify_webhook(self, hook: Webhook, secrets: JSONObject) -> None:
+        """Raise InvalidSignature (`self.unverified`) unless the provider has signed this by one version of a tenant's
+        secrets; tried for the version in use, then for the one before it. Compared in constant time, and where a time
+        is signed it is a recent one (`callbacks.is_same`, `is_recent`). It may raise what `ask` does."""
+        raise TypeError(f"The adapter {type(self).__name__} defines no verify_webhook().")
+
+    def answer_handshake(self, hook: Webhook, secrets: JSONObject) -> str | None:
+        """For a verified request that asks whether the address is ours: what to answer with, or "" after the hub has
+        done what was asked (by `self.http`, within `hook.deadline`). None, the default: it is an ordinary webhook."""
+        return None
+
+    def parse_webhook(self, hook: Webhook) -> list[InboundEvent]:
+        """What a verified webhook tells, read by a worker after it was answered; nothing of what it has no word for.
+
+        ValueError, LookupError, TypeError and AttributeError say that its shape is not the provider's.
+        """
+        raise TypeError(f"The adapter {type(self).__name__} defines no parse_webhook().")
+
+    def status(self, call: Call, reference: str) -> InboundEvent | None:
+        """Ask what became of a message; None: the provider does not know it. `call` has no payload. Raises as
+        `execute` does."""
+        raise TypeError(f"The adapter {type(self).__name__} defines no status().")
+
+    @classmethod
+    def takes_webhooks(cls) -> bool:
+        return cls.verify_webhook is not Adapter.verify_webhook
+
+    @classmethod
+    def can_be_asked(cls) -> bool:
+        """For the status of a message."""
+        return cls.status is not Adapter.status
+
+    def unverified(self, words: str, *, reason: str) -> InvalidSignature:
+        """The error of a webhook that this provider has not signed. `words` hold nothing of what was expected."""
+        return InvalidSignature(f"{self.key}: {words}", provider=self.key, reason=reason)
 
     def ask(self, call: Call, method: str, path: str, **request: Any) -> Answer:
         """One exchange with the provider; `request` is what `Client.request` takes beside method, URL and deadline.

@@ -78,6 +78,14 @@ class AdapterNotFound(HubError):
     entry = catalogue.ADAPTER_NOT_FOUND
 
 
+class InvalidSignature(HubError):
+    entry = catalogue.INVALID_SIGNATURE
+
+    def __init__(self, message: str, *, provider: str, reason: str, **details: Any) -> None:
+        super().__init__(message, provider=provider, reason=reason, **details)
+        self.reason = reason
+
+
 class InvalidIntent(HubError):
     entry = catalogue.INVALID_INTENT
 

@@ -133,6 +133,10 @@ def _fault(adapter: type[Adapter]) -> str | None:
         return f"serves {', '.join(unknown)}, which providers/intents.py does not know."
     if adapter.intents and adapter.execute is Adapter.execute:
         return "defines no execute()."
+    if adapter.takes_webhooks() != (adapter.parse_webhook is not Adapter.parse_webhook):
+        return "defines only one of verify_webhook() and parse_webhook()."
+    if adapter.tells and not (adapter.takes_webhooks() or adapter.can_be_asked()):
+        return "says what it tells, and defines neither verify_webhook() nor status()."
     return _schema_fault(adapter)
 
 

@@ -17,10 +17,10 @@ from integrationhub.core.ids import new_id
 from integrationhub.core.logs import HIDDEN
 from integrationhub.core.memory import ShortMemory
 from integrationhub.core.tenancy import call_in_scope
-from integrationhub.webhooks.errors import InvalidSignature
 from integrationhub.webhooks.group_commit import GroupCommit
 from integrationhub.webhooks.signatures import Verdict, is_same
 from integrationhub.webhooks.sources import SOURCES, Door
+from providers.errors import InvalidSignature
 
 log = structlog.get_logger(__name__)
 

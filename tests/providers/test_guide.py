@@ -14,6 +14,7 @@ import pytest
 from providers import registry
 from providers.adapter import Adapter
 from tests.architecture import test_adapter_contract as contract
+from tests.architecture import test_callback_contract as callback_contract
 from tests.providers.answering import AnsweringServer
 
 GUIDE = Path(__file__).parents[2] / "docs" / "adding-a-provider.md"
@@ -37,11 +38,12 @@ def guide() -> Iterator[dict[str, Any]]:
     [
         "test_an_accepted_message_returns_the_providers_reference",
         "test_zetas_words_are_quoted_without_the_key",
+        "test_what_zeta_signs_tells_what_became_of_the_message",
     ],
 )
 def test_the_guides_own_tests_pass(guide: dict[str, Any], server: AnsweringServer, name: str) -> None:
     guide.pop(name)(server)
-    assert len([left for left in guide if left.startswith("test_")]) == 1, "a test of the guide is not run here"
+    assert len([left for left in guide if left.startswith("test_")]) == 2, "a test of the guide is not run here"
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def registered(guide: dict[str, Any], settings: Any) -> Iterator[type[Adapter]]:
 
 def checks() -> Iterator[Any]:
     """Every test of the contract that is put to each adapter, with all that it is given beside the adapter."""
-    for name, check in vars(contract).items():
+    for name, check in (*vars(contract).items(), *vars(callback_contract).items()):
         marks = getattr(check, "pytestmark", [])
         if not name.startswith("test_") or not any("adapter" in mark.args[0] for mark in marks):
             continue

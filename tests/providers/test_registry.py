@@ -65,6 +65,8 @@ def test_an_adapter_may_grow_into_a_package(package: Path) -> None:
         (GOOD.replace('    key = "zeta_email"\n', ""), "sets no key"),
         (GOOD.replace("message.send.email", "message.send.fax"), "serves message.send.fax"),
         (GOOD.replace("def execute", "def perform"), "defines no execute()"),
+        (GOOD + "    def parse_webhook(self, hook):\n        return []\n", "defines only one of verify_webhook()"),
+        (GOOD + '    tells = frozenset({"message.sent"})\n', "defines neither verify_webhook() nor status()"),
         (GOOD + '    config_schema = {"type": "objet"}\n', "config_schema that is not JSON Schema"),
         (GOOD + '    credential_schema = {"type": "string"}\n', "credential_schema whose type is not object"),
     ],
