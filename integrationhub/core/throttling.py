@@ -53,10 +53,15 @@ class TenantThrottle(BaseThrottle):
         return True
 
 
+def limit_of(tenant_id: UUID) -> int | None:
+    """How many requests a minute the tenant's tier allows in each window; None where it sets no limit."""
+    return _limits_of()(tenant_id).requests_per_minute
+
+
 def spend(request: Request, *, window: str, cost: int = 1) -> None:
     """Count `cost` requests of the caller. Raises RateLimitExceeded or its twin of the executions, counting nothing."""
     tenant_id = caller(request).tenant_id
-    decision = decide(tenant_id, window, _limits_of()(tenant_id).requests_per_minute, cost)
+    decision = decide(tenant_id, window, limit_of(tenant_id), cost)
     inner: Any = request._request
     inner.rate_limit_decision = decision
     if not decision.is_allowed:

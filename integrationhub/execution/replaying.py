@@ -21,6 +21,9 @@ from integrationhub.idempotency.keyed import key_of, replay
 
 log = structlog.get_logger(__name__)
 
+# What a failure is answered with.
+Refused = Callable[[Exception], Any]
+
 # What of an answer's headers is part of the answer; the rest belongs to the one request.
 KEPT_HEADERS = ("Content-Type", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate")
 
@@ -37,7 +40,7 @@ def keyed_execution(handler: Callable[..., Any]) -> Callable[..., Any]:
         if key is None:
             response: HttpResponseBase = handler(view, request, key=None, **kwargs)
             return response
-        if known := _known(view, key):
+        if known := told(key, answers.find(key), view.handle_exception):
             return replay(known)
         try:
             response = handler(view, request, key=key, **kwargs)
@@ -45,19 +48,19 @@ def keyed_execution(handler: Callable[..., Any]) -> Callable[..., Any]:
             raise answers.still_running() from None
         except Concluded as failure:
             response = view.handle_exception(failure)
-        answer = _kept(key, response)
+        answer = kept(key, response)
         return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
 
     post.takes_idempotency_key = True  # type: ignore[attr-defined]  # OpenAPI lists the header.
     return post
 
 
-def _known(view: Any, key: answers.Key) -> answers.Answer | None:
-    known = answers.find(key)
-    return _late(view, key, known) if isinstance(known, answers.Running) else known
+def told(key: answers.Key, known: answers.Answer | answers.Running | None, refused: Refused) -> answers.Answer | None:
+    """The answer that `known` holds, or that its execution's row tells. Raises InvalidRequest 409 while it runs."""
+    return _late(key, known, refused) if isinstance(known, answers.Running) else known
 
 
-def _late(view: Any, key: answers.Key, running: answers.Running) -> answers.Answer:
+def _late(key: answers.Key, running: answers.Running, refused: Refused) -> answers.Answer:
     """The process that ran it has not kept its answer, or died before it could: the settled row tells what it was."""
     with tenant_scope(key.tenant_id):
         mine = Execution.objects.for_tenant(key.tenant_id)
@@ -66,18 +69,21 @@ def _late(view: Any, key: answers.Key, running: answers.Running) -> answers.Answ
             raise answers.still_running()
         attempts = ledger.attempts_of(execution)
     if execution.error_code:
-        return _kept(key, view.handle_exception(Concluded(execution)))
+        return kept(key, refused(Concluded(execution)))
     body = HubJSONRenderer().render(represent(execution, attempts))
-    return _kept(key, HttpResponse(body, content_type=HubJSONRenderer.media_type))
+    return kept(key, HttpResponse(body, content_type=HubJSONRenderer.media_type))
 
 
-def _kept(key: answers.Key, response: Any) -> answers.Answer:
-    """Keep an answer, unless one is kept already (as a 202 is by its own transaction); the first one stands."""
+def kept(key: answers.Key | None, response: Any) -> answers.Answer:
+    """The answer that goes out, kept under its key unless one is kept already (as a 202 is by its own transaction):
+    the first one stands."""
     if hasattr(response, "data"):
         body, headers = HubJSONRenderer().render(response.data), {"Content-Type": HubJSONRenderer.media_type}
     else:
         body, headers = response.content, {name: response[name] for name in KEPT_HEADERS if name in response}
     answer = answers.Answer(response.status_code, headers, body)
+    if key is None:
+        return answer
     try:
         return answers.store(key, answer)
     except DatabaseError:

@@ -3,6 +3,7 @@
 from rest_framework import serializers
 
 from integrationhub.core.pagination import PageShape
+from integrationhub.execution.batching import BATCH_SCHEMA
 from integrationhub.execution.models import Mode, Outcome, Status
 from integrationhub.execution.order import BODY_SCHEMA
 from integrationhub.execution.provider_health import MOST_ATTEMPTS, MOST_EXECUTIONS
@@ -11,6 +12,7 @@ from integrationhub.execution.rules import ROUTE_SCHEMA
 from providers.models import Status as ProviderStatus
 
 EXECUTE_BODY = {"application/json": BODY_SCHEMA}
+BATCH_BODY = {"application/json": BATCH_SCHEMA}
 ROUTE_BODY = {"application/json": ROUTE_SCHEMA}
 
 STATUS = (
@@ -60,6 +62,22 @@ class ExecutionShape(serializers.Serializer):
     duration_ms = serializers.IntegerField(allow_null=True)
     request_id = serializers.CharField()
     error = ErrorShape(required=False)
+
+
+class BatchItemShape(serializers.Serializer):
+    index = serializers.IntegerField(min_value=0, help_text="Its place in the request; the items are in this order.")
+    status = serializers.IntegerField(
+        help_text="What `POST /execute` would have answered with: 200, 202, or an error's."
+    )
+    result = ExecutionShape(required=False)
+    error = serializers.DictField(required=False, help_text="The error's envelope, as it would have been alone.")
+
+
+class BatchShape(serializers.Serializer):
+    items = BatchItemShape(many=True)
+    succeeded = serializers.IntegerField()
+    queued = serializers.IntegerField()
+    failed = serializers.IntegerField()
 
 
 class ExecutionPage(PageShape):

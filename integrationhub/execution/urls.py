@@ -5,6 +5,7 @@ from integrationhub.execution import views
 urlpatterns = [
     path("execute", views.ExecuteView.as_view()),
     path("execute/plan", views.PlanView.as_view()),
+    path("execute/batch", views.BatchView.as_view()),
     path("executions", views.ExecutionListView.as_view()),
     path("executions/<str:execution_id>", views.ExecutionView.as_view()),
     path("routing/<str:intent>", views.RouteView.as_view()),

@@ -1,10 +1,11 @@
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
-from integrationhub.core import catalogue
+from integrationhub.core import catalogue, exception_handler, throttling
 from integrationhub.core.exception_handler import DATABASE_AWAY
 from integrationhub.core.http import HubRequest
 from integrationhub.core.pagination import PageParameters, filters, page
@@ -13,6 +14,7 @@ from integrationhub.core.representation import JSON, encode
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.core.views import HubView
 from integrationhub.execution import (
+    batching,
     executor,
     listing,
     order,
@@ -26,8 +28,10 @@ from integrationhub.execution.answer import represent
 from integrationhub.execution.errors import Concluded, ExecutionFailed
 from integrationhub.execution.replaying import keyed_execution
 from integrationhub.execution.serializers import (
+    BATCH_BODY,
     EXECUTE_BODY,
     ROUTE_BODY,
+    BatchShape,
     CheckShape,
     ExecutionFilters,
     ExecutionPage,
@@ -38,7 +42,7 @@ from integrationhub.execution.serializers import (
     UsageShape,
 )
 from integrationhub.idempotency import answers
-from integrationhub.idempotency.keyed import keyed
+from integrationhub.idempotency.keyed import key_of, keyed
 from providers.intents import Intent
 
 MIB = 1024 * 1024
@@ -75,9 +79,9 @@ def prefers_later(request: HubRequest) -> bool:
     return any(preference.partition(";")[0].strip() == "respond-async" for preference in preferences)
 
 
-def _order(request: HubRequest) -> order.Order:
+def _order(request: HubRequest, body: Any) -> order.Order:
     version = request._request.rate_limit_decision.tenant_version  # type: ignore[attr-defined]  # The throttle's.
-    return order.read(request.data, caller=request.user, request_id=request.request_id, tenant_version=version)
+    return order.read(body, caller=request.user, request_id=request.request_id, tenant_version=version)
 
 
 class ExecutionDoor(HubView):
@@ -88,9 +92,28 @@ class ExecutionDoor(HubView):
     unforeseen = ExecutionFailed
 
 
-class ExecuteView(ExecutionDoor):
+class QuotaDoor(ExecutionDoor):
+    """Tells in every answer what is left of the month's quota."""
+
     units_used: int | None = None
     is_quota_told = True
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, Concluded):
+            self.units_used = exc.units_used
+        # A database that did not answer the request would be waited for once more.
+        self.is_quota_told = not isinstance(exc, DATABASE_AWAY)
+        return super().handle_exception(exc)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if self.is_quota_told and hasattr(request._request, "rate_limit_decision"):
+            for name, value in spending.headers(request.user.tenant_id, self.units_used).items():
+                answer[name] = value
+        return answer
+
+
+class ExecuteView(QuotaDoor):
     failures = {
         "POST": (
             *REFUSALS,
@@ -114,7 +137,7 @@ class ExecuteView(ExecutionDoor):
     )
     @keyed_execution
     def post(self, request: HubRequest, version: str, key: answers.Key | None) -> HttpResponse:
-        wanted = _order(request)
+        wanted = _order(request, request.data)
         if prefers_later(request):
             answer, used = queueing.enqueue(wanted, executions_at=f"/integrationhub/{version}/executions", key=key)
             self.units_used = used
@@ -123,18 +146,38 @@ class ExecuteView(ExecutionDoor):
         self.units_used = run.units_used
         return HttpResponse(encode(represent(run.execution, run.attempts)), content_type=JSON)
 
-    def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, Concluded):
-            self.units_used = exc.units_used
-        # A database that did not answer the request would be waited for once more.
-        self.is_quota_told = not isinstance(exc, DATABASE_AWAY)
-        return super().handle_exception(exc)
 
-    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        answer = super().finalize_response(request, response, *args, **kwargs)
-        if self.is_quota_told and hasattr(request._request, "rate_limit_decision"):
-            for name, value in spending.headers(request.user.tenant_id, self.units_used).items():
-                answer[name] = value
+class BatchView(QuotaDoor):
+    """Each item is answered as `POST /execute` answers it alone, by `result` or by `error` with its status.
+
+    At most four run at a time. What has not been begun within 30 s is not begun: its error says `batch_deadline`. A
+    batch counts in the window of executions once for each item, and is refused whole where that has no room.
+    """
+
+    failures = {"POST": (catalogue.EXECUTION_FAILED,)}
+
+    @extend_schema(
+        summary="Run up to a hundred orders, each with an answer of its own",
+        request=BATCH_BODY,
+        parameters=[PREFER],
+        responses={207: BatchShape},
+    )
+    @keyed
+    def post(self, request: HubRequest, version: str) -> Response:
+        tenant_id = request.user.tenant_id
+        bodies = batching.items_of(request.data, most=throttling.limit_of(tenant_id))
+        if len(bodies) > 1:  # The request itself has been counted as one.
+            throttling.spend(request, window=self.rate_limit, cost=len(bodies) - 1)
+        batch = batching.Batch(
+            read=partial(_order, request),
+            refused=partial(exception_handler.handle, context={"view": self, "request": request}),
+            executions_at=f"/integrationhub/{version}/executions",
+            is_later=prefers_later(request),
+            key=key_of(request, tenant_id),
+        )
+        items = batch.run(bodies)
+        answer = Response(batching.shown(items), status=207)
+        answer.has_acted = any(item.has_begun for item in items)  # type: ignore[attr-defined]  # For `keyed`.
         return answer
 
 
@@ -148,7 +191,7 @@ class PlanView(ExecutionDoor):
         responses={200: PlanShape},
     )
     def post(self, request: HubRequest, version: str) -> Response:
-        wanted = _order(request)
+        wanted = _order(request, request.data)
         return Response(spending.plan(wanted))
 
 

@@ -5,6 +5,7 @@ A claim without an answer belongs to a request that still runs. Claims and answe
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
@@ -45,6 +46,11 @@ SELECT answer FROM idempotency_storedanswer
 WHERE tenant_id = %(tenant_id)s AND path = %(path)s AND key = %(key)s AND answer IS NOT NULL
 """
 
+CLAIMED = """
+SELECT path FROM idempotency_storedanswer
+WHERE tenant_id = %(tenant_id)s AND key = %(key)s AND path = ANY(%(paths)s)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -68,6 +74,10 @@ class Key:
         if len(path) > LONGEST_PATH:
             path = f"sha256:{hashlib.sha256(path.encode()).hexdigest()}"
         return cls(tenant_id, path, value, digest)
+
+    def part(self, position: int, body: Any) -> Self:
+        """The key of one of the things that a request asks for: what has been done of them is known one by one."""
+        return self.of(tenant_id=self.tenant_id, path=f"{self.path}#{position}", value=self.value, body=body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,16 @@ def find(key: Key) -> Answer | Running | None:
             reason="idempotency_key_reused",
         )
     return Running(execution_id) if sealed is None else _opened(key, bytes(sealed))
+
+
+def find_parts(parts: Sequence[Key]) -> list[Answer | Running | None]:
+    """What is known of each `part` of one key, by one query where nothing is. Raises as `find` does."""
+    if not parts:
+        return []
+    paths = [part.path for part in parts]
+    [rows] = run_in_scope(parts[0].tenant_id, CLAIMED, key=parts[0].value, paths=paths)
+    claimed = {path for (path,) in rows}
+    return [find(part) if part.path in claimed else None for part in parts]
 
 
 def claiming(key: Key, *, claim_id: UUID, execution_id: UUID | None = None) -> dict[str, Any]:

@@ -34,7 +34,10 @@ def replay(answer: answers.Answer) -> HttpResponse:
 
 
 def keyed(handler: Handler) -> Handler:
-    """Answers of 2xx are kept; a refusal gives the key back, so that the corrected request may use it."""
+    """Answers of 2xx are kept; a refusal gives the key back, so that the corrected request may use it.
+
+    So does an answer whose `has_acted` is false: it tells of refusals alone.
+    """
 
     @wraps(handler)
     def post(view: Any, request: HubRequest, **kwargs: Any) -> Any:
@@ -58,14 +61,15 @@ def _answered(key: answers.Key, claim_id: UUID, act: Callable[[], Any]) -> HttpR
     acted = False
     try:
         response = act()
-        acted = True
+        acted = getattr(response, "has_acted", True)
     finally:
         if not acted:
             answers.release(key, claim_id=claim_id)
     body = HubJSONRenderer().render(response.data)
     answer = answers.Answer(response.status_code, {"Content-Type": HubJSONRenderer.media_type}, body)
     try:
-        answers.store(key, answer, claim_id=claim_id)
+        if acted:
+            answers.store(key, answer, claim_id=claim_id)
     except DatabaseError:
         # It was done: the answer goes out, and the claim stays, so that a repeat does not do it again.
         logger.exception("An answer could not be kept.")
