@@ -71,7 +71,10 @@ def test_its_schemas_are_closed_objects_that_json_can_carry(adapter: type[Adapte
 def test_every_member_that_sounds_secret_is_marked_so(adapter: type[Adapter]) -> None:
     for schema in filter(None, (adapter.config_schema, adapter.credential_schema)):
         open_ones = [
-            name for name, member in members(schema) if SECRET_NAMES.search(name) and not member.get("x-secret")
+            name
+            for name, member in members(schema)
+            # What can be one thing only is known to all.
+            if SECRET_NAMES.search(name) and not member.get("x-secret") and "const" not in member
         ]
         assert open_ones == []
 

@@ -21,6 +21,7 @@ from providers import registry
 from providers.adapter import Adapter, Call, Receipt
 from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
 from providers.intents import INTENTS
+from tests.providers import fcm
 from tests.providers.misbehaving import RESET, MisbehavingServer, answering
 from tests.whatsapp import talking
 
@@ -74,6 +75,9 @@ CASES = [
 # What a tenant has to have before, for what the example of an intent speaks of.
 BEFORE: dict[str, Callable[[UUID], None]] = {"message.send.whatsapp": talking.know_template}
 
+# Those that log in first are logged in, so that the one request of a case is the one that acts.
+LOGGED_IN: dict[str, Callable[[dict[str, Any]], None]] = {"fcm_push": fcm.log_in}
+
 
 def example_of(schema: Mapping[str, Any] | None) -> dict[str, Any]:
     """An object of the first example of each member that has any."""
@@ -92,6 +96,8 @@ def call(adapter: type[Adapter], intent: str = "", *, base_url: str = "", second
     """An intent's example for this adapter; without an intent, the check of a credential."""
     tenant = uuid4()
     BEFORE.get(intent, lambda _: None)(tenant)
+    secrets = secrets_of(adapter)
+    LOGGED_IN.get(adapter.key, lambda _: None)(secrets)
     return Call(
         tenant,
         intent,
@@ -99,7 +105,7 @@ def call(adapter: type[Adapter], intent: str = "", *, base_url: str = "", second
         Deadline.after(seconds),
         config=example_of(adapter.config_schema) if intent else {},
         base_url=base_url,
-        secrets=secrets_of(adapter),
+        secrets=secrets,
         attempt_id=uuid4(),
     )
 
