@@ -40,7 +40,8 @@ def both(server: AnsweringServer, app: firebase_admin.App, payload: Any, message
     return server.asked
 
 
-@pytest.mark.filterwarnings("ignore:Message.token is deprecated")  # What may take its place is not on devices yet.
+# A payload names registration tokens; of the two, firebase-admin 7 would rather have installation ids.
+@pytest.mark.filterwarnings("ignore:Message.token is deprecated")
 def test_a_full_message_is_the_sdks(server: AnsweringServer, app: firebase_admin.App) -> None:
     message = messaging.Message(
         token="device-1",
