@@ -25,6 +25,8 @@ def represent(execution: Execution, attempts: Sequence[Attempt]) -> dict[str, An
         "duration_ms": execution.duration_ms,
         "request_id": execution.request_id,
     }
+    if execution.retry_of:
+        shown["retry_of"] = str(execution.retry_of)
     if execution.error_code:
         shown["error"] = {"code": execution.error_code, "message": execution.error_message}
     return shown

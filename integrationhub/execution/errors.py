@@ -50,6 +50,26 @@ def record(execution: Execution, error: HubError) -> None:
     }
 
 
+def in_the_way(execution: Execution, words: str, *, reason: str, **details: Any) -> InvalidRequest:
+    """An execution whose state does not allow what is asked of it."""
+    return InvalidRequest(
+        f"The execution {execution.id} is {execution.status}. {words}",
+        status=409,
+        reason=reason,
+        execution_status=execution.status,
+        **details,
+    )
+
+
+def retried_already(follower: Execution) -> InvalidRequest:
+    """Of two retries at the same time the other one came first."""
+    return InvalidRequest(
+        f"The execution {follower.retry_of} has been retried, or what it was to send is kept no longer.",
+        status=409,
+        reason="retried_already",
+    )
+
+
 def execution_not_found(execution_id: Any) -> InvalidRequest:
     return InvalidRequest(
         f"There is no execution {str(execution_id)[:64]!r} of this tenant.", status=404, reason="execution_not_found"

@@ -23,7 +23,7 @@ from integrationhub.core.deadline import Deadline
 from integrationhub.core.errors import HubError
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import let_go_of_connection
-from integrationhub.execution import circuits, errors, failing, ledger, provider_health, routing
+from integrationhub.execution import circuits, errors, failing, keeping, ledger, provider_health, routing
 from integrationhub.execution.models import Attempt, Execution, Mode, Outcome, Status
 from integrationhub.execution.order import Order
 from integrationhub.execution.routing import Chain, Skipped, Step
@@ -99,6 +99,7 @@ def prepare(order: Order) -> Run:
         options=dict(order.raw_options),
         mode=chain.mode,
         status=Status.RUNNING,
+        retry_of=order.retry_of,
         created_at=now,
         skipped=[skipped.shown() for skipped in chain.skipped],
         quota_period=None if chain.mode == Mode.SANDBOX else quotas.period_of(now),
@@ -364,6 +365,7 @@ def _fail(run: Run, verdict: HubError) -> None:
     else:
         failure = failing.all_failed(run.attempts, run.execution.skipped, run.pauses)
     errors.record(execution, failure)
+    run.notes.append(partial(keeping.keep, execution, run.order))
     _conclude(run)
     raise errors.Concluded(execution, units_used=run.units_used)
 

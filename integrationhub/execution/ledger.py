@@ -15,6 +15,7 @@ from django.db import OperationalError, connection
 
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import call_in_scope, run_in_scope, tenant_scope
+from integrationhub.execution import errors
 from integrationhub.execution.models import Attempt, Execution, Status
 from integrationhub.idempotency import answers
 from integrationhub.outbox import posting
@@ -60,7 +61,8 @@ class LeaseLost(Exception):
 def open_running(execution: Execution, first: Attempt, key: answers.Key | None, *, seconds: float) -> int:
     """Reserve a unit, write the execution and its first attempt; returns the units used this month.
 
-    `seconds` is the deadline of the run. Raises QuotaExceeded or KeyTaken; then nothing is stored.
+    `seconds` is the deadline of the run. Nothing is stored where it raises QuotaExceeded, KeyTaken, or InvalidRequest
+    409 for a retry of what has been retried.
     """
     attempt = {"attempt_id": first.id, "provider_key": first.provider_key}
     used, first.started_at = _open(execution, key, seconds + LEASE_MARGIN_SECONDS, attempt)
@@ -190,6 +192,7 @@ def _open(
         "quota": limits.monthly_quota,
         "skipped": execution.skipped,
         "lease_seconds": lease_seconds,
+        "retry_of": execution.retry_of,
         **attempt,
     }
     if key:
@@ -197,6 +200,8 @@ def _open(
     [(told, used, begun_at)] = call_in_scope(execution.tenant_id, OPEN, order)
     if told == "key_taken":
         raise KeyTaken
+    if told == "retried_already":
+        raise errors.retried_already(execution)
     if told == "quota_exceeded":
         raise quotas.exceeded(limits, period)
     return used, begun_at

@@ -18,11 +18,17 @@ from integrationhub.execution.models import Attempt, Execution, Status
 def get(*, tenant_id: UUID, execution_id: str) -> dict[str, Any]:
     """One execution with its attempts. Raises InvalidRequest 404, alike for another tenant's id and an unknown one."""
     with tenant_scope(tenant_id):
-        mine = Execution.objects.for_tenant(tenant_id)
-        execution = mine.filter(pk=wanted).first() if (wanted := read_id(execution_id)) else None
-        if execution is None:
-            raise execution_not_found(execution_id)
+        execution = one(tenant_id, execution_id)
         return represent(execution, ledger.attempts_of(execution))
+
+
+def one(tenant_id: UUID, execution_id: str) -> Execution:
+    """The row, inside the caller's `tenant_scope`. Raises InvalidRequest 404, as `get` does."""
+    mine = Execution.objects.for_tenant(tenant_id)
+    execution = mine.filter(pk=wanted).first() if (wanted := read_id(execution_id)) else None
+    if execution is None:
+        raise execution_not_found(execution_id)
+    return execution
 
 
 def matching(

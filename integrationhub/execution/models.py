@@ -45,9 +45,9 @@ class Execution(TenantOwned):
     options = models.JSONField(default=dict)
     sealed_payload = SealedField(
         place=PAYLOAD_PLACE,
-        rows="(status IN ('queued', 'running') OR dead_at IS NOT NULL)",
+        rows="(status IN ('queued', 'running') OR (sealed_payload IS NOT NULL AND finished_at IS NOT NULL))",
         null=True,
-        help_text="Of a queued or dead execution only; gone once it has run, or a week after it died.",
+        help_text="Of one that waits; of one that did not succeed for a week, unless it has been retried.",
     )
     quota_period = models.DateField(null=True, help_text="The month whose quota it took a unit of; empty for sandbox.")
     provider_key = models.CharField(max_length=64, blank=True, help_text="Who delivered.")
@@ -60,6 +60,7 @@ class Execution(TenantOwned):
     error_details = models.JSONField(default=dict)
     lease_until = models.DateTimeField(null=True, help_text="Who runs it has died when this has passed.")
     takes = models.PositiveSmallIntegerField(default=0, help_text="How often a worker took it; the last one has it.")
+    retry_of = models.UUIDField(null=True, help_text="The execution that this one sent once more.")
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)
     dead_at = models.DateTimeField(
@@ -74,6 +75,12 @@ class Execution(TenantOwned):
                 fields=["lease_until"], name="execution_unsettled", condition=models.Q(status__in=["queued", "running"])
             ),
             models.Index(fields=["dead_at"], name="execution_dead", condition=models.Q(dead_at__isnull=False)),
+            models.Index(
+                fields=["finished_at"],
+                name="execution_payload_kept",
+                condition=models.Q(sealed_payload__isnull=False, finished_at__isnull=False),
+            ),
+            models.Index(fields=["retry_of"], name="execution_retried", condition=models.Q(retry_of__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """What a caller asks for: the body of `POST /execute`, checked and typed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -85,6 +85,8 @@ class Order:
     raw_options: Mapping[str, Any] = field(default_factory=dict)
     # Up to which what is cached of the tenant may be used; without one nothing cached is.
     tenant_version: str | None = None
+    # The execution that this one sends once more.
+    retry_of: UUID | None = None
 
 
 def read(body: Mapping[str, Any], *, caller: Principal, request_id: str, tenant_version: str | None = None) -> Order:
@@ -93,9 +95,7 @@ def read(body: Mapping[str, Any], *, caller: Principal, request_id: str, tenant_
     Raises InvalidRequest naming every bad field, InvalidIntent, InvalidPhone, or RbacForbidden when the intent needs a
     higher role than the caller has.
     """
-    if faults := schema_faults.faults(_body, body):
-        names = ", ".join(fault["field"] for fault in faults)
-        raise InvalidRequest(f"The request is not valid: {names}.", reason="invalid_fields", fields=faults)
+    refuse(schema_faults.faults(_body, body))
     intent = Intent.parse(body["category"], body["intent"])
     if not caller.has_role(intent.lowest_role):
         raise RbacForbidden(
@@ -105,6 +105,13 @@ def read(body: Mapping[str, Any], *, caller: Principal, request_id: str, tenant_
     raw = body.get("options") or {}
     options = options_of(raw, intent)
     return Order(caller.tenant_id, caller.subject, request_id, intent, body["payload"], options, raw, tenant_version)
+
+
+def refuse(faults: Sequence[schema_faults.Fault]) -> None:
+    """Raises InvalidRequest naming the faults, if there are any."""
+    if faults:
+        names = ", ".join(fault["field"] for fault in faults)
+        raise InvalidRequest(f"The request is not valid: {names}.", reason="invalid_fields", fields=faults)
 
 
 def options_of(raw: Mapping[str, Any], intent: Intent) -> Options:

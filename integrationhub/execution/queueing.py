@@ -1,21 +1,18 @@
 """`Prefer: respond-async`: the row is the job. A request queues it, a worker takes it by lease and runs its chain."""
 
-import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db.models.functions import Now
 
 from credentials.errors import VaultUnavailable
-from credentials.vault import Context, vault
 from integrationhub.core.errors import HubError
 from integrationhub.core.representation import HubJSONRenderer
 from integrationhub.core.tenancy import tenant_scope
-from integrationhub.execution import errors, executor, ledger, routing
+from integrationhub.execution import errors, executor, keeping, ledger, routing
 from integrationhub.execution.answer import represent
-from integrationhub.execution.models import PAYLOAD_PLACE, Execution, Status
+from integrationhub.execution.models import Execution, Status
 from integrationhub.execution.order import LONGEST_TIMEOUT_MS, Order, options_of
 from integrationhub.idempotency import answers
 from marketplace import quotas
@@ -37,7 +34,7 @@ def enqueue(order: Order, *, executions_at: str, key: answers.Key | None = None)
     """
     execution = executor.prepare(order).execution
     execution.status = Status.QUEUED
-    execution.sealed_payload = vault().seal(json.dumps(order.payload).encode(), _context(execution))
+    execution.sealed_payload = keeping.seal(execution, order)
     headers = {
         "Content-Type": HubJSONRenderer.media_type,
         "Location": f"{executions_at}/{execution.id}",
@@ -107,8 +104,10 @@ def not_started(execution: Execution, refusal: HubError) -> None:
     execution.status = Status.FAILED
     errors.record(execution, refusal)
     with tenant_scope(execution.tenant_id):
-        if ledger.conclude(execution, None) and execution.quota_period:
-            quotas.release(execution.tenant_id, execution.quota_period)
+        if ledger.conclude(execution, None):
+            keeping.keep_sealed(execution, execution.sealed_payload)
+            if execution.quota_period:
+                quotas.release(execution.tenant_id, execution.quota_period)
 
 
 def _run(execution: Execution) -> executor.Run:
@@ -119,14 +118,9 @@ def _run(execution: Execution) -> executor.Run:
 
 
 def _order(execution: Execution) -> Order:
-    sealed = bytes(execution.sealed_payload or b"")
-    payload: dict[str, Any] = json.loads(vault().open(sealed, _context(execution)))
+    payload = keeping.opened(execution)
     intent = Intent.parse(execution.category, execution.intent)
     options = options_of(execution.options, intent)
     return Order(
         execution.tenant_id, execution.subject, execution.request_id, intent, payload, options, execution.options
     )
-
-
-def _context(execution: Execution) -> Context:
-    return Context(execution.tenant_id, Execution._meta.db_table, execution.id, PAYLOAD_PLACE)

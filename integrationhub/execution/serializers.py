@@ -7,12 +7,14 @@ from integrationhub.execution.batching import BATCH_SCHEMA
 from integrationhub.execution.models import Mode, Outcome, Status
 from integrationhub.execution.order import BODY_SCHEMA
 from integrationhub.execution.provider_health import MOST_ATTEMPTS, MOST_EXECUTIONS
+from integrationhub.execution.retrying import RETRY_SCHEMA
 from integrationhub.execution.routing import WHY_SKIPPED
 from integrationhub.execution.rules import ROUTE_SCHEMA
 from providers.models import Status as ProviderStatus
 
 EXECUTE_BODY = {"application/json": BODY_SCHEMA}
 BATCH_BODY = {"application/json": BATCH_SCHEMA}
+RETRY_BODY = {"application/json": RETRY_SCHEMA}
 ROUTE_BODY = {"application/json": ROUTE_SCHEMA}
 
 STATUS = (
@@ -61,6 +63,7 @@ class ExecutionShape(serializers.Serializer):
     created_at = serializers.DateTimeField()
     duration_ms = serializers.IntegerField(allow_null=True)
     request_id = serializers.CharField()
+    retry_of = serializers.UUIDField(required=False, help_text="The execution that this one sent once more.")
     error = ErrorShape(required=False)
 
 

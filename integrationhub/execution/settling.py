@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from integrationhub.core import catalogue
 from integrationhub.core.memory import ShortMemory
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
-from integrationhub.execution import errors, ledger, queueing
+from integrationhub.execution import errors, keeping, ledger, queueing
 from integrationhub.execution.models import Attempt, Execution, Outcome, Status
 from integrationhub.idempotency.answers import LIFETIME
 from integrationhub.idempotency.models import StoredAnswer
@@ -31,7 +31,6 @@ WHERE status IN ('queued', 'running') AND lease_until < now() ORDER BY status DE
 MOST_TAKES = 5
 # A message that was lost is soon posted again; while a long queue is worked off, each of it seldom is.
 LONGEST_WAIT = timedelta(minutes=5)
-DEAD_PAYLOADS_KEPT = timedelta(days=7)
 
 _settled_lately: ShortMemory[bool, bool] = ShortMemory(seconds=10, capacity=1)
 
@@ -109,7 +108,9 @@ def _give_up(execution: Execution, started: TenantQuerySet) -> None:
     )
     execution.status = Status.UNKNOWN
     errors.record(execution, failure)
-    ledger.conclude(execution, None)
+    sealed = execution.sealed_payload
+    if ledger.conclude(execution, None):
+        keeping.keep_sealed(execution, sealed)
     log.warning("An execution was left behind and is now unknown.", execution_id=str(execution.id))
 
 
@@ -119,8 +120,6 @@ def forget_old_answers() -> None:
 
 
 def forget_dead_payloads() -> None:
-    """Delete what dead executions would have sent, a week after they died: nobody redrove them."""
-    dead = Execution.objects.using("system").filter(
-        dead_at__lt=Now() - DEAD_PAYLOADS_KEPT, sealed_payload__isnull=False
-    )
-    dead.update(sealed_payload=None)
+    """Delete what executions that did not succeed would have sent, a week after their end: nobody sent it again."""
+    kept = Execution.objects.using("system").filter(sealed_payload__isnull=False, finished_at__isnull=False)
+    kept.filter(finished_at__lt=Now() - keeping.KEPT).update(sealed_payload=None)

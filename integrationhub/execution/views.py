@@ -15,12 +15,14 @@ from integrationhub.core.tenancy import tenant_scope
 from integrationhub.core.views import HubView
 from integrationhub.execution import (
     batching,
+    cancelling,
     executor,
     listing,
     order,
     provider_check,
     provider_health,
     queueing,
+    retrying,
     rules,
     spending,
 )
@@ -30,6 +32,7 @@ from integrationhub.execution.replaying import keyed_execution
 from integrationhub.execution.serializers import (
     BATCH_BODY,
     EXECUTE_BODY,
+    RETRY_BODY,
     ROUTE_BODY,
     BatchShape,
     CheckShape,
@@ -80,8 +83,12 @@ def prefers_later(request: HubRequest) -> bool:
 
 
 def _order(request: HubRequest, body: Any) -> order.Order:
-    version = request._request.rate_limit_decision.tenant_version  # type: ignore[attr-defined]  # The throttle's.
-    return order.read(body, caller=request.user, request_id=request.request_id, tenant_version=version)
+    return order.read(body, caller=request.user, request_id=request.request_id, tenant_version=_tenant_version(request))
+
+
+def _tenant_version(request: HubRequest) -> str | None:
+    decision: throttling.Decision = request._request.rate_limit_decision  # type: ignore[attr-defined]  # The throttle's.
+    return decision.tenant_version
 
 
 class ExecutionDoor(HubView):
@@ -97,6 +104,16 @@ class QuotaDoor(ExecutionDoor):
 
     units_used: int | None = None
     is_quota_told = True
+
+    def run(self, request: HubRequest, version: str, wanted: order.Order, key: answers.Key | None) -> HttpResponse:
+        """Run it now, or have a worker do it where the caller prefers that."""
+        if prefers_later(request):
+            answer, used = queueing.enqueue(wanted, executions_at=f"/integrationhub/{version}/executions", key=key)
+            self.units_used = used
+            return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
+        run = executor.execute(wanted, key)
+        self.units_used = run.units_used
+        return HttpResponse(encode(represent(run.execution, run.attempts)), content_type=JSON)
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, Concluded):
@@ -137,14 +154,48 @@ class ExecuteView(QuotaDoor):
     )
     @keyed_execution
     def post(self, request: HubRequest, version: str, key: answers.Key | None) -> HttpResponse:
-        wanted = _order(request, request.data)
-        if prefers_later(request):
-            answer, used = queueing.enqueue(wanted, executions_at=f"/integrationhub/{version}/executions", key=key)
-            self.units_used = used
-            return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
-        run = executor.execute(wanted, key)
-        self.units_used = run.units_used
-        return HttpResponse(encode(represent(run.execution, run.attempts)), content_type=JSON)
+        return self.run(request, version, _order(request, request.data), key)
+
+
+class RetryView(QuotaDoor):
+    """What the execution was to send is kept for a week, where it is no longer than 1 MiB.
+
+    It runs anew by the same options, and names the first one in `retry_of`. Each is retried once; what comes of that
+    may be retried in its turn.
+    """
+
+    body_is_optional = True
+    failures = ExecuteView.failures
+
+    @extend_schema(
+        summary="Send an execution once more that failed or was cancelled",
+        request=RETRY_BODY,
+        parameters=[PREFER],
+        responses={200: ExecutionShape, 202: ExecutionShape},
+    )
+    @keyed_execution
+    def post(self, request: HubRequest, version: str, execution_id: str, key: answers.Key | None) -> HttpResponse:
+        wanted = retrying.order_of(
+            caller=request.user,
+            request_id=request.request_id,
+            execution_id=execution_id,
+            body=request.data,
+            tenant_version=_tenant_version(request),
+        )
+        return self.run(request, version, wanted, key)
+
+
+class CancelView(HubView):
+    """It sends nothing then, and its unit of the quota goes back. One that runs or has ended is left alone: 409."""
+
+    body_is_optional = True
+
+    @extend_schema(summary="Cancel a queued execution", request=None, responses={200: ExecutionShape})
+    @keyed
+    def post(self, request: HubRequest, version: str, execution_id: str) -> Response:
+        caller = request.user
+        shown = cancelling.cancel(tenant_id=caller.tenant_id, execution_id=execution_id, subject=caller.subject)
+        return Response(shown)
 
 
 class BatchView(QuotaDoor):

@@ -123,7 +123,7 @@ def test_who_may_only_look_is_not_offered_to_redrive(dead: UUID) -> None:
 def test_after_a_week_its_payload_is_gone_and_it_cannot_be_redriven(operator: Client, dead: UUID) -> None:
     settling.forget_dead_payloads()
     assert row(dead).sealed_payload is not None
-    Execution.objects.using("system").update(dead_at=Now() - timedelta(days=8))
+    Execution.objects.using("system").update(finished_at=Now() - timedelta(days=8))
     settling.forget_dead_payloads()
     assert row(dead).sealed_payload is None
     assert "is forgotten" in redrive(operator, dead)

@@ -10,7 +10,7 @@ from django.db import connections
 
 from integrationhub.core.tenancy import TenantOwned
 from templates import runs
-from tests.make import Api, sms
+from tests.make import LATER, Api, sms
 from tests.oauth import flows
 from tests.saml.issuing import make_key
 from tests.templates.making import stored
@@ -35,6 +35,9 @@ class World:
         self._made("/credentials/bind", bind)
         credential = self._made("/credentials/bind", bind)  # With a version before it, to go back to.
         execution = self._made("/execute", sms(), headers={"Idempotency-Key": str(uuid4())})
+        queued = self._made("/execute", sms(), headers=LATER)
+        cancelled = self._made("/execute", sms(), headers=LATER)["execution_id"]
+        self._made(f"/executions/{cancelled}/cancel", {})
         enrolment = self._made("/totp/enroll", {"account": "ada@example.com"})
         route = {"providers": [{"provider_key": "sandbox_primary"}]}
         assert self.api.put("/routing/message.send.sms", route).status_code == 200
@@ -58,9 +61,18 @@ class World:
             "template_name": stored(self.tenant, str(uuid4())).name,
         }
 
+        # Where the id of a route is another one than that name's, since not every one allows what is asked.
+        self.ids_at = {
+            "/executions/<str:execution_id>/cancel": {"execution_id": queued["execution_id"]},
+            "/executions/<str:execution_id>/retry": {"execution_id": cancelled},
+        }
+
+    def ids_of(self, path: str) -> dict[str, str]:
+        return {**self.ids, **self.ids_at.get(path, {})}
+
     def _made(self, path: str, body: dict[str, Any], **kwargs: Any) -> Any:
         answer = self.api.post(path, body, **kwargs)
-        assert answer.status_code in (200, 201), answer.content
+        assert answer.status_code in (200, 201, 202), answer.content
         return answer.json()
 
     def rows(self) -> dict[str, list[str]]:

@@ -1,0 +1,40 @@
+"""Call a queued execution back before a worker takes it."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models.functions import Now
+
+from integrationhub.audit import trail
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.execution import listing
+from integrationhub.execution.answer import represent
+from integrationhub.execution.errors import in_the_way
+from integrationhub.execution.models import Execution, Status
+from integrationhub.outbox.models import OutboxMessage
+from marketplace import quotas
+
+
+def cancel(*, tenant_id: UUID, execution_id: str, subject: str) -> dict[str, Any]:
+    """It is cancelled, sends nothing, and its unit of the quota goes back. Of this and a worker one comes first.
+
+    Raises InvalidRequest: 404 for an unknown execution, 409 for one that runs or has ended.
+    """
+    with tenant_scope(tenant_id):
+        mine = Execution.objects.for_tenant(tenant_id).filter(pk=listing.one(tenant_id, execution_id).id)
+        # Its payload stays for a week, as a failed one's does: it may be retried.
+        is_cancelled = mine.filter(status=Status.QUEUED).update(
+            status=Status.CANCELLED, lease_until=None, finished_at=Now()
+        )
+        execution = mine.get()
+        if not is_cancelled:
+            running = execution.status == Status.RUNNING
+            words = "It runs already; what it sends cannot be called back." if running else "It has ended already."
+            raise in_the_way(execution, words, reason="execution_running" if running else "execution_ended")
+        if execution.quota_period:
+            quotas.release(tenant_id, execution.quota_period)
+        OutboxMessage.objects.for_tenant(tenant_id).filter(execution_id=str(execution.id)).delete()
+        trail.record(
+            tenant_id=tenant_id, action="execution.cancelled", actor=subject, about=f"execution:{execution.id}"
+        )
+        return represent(execution, [])
