@@ -55,16 +55,21 @@ class Dialler:
 
     def dial(self, origin: Origin, deadline: Deadline) -> BoundedSocket:
         """A connection that is ready for the request. Raises NotSent, whatever went wrong."""
+        found = self.addresses(origin, deadline)
+        # One limit for all addresses and the handshake; a Deadline, since a handshake can be dripped.
+        deadline = deadline.within(CONNECT_SECONDS)
+        sock = self._connected([(address, origin.port) for address in found], deadline)
+        if origin.scheme == "https":
+            return self._secured(sock, origin.host.rstrip("."), deadline)
+        return BoundedSocket.taking_over(sock)
+
+    def addresses(self, origin: Origin, deadline: Deadline) -> list[str]:
+        """The addresses to try, in order, all of them judged. Raises NotSent (`dns`, or AddressBlocked)."""
         found = self._look_up(origin.host, min(RESOLVE_SECONDS, deadline.remaining()))
         if self._is_guarded and not may_be_dialled(origin, found):
             logger.warning("outbound_address_refused", extra={"host": origin.host, "port": origin.port})
             raise AddressBlocked
-        # One limit for all addresses and the handshake; a Deadline, since a handshake can be dripped.
-        deadline = deadline.within(CONNECT_SECONDS)
-        sock = self._connected([(address, origin.port) for address in found[:MOST_ADDRESSES]], deadline)
-        if origin.scheme == "https":
-            return self._secured(sock, origin.host.rstrip("."), deadline)
-        return BoundedSocket.taking_over(sock)
+        return found[:MOST_ADDRESSES]
 
     def _look_up(self, host: str, seconds: float) -> list[str]:
         try:

@@ -1,0 +1,1 @@
+"""Services that the library apprise speaks to: https://github.com/caronc/apprise. It runs in child processes."""

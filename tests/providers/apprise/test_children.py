@@ -1,0 +1,185 @@
+"""The processes in which apprise speaks: few, confined, and ended in time."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integrationhub.core.deadline import Deadline
+from integrationhub.core.outbound import AnswerLost, NotSent
+from providers.apprise.children import Children
+from tests.core.hostile import serving
+from tests.core.test_outbound_tls import Identity, Provider, identity  # noqa: F401  A fixture of theirs.
+from tests.providers.misbehaving import MisbehavingServer, answering
+
+SECRET = "hunter2hunter2hunter2hunter2hu"
+TAKEN = answering(200, b'{"status": 1, "request": "r-1"}')
+
+
+@pytest.fixture
+def pool() -> Iterator[Children]:
+    pool = Children()
+    yield pool
+    pool.end()
+
+
+def job(server: MisbehavingServer, **more: Any) -> dict[str, Any]:
+    return {
+        "schema": "pover",
+        "arguments": {"user_key": "u" * 30, "token": SECRET},
+        "title": "Shipped",
+        "body": "On its way.",
+        "host": "api.pushover.net",
+        "addresses": ["127.0.0.1"],
+        "port": int(server.base_url.rsplit(":", 1)[1]),
+        "origin": server.base_url,
+        **more,
+    }
+
+
+def ask(pool: Children, server: MisbehavingServer, seconds: float = 10.0, **more: Any) -> dict[str, Any]:
+    return pool.ask(job(server, **more), Deadline.after(seconds))
+
+
+def test_one_that_has_imported_apprise_is_used_again(pool: Children) -> None:
+    with MisbehavingServer(TAKEN) as server:
+        pids = set()
+        for _ in range(3):
+            assert ask(pool, server)["accepted"] is True
+            pids.add(pool._idle[0].pid)
+        assert (len(pids), server.hits) == (1, 3)
+
+
+def test_a_secret_is_in_neither_arguments_nor_environment(pool: Children, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://hub:hunter2@127.0.0.1/hub")
+    with MisbehavingServer(TAKEN) as server:
+        ask(pool, server)
+    process = Path("/proc") / str(pool._idle[0].pid)
+    told = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+    assert b"child.py" in told
+    assert b"hunter2" not in told
+
+
+def test_there_are_never_more_than_two(pool: Children) -> None:
+    """A third message waits for one of them within its own deadline, and then was not sent."""
+    with MisbehavingServer(None) as server, ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(ask, pool, server, 4.0) for _ in range(2)]
+        until(lambda: server.hits == 2)
+        with pytest.raises(NotSent, match="deadline_exceeded"):
+            ask(pool, server, 0.2)
+        for each in both:
+            with pytest.raises(AnswerLost, match="read_timeout"):
+                each.result()
+        assert server.hits == 2
+    assert pool._idle == []
+
+
+def test_one_that_ended_is_replaced(pool: Children) -> None:
+    with MisbehavingServer(TAKEN) as server:
+        ask(pool, server)
+        [child] = pool._idle
+        os.kill(child.pid, signal.SIGKILL)
+        child._process.wait()
+        assert ask(pool, server)["accepted"] is True
+        assert pool._idle[0].pid != child.pid
+
+
+def test_one_that_had_nothing_to_do_for_long_is_replaced(pool: Children) -> None:
+    with MisbehavingServer(TAKEN) as server:
+        ask(pool, server)
+        [child] = pool._idle
+        child.used_at -= 61
+        ask(pool, server)
+        assert child._process.returncode is not None
+
+
+def test_one_that_ends_while_it_sends_leaves_the_outcome_open(pool: Children) -> None:
+    with MisbehavingServer(TAKEN) as quick:
+        ask(pool, quick)
+    [child] = pool._idle
+    with MisbehavingServer(None) as server:
+        killer = threading.Thread(target=lambda: until(lambda: server.hits == 1) or os.kill(child.pid, signal.SIGKILL))
+        killer.start()
+        with pytest.raises(AnswerLost, match="connection_lost"):
+            ask(pool, server)
+        killer.join()
+
+
+def test_a_child_ends_with_its_parents_pipe(pool: Children) -> None:
+    with MisbehavingServer(TAKEN) as server:
+        ask(pool, server)
+    [child] = pool._idle
+    child._stdin.close()
+    assert child._process.wait(5) == 0
+
+
+# --- Where it may go ---
+
+
+def test_a_plugin_that_dials_another_host_is_refused(pool: Children) -> None:
+    with MisbehavingServer(TAKEN) as server:
+        said = ask(pool, server, host="api.pushbullet.com")
+        assert said == {"accepted": False, "exchanges": [{"lost": "not_allowed", "is_sent": False}]}
+        assert server.hits == 0
+
+
+@pytest.mark.parametrize(("address", "is_reached"), [("127.0.0.1", True), ("192.0.2.1", False)])
+def test_a_plugin_with_sockets_of_its_own_is_confined_too(pool: Children, address: str, is_reached: bool) -> None:
+    """Apprise speaks IRC over plain sockets; the server is where the plugin is told that it is."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, MisbehavingServer(None) as server:
+        listener.settimeout(3)
+        port = listener.getsockname()[1]
+        arguments = {"host": "127.0.0.1", "port": port, "targets": ["#orders"]}
+        threads = ThreadPoolExecutor(1)
+        asked = threads.submit(
+            ask, pool, server, 3.0, schema="irc", arguments=arguments, addresses=[address], port=port
+        )
+        try:
+            listener.accept()[0].close()
+            reached = True
+        except TimeoutError:
+            reached = False
+        asked.exception(timeout=10)
+        threads.shutdown()
+    assert reached is is_reached
+
+
+def test_a_datagram_is_not_sent(pool: Children) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, MisbehavingServer(None) as server:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(0.5)
+        port = receiver.getsockname()[1]
+        ask(pool, server, schema="rsyslog", arguments={"host": "127.0.0.1", "port": port}, port=port)
+        with pytest.raises(TimeoutError):
+            receiver.recv(10)
+
+
+def test_no_proxy_of_the_environment_is_used(pool: Children, monkeypatch: pytest.MonkeyPatch) -> None:
+    with MisbehavingServer(TAKEN) as server, MisbehavingServer(TAKEN) as proxy:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, proxy.base_url)
+        assert ask(pool, server)["accepted"] is True
+        assert (server.hits, proxy.hits) == (1, 0)
+
+
+def test_the_host_has_to_be_who_it_says(pool: Children, identity: Identity) -> None:  # noqa: F811
+    """By its name, at the address that was judged: no authority says that this server is Pushover's."""
+    provider = Provider(identity)
+    with serving(provider.talk) as url, MisbehavingServer(None) as server:
+        said = ask(pool, server, origin="", port=int(url.rpartition(":")[2]))
+    assert said == {"accepted": False, "exchanges": [{"lost": "tls", "is_sent": False}]}
+    assert (provider.names, provider.asked) == (["api.pushover.net"], [])
+
+
+def until(holds: Any, seconds: float = 5.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.01)
