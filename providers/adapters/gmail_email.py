@@ -5,25 +5,17 @@ Errors: https://developers.google.com/workspace/gmail/api/guides/handle-errors
 """
 
 import base64
-from email import message_from_bytes
-from email.errors import MessageError
-from email.headerregistry import Address, UnstructuredHeader
-from email.message import EmailMessage
-from email.policy import SMTP, EmailPolicy
 from http import HTTPStatus
 from typing import Any
 
 from integrationhub.core.outbound import Answer
-from providers import answers, composing
+from providers import answers, composing, mime
 from providers.adapter import CONNECTION_ID, Adapter, Call, Receipt
-from providers.composing import Attachment, Mail
 from providers.errors import Next, ProviderError, Retry, Stop
 from providers.retry_after import LONGEST_SECONDS
 
 # https://support.google.com/mail/answer/6584
 LARGEST_ATTACHMENTS = 25_000_000
-# RFC 5322, section 2.1.1.
-LONGEST_LINE = 998
 # By the `reason` of an error's first item. A 403 can be any of them.
 _REASONS: dict[str, dict[str, Any]] = {
     "rateLimitExceeded": {"kind": Retry},
@@ -73,7 +65,8 @@ class GmailEmail(Adapter):
 
     def execute(self, call: Call) -> Receipt:
         mail = composing.read(call, self.http, provider=self.display_name, largest=LARGEST_ATTACHMENTS)
-        raw = base64.urlsafe_b64encode(_written(mail)).decode()
+        # Gmail reads from the message whom to send it to.
+        raw = base64.urlsafe_b64encode(mime.written(mail, tells_bcc=True)).decode()
         login = {"Authorization": f"Bearer {call.secrets['access_token']}", "Accept": "application/json"}
         answer = self.ask(call, "POST", "/gmail/v1/users/me/messages/send", headers=login, json={"raw": raw})
         said = answers.document(answer)
@@ -98,79 +91,3 @@ def _reason(error: dict[str, Any]) -> str:
     first = items[0] if isinstance(items, list) and items else None
     reason = first.get("reason") if isinstance(first, dict) else None
     return reason if isinstance(reason, str) else ""
-
-
-class _Lines(EmailPolicy):
-    """A header of ASCII that fits into one line stays on it: folding would encode long words, as the addresses in
-    List-Unsubscribe are, so that nobody understood them."""
-
-    def fold_binary(self, name: str, value: Any) -> bytes:
-        line = f"{name}: {value}"
-        if isinstance(value, UnstructuredHeader) and line.isascii() and len(line) <= LONGEST_LINE:
-            return f"{line}{self.linesep}".encode()
-        return super().fold_binary(name, value)
-
-
-# No relay on the way need take eight bits.
-_POLICY = _Lines(linesep=SMTP.linesep, max_line_length=SMTP.max_line_length, cte_type="7bit", raise_on_defect=False)
-
-
-def _written(mail: Mail) -> bytes:
-    """The message as RFC 5322 has it. Raises Stop for an address or a text that none can hold."""
-    message = EmailMessage(_POLICY)
-    try:
-        _write_head(message, mail)
-        _write_body(message, mail)
-        written = message.as_bytes()
-    except (ValueError, MessageError, LookupError):
-        raise _unwritable() from None
-    # What is encoded in a header is decoded where it is set, and may hold line breaks then.
-    meant = [part.keys() for part in message.walk()]
-    if [part.keys() for part in message_from_bytes(written).walk()] != meant:
-        raise _unwritable()
-    return written
-
-
-def _write_head(message: EmailMessage, mail: Mail) -> None:
-    if mail.sender:
-        message["From"] = _address(mail.sender, mail.sender_name)
-    for name, addresses in (("To", mail.to), ("Cc", mail.cc), ("Bcc", mail.bcc)):
-        if addresses:
-            message[name] = [_address(address) for address in addresses]
-    if mail.reply_to:
-        message["Reply-To"] = _address(mail.reply_to)
-    message["Subject"] = mail.subject
-    message["Message-ID"] = mail.message_id
-    for name, value in mail.headers.items():
-        message[name] = value
-
-
-def _write_body(message: EmailMessage, mail: Mail) -> None:
-    if mail.text or not mail.html:
-        message.set_content(mail.text)
-        if mail.html:
-            message.add_alternative(mail.html, subtype="html")
-    else:
-        message.set_content(mail.html, subtype="html")
-    for attachment in mail.attachments:
-        _attach(message, attachment)
-
-
-def _attach(message: EmailMessage, attachment: Attachment) -> None:
-    kind, _, parameters = attachment.content_type.partition(";")
-    maintype, _, subtype = kind.strip().lower().partition("/")
-    if maintype in ("multipart", "message"):
-        # What has parts may not be in base64 (RFC 2045, section 6.4).
-        maintype, subtype, parameters = "application", "octet-stream", ""
-    said = dict(item.strip().split("=", 1) for item in parameters.split(";") if "=" in item)
-    message.add_attachment(
-        attachment.content, maintype=maintype, subtype=subtype, filename=attachment.filename, params=said
-    )
-
-
-def _address(address: str, name: str = "") -> Address:
-    return Address(name, addr_spec=address)
-
-
-def _unwritable() -> Stop:
-    return Stop("No message can hold this header or address; nothing was sent.", reason="unwritable_message")
