@@ -34,6 +34,15 @@ def document(answer: Answer) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
+def items(answer: Answer) -> list[dict[str, Any]]:
+    """The objects of a body that is a JSON list; empty where it is anything else."""
+    try:
+        body = answer.json()
+    except AnswerLost:
+        return []
+    return [item for item in body if isinstance(item, dict)] if isinstance(body, list) else []
+
+
 def failure_of(
     answer: Answer,
     provider: str,

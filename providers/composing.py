@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from integrationhub.core.errors import InvalidRequest
 from integrationhub.core.outbound import AddressBlocked, Client, OutboundError
@@ -55,7 +56,7 @@ class Attachment:
 @dataclass(frozen=True, slots=True)
 class Mail:
     """`sender` is empty where neither payload nor installation names one: then the account sends as itself. `text`,
-    `html` or both are set. `message_id` is made of the attempt's id, in angle brackets."""
+    `html` or both are set, unless there is a template. `message_id` is made of the attempt's id, in angle brackets."""
 
     to: tuple[str, ...]
     cc: tuple[str, ...]
@@ -69,6 +70,9 @@ class Mail:
     headers: Mapping[str, str]
     message_id: str
     attachments: tuple[Attachment, ...]
+    tags: tuple[str, ...] = ()
+    template_id: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def refuse(call: Call) -> None:
@@ -80,8 +84,9 @@ def refuse(call: Call) -> None:
         )
 
 
-def read(call: Call, http: Client, *, provider: str, largest: int) -> Mail:
-    """The message of a call, its attachments fetched; `largest` is how many bytes of them the provider takes.
+def read(call: Call, http: Client, *, provider: str, largest: int, has_templates: bool = False) -> Mail:
+    """The message of a call, its attachments fetched; `largest` is how many bytes of them the provider takes, and
+    `has_templates` whether it keeps templates that a message may name.
 
     Nothing has been sent where it raises. Next: the provider has no templates, or an attachment is too large or cannot
     be fetched. Stop: what `refuse` refuses, in a call that came here without a preflight.
@@ -90,7 +95,7 @@ def read(call: Call, http: Client, *, provider: str, largest: int) -> Mail:
     if faults := list(_faults(payload)):
         names = ", ".join(fault["field"] for fault in faults[:5])
         raise Stop(f"The message cannot be written: {names}. Nothing was sent.", reason="unwritable_message")
-    if "template_id" in payload:
+    if "template_id" in payload and not has_templates:
         raise Next(f"{provider} has no templates; nothing was sent.", reason="templates_unsupported")
     to, cc, bcc = (tuple(payload.get(name, ())) for name in _LIST_MEMBERS)
     return Mail(
@@ -107,6 +112,9 @@ def read(call: Call, http: Client, *, provider: str, largest: int) -> Mail:
         # The domain is one that nobody has (RFC 6761): the id is the hub's, not the sender's.
         message_id=f"<{call.attempt_id}@integration-hub.invalid>",
         attachments=tuple(_attachments(call, http, provider, largest)),
+        tags=tuple(payload.get("tags", ())),
+        template_id=payload.get("template_id", ""),
+        variables=payload.get("variables", {}),
     )
 
 

@@ -1,17 +1,26 @@
 """A `requests.Session` for libraries that take one: the transport under it is our client, with all of its limits."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from requests import PreparedRequest, Response, Session
 from requests.adapters import BaseAdapter
 
 from integrationhub.core.deadline import Deadline
-from integrationhub.core.outbound.client import Client
+from integrationhub.core.outbound.client import Answer
 
 
-def session_over(client: Client) -> Session:
-    """Each request takes a `timeout` in seconds, over the whole of its exchange. What it raises is OutboundError.
+class Asks(Protocol):
+    """A `Client`, or what makes one exchange as it does."""
+
+    def request(
+        self, method: str, url: str, *, deadline: Deadline, headers: Mapping[str, str], data: Any
+    ) -> Answer: ...
+
+
+def session_over(client: Asks) -> Session:
+    """Each request takes a `timeout` in seconds, over the whole of its exchange. What it raises is what `client` does:
+    of a `Client`, OutboundError.
 
     Nothing of the environment counts (proxies, netrc, bundles of certificates), and nothing is tried again.
     """
@@ -24,7 +33,7 @@ def session_over(client: Client) -> Session:
 
 
 class _Transport(BaseAdapter):
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Asks) -> None:
         super().__init__()
         self._client = client
 

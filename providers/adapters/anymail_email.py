@@ -1,0 +1,321 @@
+"""E-mail services that django-anymail speaks to, one row each; `providers/anymail_family.py` is what they share.
+
+Each row names the page of the request, `providers/mail_refusals.py` the pages of the codes. Mailgun, Postmark and
+Resend are of the same family and have files of their own. Postal, which anymail knows too, is left out: everybody runs
+their own, at an address that no adapter can have.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+
+from integrationhub.core.outbound import Answer
+from providers import answers, mail_refusals
+from providers.adapter import Call
+from providers.anymail_family import MB, AnymailEmail, config_schema, region, schema, secret
+from providers.composing import Mail
+from providers.errors import Next, ProviderError
+
+
+def _numbered(service: str, template_id: str) -> int:
+    """Of a service whose templates have numbers. Raises Next: the name is another provider's."""
+    if not re.fullmatch("[0-9]{1,18}", template_id):
+        words = f"{service} knows its templates by number; nothing was sent."
+        raise Next(words, reason="unsupported_feature")
+    return int(template_id)
+
+
+class BrevoEmail(AnymailEmail):
+    """https://developers.brevo.com/reference/sendtransacemail"""
+
+    key = "brevo_email"
+    display_name = "Brevo"
+    summary = "E-mail through Brevo, formerly Sendinblue."
+    docs_url = "https://developers.brevo.com/reference/sendtransacemail"
+    base_url = "https://api.brevo.com"
+    api_path = "/v3/"
+    credential_schema = schema(
+        api_key=secret("an API key of version 3", "xkeysib-" + "7c1f9e" * 8 + "-Qw3rTy9uIoPaSdFg", 20)
+    )
+    service = "brevo"
+    options = {"api_key": "api_key"}
+    largest = 14 * MB
+    checked = ("/v3/account", "email")
+    refusals = mail_refusals.BREVO
+
+    def login(self, call: Call) -> dict[str, Any]:
+        return {"headers": {"api-key": call.secrets["api_key"], "Accept": "application/json"}}
+
+    def template(self, template_id: str) -> Any:
+        return _numbered(self.display_name, template_id)
+
+
+class MailerSendEmail(AnymailEmail):
+    """https://developers.mailersend.com/api/v1/email.html#send-an-email"""
+
+    key = "mailersend_email"
+    display_name = "MailerSend"
+    summary = "E-mail through MailerSend."
+    docs_url = "https://developers.mailersend.com/api/v1/email.html"
+    base_url = "https://api.mailersend.com"
+    api_path = "/v1/"
+    credential_schema = schema(api_token=secret("an API token that may send", "mlsn." + "a4d8f0" * 10, 20))
+    service = "mailersend"
+    options = {"api_token": "api_token"}
+    largest = 18 * MB
+    checked = ("/v1/api-quota", "quota")
+    refusals = mail_refusals.MAILERSEND
+    # Maintenance: https://developers.mailersend.com/general.html#http-status-codes
+    status_classes = {421: Next}
+    carries_metadata = False
+
+    def login(self, call: Call) -> dict[str, Any]:
+        return {"headers": {"Authorization": f"Bearer {call.secrets['api_token']}", "Accept": "application/json"}}
+
+    def code_of(self, said: Mapping[str, Any]) -> Any:
+        """It stands behind the words for each member."""
+        found = re.search("#MS[0-9]{5}", str(said.get("errors", ""))[: answers.LONGEST_READ])
+        return found.group() if found else None
+
+
+class MailjetEmail(AnymailEmail):
+    """https://dev.mailjet.com/email/guides/send-api-v31/"""
+
+    key = "mailjet_email"
+    display_name = "Mailjet"
+    summary = "E-mail through Mailjet."
+    docs_url = "https://dev.mailjet.com/email/guides/send-api-v31/"
+    base_url = "https://api.mailjet.com"
+    api_path = "/v3.1/"
+    regions = {"us": "https://api.us.mailjet.com"}
+    credential_schema = schema(
+        api_key=secret("the API key", "4f2a9c1e7b3d5f60819a2b3c4d5e6f70", 16),
+        secret_key=secret("the secret key beside it", "b81d0c9e2f3a4b5c6d7e8f9012a3b4c5", 16),
+        region=region("eu", "us"),
+    )
+    service = "mailjet"
+    options = {"api_key": "api_key", "secret_key": "secret_key"}
+    largest = 11 * MB
+    checked = ("/v3/REST/sender?Limit=1", "Data")
+    refusals = mail_refusals.MAILJET
+
+    def login(self, call: Call) -> dict[str, Any]:
+        return {"auth": (call.secrets["api_key"], call.secrets["secret_key"])}
+
+    def code_of(self, said: Mapping[str, Any]) -> Any:
+        return _mailjet_fault(said).get("ErrorCode")
+
+    def words_of(self, said: Mapping[str, Any]) -> Any:
+        return _mailjet_fault(said).get("ErrorMessage")
+
+    def template(self, template_id: str) -> Any:
+        return _numbered(self.display_name, template_id)
+
+
+def _mailjet_fault(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first of the message, or of the request."""
+    messages = said.get("Messages")
+    first = messages[0] if isinstance(messages, list) and messages else None
+    errors = first.get("Errors") if isinstance(first, dict) else None
+    fault = errors[0] if isinstance(errors, list) and errors else None
+    return fault if isinstance(fault, dict) else said
+
+
+class MailtrapEmail(AnymailEmail):
+    """https://docs.mailtrap.io/developers/email-sending; it has no codes."""
+
+    key = "mailtrap_email"
+    display_name = "Mailtrap"
+    summary = "E-mail through Mailtrap, or into one of its sandboxes."
+    docs_url = "https://docs.mailtrap.io/developers/email-sending"
+    base_url = "https://send.api.mailtrap.io"
+    api_path = "/api/"
+    credential_schema = schema(api_token=secret("an API token", "5e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b", 16))
+    config_schema = config_schema(
+        sandbox_id={
+            "type": "integer",
+            "minimum": 1,
+            "description": "the sandbox that keeps all messages; without one they are sent",
+        }
+    )
+    service = "mailtrap"
+    options = {"api_token": "api_token", "sandbox_id": "sandbox_id"}
+    largest = 7 * MB
+    titles_templates = True
+
+    def placed(self, call: Call) -> Call:
+        home = "https://sandbox.api.mailtrap.io" if "sandbox_id" in call.config else self.base_url
+        return super().placed(replace(call, base_url=call.base_url or home))
+
+    def check(self, call: Call) -> bool:
+        """https://docs.mailtrap.io/developers/account-management/accounts"""
+        call = replace(call, base_url=call.base_url or "https://mailtrap.io")
+        answer = self.ask(call, "GET", "/api/accounts", headers={"Api-Token": call.secrets["api_token"]})
+        accounts = answers.items(answer) if answer.status == HTTPStatus.OK else []
+        if not any("id" in account for account in accounts):
+            raise self.refusal(call, answer)
+        return True
+
+    def words_of(self, said: Mapping[str, Any]) -> Any:
+        errors = said.get("errors", said.get("error"))
+        return "; ".join(map(str, errors)) if isinstance(errors, list) else errors
+
+
+class MandrillEmail(AnymailEmail):
+    """https://mailchimp.com/developer/transactional/api/messages/send-new-message/"""
+
+    key = "mandrill_email"
+    display_name = "Mailchimp Transactional"
+    summary = "E-mail through Mailchimp Transactional, formerly Mandrill."
+    docs_url = "https://mailchimp.com/developer/transactional/api/messages/"
+    base_url = "https://mandrillapp.com"
+    api_path = "/api/1.0/"
+    credential_schema = schema(api_key=secret("an API key", "md-3kX9vQ2tR7wY1zB5nM8cA", 16))
+    service = "mandrill"
+    options = {"api_key": "api_key"}
+    largest = 18 * MB
+    refusals = mail_refusals.MANDRILL
+
+    def check(self, call: Call) -> bool:
+        """https://mailchimp.com/developer/transactional/api/users/ping-2/"""
+        answer = self.ask(self.placed(call), "POST", "/api/1.0/users/ping2.json", json={"key": call.secrets["api_key"]})
+        if answer.status != HTTPStatus.OK or answers.document(answer).get("PING") != "PONG!":
+            raise self.refusal(call, answer)
+        return True
+
+    def code_of(self, said: Mapping[str, Any]) -> Any:
+        return said.get("name")
+
+    def refusal(self, call: Call, answer: Answer) -> ProviderError:
+        """Its names count beside any status."""
+        said = answers.document(answer)
+        known = self.known(self.code_of(said)) if answer.status >= HTTPStatus.BAD_REQUEST else {}
+        return self.failure(call, answer, self.words_of(said), **known)
+
+    def more_headers(self, call: Call) -> Mapping[str, str]:
+        """anymail names no type for this body, and our client would call it bytes."""
+        return {"Content-Type": "application/json"}
+
+    def refused(self, call: Call, answer: Answer) -> ProviderError:
+        reasons = {str(item.get("reject_reason")) for item in answers.items(answer)}
+        if reasons and reasons <= mail_refusals.MANDRILL_ACCOUNT_REASONS:
+            reason = f"mandrill_{sorted(reasons)[0].replace('-', '_')}"
+            return self.failure(call, answer, "the account may not send this", kind=Next, reason=reason)
+        return super().refused(call, answer)
+
+
+class ScalewayEmail(AnymailEmail):
+    """https://www.scaleway.com/en/developers/api/transactional-email/"""
+
+    key = "scaleway_email"
+    display_name = "Scaleway Transactional Email"
+    summary = "E-mail through Scaleway; at most three recipients and two attachments."
+    docs_url = "https://www.scaleway.com/en/developers/api/transactional-email/"
+    base_url = "https://api.scaleway.com"
+    api_path = "/transactional-email/v1alpha1/regions/fr-par/"
+    credential_schema = schema(
+        secret_key=secret("the secret key of an API key", "7a1b3c5d-2e4f-4a6b-8c9d-0e1f2a3b4c5d", 20),
+        project_id={
+            "type": "string",
+            "format": "uuid",
+            "description": "the project's id",
+            "examples": ["5f0e1d2c-3b4a-4958-8776-655443322110"],
+        },
+    )
+    service = "scaleway"
+    options = {"secret_key": "secret_key", "project_id": "project_id"}
+    # https://www.scaleway.com/en/docs/transactional-email/reference-content/tem-capabilities-and-limits/
+    largest = 1_400_000
+    checked = (f"{api_path}domains?project_id={{project_id}}&page_size=1", "domains")
+    refusals = mail_refusals.SCALEWAY
+    carries_metadata = False
+    has_templates = False
+
+    def login(self, call: Call) -> dict[str, Any]:
+        return {"headers": {"X-Auth-Token": call.secrets["secret_key"]}}
+
+    def code_of(self, said: Mapping[str, Any]) -> Any:
+        return said.get("type")
+
+
+class SparkPostEmail(AnymailEmail):
+    """https://developers.sparkpost.com/api/transmissions/"""
+
+    key = "sparkpost_email"
+    display_name = "SparkPost"
+    summary = "E-mail through SparkPost."
+    docs_url = "https://developers.sparkpost.com/api/transmissions/"
+    base_url = "https://api.sparkpost.com"
+    api_path = "/api/v1/"
+    regions = {"eu": "https://api.eu.sparkpost.com"}
+    credential_schema = schema(
+        api_key=secret(
+            "an API key that may send; one that may read the account too can be verified",
+            "c91f0e2d3b4a596877665544332211ffeeddccbb",
+            20,
+        ),
+        region=region("us", "eu"),
+    )
+    config_schema = config_schema(
+        subaccount={"type": "string", "pattern": "^[0-9]{1,10}$", "description": "the subaccount that sends"}
+    )
+    service = "sparkpost"
+    options = {"api_key": "api_key", "subaccount": "subaccount"}
+    largest = 14 * MB
+    checked = ("/api/v1/account", "results")
+    refusals = mail_refusals.SPARKPOST
+    # "Exceed Sending Limit": https://support.sparkpost.com/docs/tech-resources/extended-error-codes
+    status_classes = {420: Next}
+    titles_templates = True
+
+    def login(self, call: Call) -> dict[str, Any]:
+        return {"headers": {"Authorization": call.secrets["api_key"]}}
+
+    def code_of(self, said: Mapping[str, Any]) -> Any:
+        return _first(said).get("code")
+
+    def words_of(self, said: Mapping[str, Any]) -> Any:
+        first = _first(said)
+        return ": ".join(str(first[name]) for name in ("message", "description") if first.get(name))
+
+    def extras(self, call: Call, mail: Mail) -> dict[str, Any]:
+        """A template has its sender, and a message that names it may not have another."""
+        return {**super().extras(call, mail), **({"from_email": None} if mail.template_id else {})}
+
+
+def _first(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    errors = said.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else None
+    return first if isinstance(first, dict) else {}
+
+
+class UnisenderGoEmail(AnymailEmail):
+    """https://godocs.unisender.ru/web-api-ref#email-send"""
+
+    key = "unisender_go_email"
+    display_name = "Unisender Go"
+    summary = "E-mail through Unisender Go."
+    docs_url = "https://godocs.unisender.ru/web-api-ref#email-send"
+    base_url = "https://go1.unisender.ru"
+    api_path = "/ru/transactional/api/v1/"
+    regions = {"go2": "https://go2.unisender.ru"}
+    credential_schema = schema(
+        api_key=secret("an API key of the user or of a project", "6w5xk9q3n1zr8t7y4u2i0opasdfgh", 16),
+        region=region("go1", "go2"),
+    )
+    service = "unisender_go"
+    options = {"api_key": "api_key"}
+    # The message is known by the id that the service gives it.
+    constants = {"generate_message_id": False}
+    largest = 7 * MB
+    refusals = mail_refusals.UNISENDER_GO
+
+    def check(self, call: Call) -> bool:
+        """https://godocs.unisender.ru/web-api-ref#system-info"""
+        path, login = f"{self.api_path}system/info.json", {"X-API-KEY": call.secrets["api_key"]}
+        answer = self.ask(self.placed(call), "POST", path, headers=login, json={})
+        if answer.status != HTTPStatus.OK or answers.document(answer).get("status") != "success":
+            raise self.refusal(call, answer)
+        return True
