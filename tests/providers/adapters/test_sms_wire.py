@@ -4,8 +4,10 @@ import base64
 from dataclasses import replace
 from typing import Any
 
+import messagebird
 import pytest
 import vonage
+from messagebird.http_client import HttpClient as MessageBirdHttp
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client as Twilio
 from vonage_sms import SmsMessage
@@ -108,4 +110,31 @@ def test_vonages_balance_is_read_as_by_its_own_library(server: AnsweringServer) 
     vonage_client(server, {"value": 10.28, "autoReload": False}).account.get_balance()
     login = replace(call("message.send.sms", **VONAGE), base_url=server.base_url)
     assert registry.instance("vonage_sms").check(login) is True
+    assert_same(server.asked[1], server.asked[0])
+
+
+# --- MessageBird, beside the package messagebird ---
+
+BIRD = "live_0123456789abcdefEXAMPLE"
+
+
+def bird(server: AnsweringServer, said: dict[str, Any]) -> messagebird.Client:
+    server.answer(200, said)
+    return messagebird.Client(BIRD, MessageBirdHttp(server.base_url, BIRD, "MessageBird"))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_messagebird_is_asked_as_by_its_own_library(server: AnsweringServer, text: str) -> None:
+    """Numbers without their plus sign are what the library leaves to its caller."""
+    client = bird(server, {"id": "b1", "recipients": {"totalCount": 1, "items": []}})
+    more = {"validity": 60, "reference": "order-1", "datacoding": "auto"}
+    client.message_create("IntegrHub", TO[1:], text, more)
+    payload = {"to": TO, "text": text, "from": "IntegrHub", "ttl_seconds": 60, "reference": "order-1"}
+    assert_same(ours(server, "messagebird_sms", payload, {"access_key": BIRD}), server.asked[0])
+
+
+def test_messagebirds_balance_is_read_as_by_its_own_library(server: AnsweringServer) -> None:
+    bird(server, {"payment": "prepaid", "type": "credits", "amount": 9.2}).balance()
+    login = replace(call("message.send.sms", access_key=BIRD), base_url=server.base_url)
+    assert registry.instance("messagebird_sms").check(login) is True
     assert_same(server.asked[1], server.asked[0])

@@ -1,0 +1,148 @@
+"""Telegram, by a bot's token, which stands in the address of every request.
+
+Methods and answers: https://core.telegram.org/bots/api#making-requests, https://core.telegram.org/bots/api#sendmessage
+A failure has a status and a description, and beside some of them `parameters`:
+https://core.telegram.org/bots/api#responseparameters
+"""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from integrationhub.core.outbound import Answer
+from providers import answers, chats
+from providers.adapter import Adapter, Call, Receipt
+from providers.errors import Next, ProviderError, Retry, Stop
+from providers.retry_after import LONGEST_SECONDS
+
+LONGEST_TEXT = 4096
+# A topic of a forum, or a message to answer; neither looks like a thread of another chat.
+THREAD = r"(?P<topic>[0-9]{1,10})|reply:(?P<message>[0-9]{1,10})"
+# Descriptions are all that Telegram has beside the HTTP status; they are not documented, but collected by those who met
+# them: https://github.com/TelegramBotAPI/errors. What is not listed counts by its status.
+_SAYINGS: dict[str, dict[str, Any]] = {
+    "bot was blocked by the user": {"kind": Stop},  # An opt-out.
+    "user is deactivated": {"kind": Stop},
+    "bot can't": {"kind": Next},  # "… initiate conversation with a user", "… send messages to bots"
+    "bot was kicked": {"kind": Next},
+    "bot is not a member": {"kind": Next},
+    "not enough rights": {"kind": Next},
+    "have no rights to send": {"kind": Next},
+    "chat_write_forbidden": {"kind": Next},
+    "message is too long": {"kind": Next, "reason": "text_too_long"},
+}
+_CHANNEL_FAULTS = (
+    "chat not found",
+    "chat_id is empty",
+    "group is deactivated",
+    "group chat was deleted",
+    "upgraded to",
+)
+
+
+class TelegramChat(Adapter):
+    """`channel` is a chat's number (-100…), or @name for a public one; `thread_id` a topic of a forum by its number, or
+    `reply:` and the number of the message to answer, as `result.thread_id` of one sent before says it. There are no
+    blocks here, and `text` is sent as it is.
+
+    A group that has become a supergroup has a new number. Nothing is sent there unasked: the failure names the number,
+    for whoever keeps the old one to write down."""
+
+    key = "telegram_chat"
+    display_name = "Telegram"
+    summary = "Messages to chats, groups and channels, by a bot."
+    docs_url = "https://core.telegram.org/bots/api#sendmessage"
+    base_url = "https://api.telegram.org"
+    intents = frozenset({"message.send.chat"})
+    # Of a token of no bot's Telegram says 401 or 404: the address that it stands in does not exist.
+    status_classes = {404: Next}
+    config_schema = {
+        "type": "object",
+        "properties": {
+            "channel": chats.member(description="the number of a chat (-100…), or the @name of a public one"),
+            "only_channels": chats.ONLY_CHANNELS,
+        },
+        "additionalProperties": False,
+    }
+    credential_schema = {
+        "type": "object",
+        "properties": {
+            "bot_token": {
+                "type": "string",
+                "pattern": "^[0-9]{5,15}:[A-Za-z0-9_-]{30,60}$",
+                "x-secret": True,
+                "description": "the bot's token from @BotFather: <number>:<35 characters>",
+                "examples": ["123456789:AAExampleExampleExampleExampleExampl"],
+            },
+        },
+        "required": ["bot_token"],
+        "additionalProperties": False,
+    }
+
+    def check(self, call: Call) -> bool:
+        """https://core.telegram.org/bots/api#getme"""
+        answer = self.ask(call, "POST", _path(call, "getMe"))
+        if _result(answer).get("is_bot") is not True:
+            raise self._failure(call, answer)
+        return True
+
+    def execute(self, call: Call) -> Receipt:
+        form = _form(call)
+        if len(call.payload["text"]) > LONGEST_TEXT:
+            raise chats.too_long(self.display_name, f"{LONGEST_TEXT} characters")
+        answer = self.ask(call, "POST", _path(call, "sendMessage"), data=form)
+        number = _result(answer).get("message_id")
+        if type(number) is not int:
+            raise self._failure(call, answer)
+        return Receipt(str(number), {"thread_id": f"reply:{number}"})
+
+    def _failure(self, call: Call, answer: Answer) -> ProviderError:
+        """What it says counts in a refusal only: beside a 5xx it does not tell whether Telegram acted."""
+        said = answers.document(answer)
+        description = said.get("description")
+        if said.get("ok") is not False or not isinstance(description, str) or answer.status >= 500:
+            return self.failure(call, answer, description)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return self.failure(call, answer, description, credential_refused=True)
+        parameters = said.get("parameters")
+        told = parameters if isinstance(parameters, dict) else {}
+        if type(moved := told.get("migrate_to_chat_id")) is int:
+            words = f"{description}; its number is {moved} now"
+            return self.failure(call, answer, words, kind=chats.channel_fault(call), reason="chat_moved")
+        return self.failure(call, answer, description, **_known(call, answer, description.lower(), told))
+
+
+def _path(call: Call, method: str) -> str:
+    return f"/bot{call.secrets['bot_token']}/{method}"
+
+
+def _form(call: Call) -> dict[str, str]:
+    form = {"chat_id": chats.channel(call), "text": call.payload["text"]}
+    if (thread := chats.thread(call, THREAD)) and thread["topic"]:
+        form["message_thread_id"] = thread["topic"]
+    elif thread:
+        form["reply_parameters"] = json.dumps({"message_id": int(thread["message"])})
+    return form
+
+
+def _result(answer: Answer) -> dict[str, Any]:
+    """What it did; empty unless it says that it did."""
+    said = answers.document(answer)
+    result = said.get("result")
+    is_done = answer.status == HTTPStatus.OK and said.get("ok") is True
+    return result if is_done and isinstance(result, dict) else {}
+
+
+def _known(call: Call, answer: Answer, words: str, told: dict[str, Any]) -> dict[str, Any]:
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return {"kind": Retry, **_wait(told.get("retry_after"))}
+    # A 403 is about the chat; for a wrong token it is 401 or 404.
+    known = {"credential_refused": answer.status == HTTPStatus.UNAUTHORIZED}
+    if any(fault in words for fault in _CHANNEL_FAULTS):
+        return {**known, "kind": chats.channel_fault(call), "reason": "chat_not_found"}
+    return {**known, **next((more for saying, more in _SAYINGS.items() if saying in words), {})}
+
+
+def _wait(seconds: Any) -> dict[str, float]:
+    """Nothing where the body does not say; the header, if there is one, counts then."""
+    return {"retry_after": min(LONGEST_SECONDS, max(0.0, seconds))} if type(seconds) is int else {}
