@@ -2,16 +2,22 @@
 
 Post: https://docs.slack.dev/reference/methods/chat.postMessage (with the list of its errors)
 Rate limits: https://docs.slack.dev/apis/web-api/rate-limits
+Events and their signature: https://docs.slack.dev/apis/events-api,
+https://docs.slack.dev/authentication/verifying-requests-from-slack
 """
 
+import hashlib
+import hmac
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 from integrationhub.core.outbound import Answer
-from providers import answers, chats
-from providers.adapter import Adapter, Call, Receipt
+from providers import answers, callbacks, chats
+from providers.adapter import Adapter, Call, JSONObject, Receipt
+from providers.callbacks import InboundEvent, Kind, Webhook
 from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
 
 # A timestamp is a message's id within its channel, and the id of the thread that begins with it.
@@ -41,13 +47,18 @@ _ERRORS: dict[str, dict[str, Any]] = {
     # Too long for Slack, where another chat may take it.
     **_each("msg_too_long msg_blocks_too_long", kind=Next),
 }
+# Subtypes of what somebody has written: https://docs.slack.dev/reference/events/message#subtypes
+_WRITTEN = (None, "file_share", "me_message", "thread_broadcast")
 _CHANNEL_FAULTS = ("channel_not_found", "is_archived", "user_not_found")
 
 
 class SlackChat(Adapter):
     """`channel` is a channel's id (C…), its name with a hash, or a user's id (U…) for a direct message; `thread_id` the
     timestamp of the message to answer, which is the `reference` of one sent before; `blocks` are Block Kit's, and
-    `attachments` Slack's own. `text` is in Slack's mrkdwn."""
+    `attachments` Slack's own. `text` is in Slack's mrkdwn.
+
+    A message that is posted is there: nothing comes afterwards. What is heard of by the Events API is what others write
+    where the app listens (`message.channels`, `message.im`, ...)."""
 
     key = "slack_chat"
     display_name = "Slack"
@@ -73,6 +84,14 @@ class SlackChat(Adapter):
                 "description": "the app's bot token (xoxb-…) with the scope chat:write",
                 "examples": ["xoxb-123456789012-1234567890123-ExampleExampleExample"],
             },
+            "signing_secret": {
+                "type": "string",
+                "minLength": 16,
+                "maxLength": 100,
+                "x-secret": True,
+                "description": "the app's signing secret (in its basic information), which proves events",
+                "examples": ["0123456789abcdef0123456789abcdef"],
+            },
         },
         "required": ["bot_token"],
         "additionalProperties": False,
@@ -92,6 +111,36 @@ class SlackChat(Adapter):
         if not _is_ok(answer) or not isinstance(posted, str) or not re.fullmatch(THREAD, posted):
             raise self._failure(call, answer)
         return Receipt(posted, {"channel": channel if isinstance(channel, str) else None, "thread_id": posted})
+
+    def verify_webhook(self, hook: Webhook, secrets: JSONObject) -> None:
+        if not (secret := secrets.get("signing_secret")):
+            raise self.unverified("no signing secret is bound.", reason="no_secret")
+        moment = hook.headers.get("x-slack-request-timestamp", "")
+        if not re.fullmatch("[0-9]{1,12}", moment) or not callbacks.is_recent(int(moment)):
+            raise self.unverified("the signature is not of now.", reason="too_old")
+        signed = hmac.new(secret.encode(), b":".join([b"v0", moment.encode(), hook.body]), hashlib.sha256)
+        if not callbacks.is_same(hook.headers.get("x-slack-signature", ""), f"v0={signed.hexdigest()}"):
+            raise self.unverified("the signature is not the one of this body.", reason="wrong_signature")
+
+    def answer_handshake(self, hook: Webhook, secrets: JSONObject) -> str | None:
+        """https://docs.slack.dev/reference/events/url_verification"""
+        try:
+            told = hook.json()
+        except (ValueError, RecursionError):
+            return None
+        is_asked = isinstance(told, dict) and told.get("type") == "url_verification"
+        return str(told.get("challenge", "")) if is_asked else None
+
+    def parse_webhook(self, hook: Webhook) -> list[InboundEvent]:
+        """Messages of people; those of bots, our own among them, and changes of a message are left out."""
+        told = hook.json()
+        event = told["event"] if told["type"] == "event_callback" else {}
+        if event.get("type") != "message" or "bot_id" in event or event.get("subtype") not in _WRITTEN:
+            return []
+        if not re.fullmatch(THREAD, event["ts"]):
+            raise ValueError("a message without a timestamp")
+        moment = datetime.fromtimestamp(float(event["ts"]), UTC)
+        return [InboundEvent(Kind.RECEIVED, event["ts"], key=told["event_id"], occurred_at=moment, payload=event)]
 
     def _failure(self, call: Call, answer: Answer) -> ProviderError:
         """A word counts beside a success or a refusal only: with a 5xx it does not tell whether Slack acted."""

@@ -3,15 +3,18 @@
 Methods and answers: https://core.telegram.org/bots/api#making-requests, https://core.telegram.org/bots/api#sendmessage
 A failure has a status and a description, and beside some of them `parameters`:
 https://core.telegram.org/bots/api#responseparameters
+Updates, and the secret that comes with them: https://core.telegram.org/bots/api#setwebhook
 """
 
 import json
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 from integrationhub.core.outbound import Answer
-from providers import answers, chats
-from providers.adapter import Adapter, Call, Receipt
+from providers import answers, callbacks, chats
+from providers.adapter import Adapter, Call, JSONObject, Receipt
+from providers.callbacks import InboundEvent, Kind, Webhook
 from providers.errors import Next, ProviderError, Retry, Stop
 from providers.retry_after import LONGEST_SECONDS
 
@@ -46,7 +49,10 @@ class TelegramChat(Adapter):
     blocks here, and `text` is sent as it is.
 
     A group that has become a supergroup has a new number. Nothing is sent there unasked: the failure names the number,
-    for whoever keeps the old one to write down."""
+    for whoever keeps the old one to write down.
+
+    A message that is posted is there: nothing comes afterwards. What is heard of by a webhook is what people write to
+    the bot and where it listens. Its `reference` is `<chat>:<number>`, since each chat counts for itself."""
 
     key = "telegram_chat"
     display_name = "Telegram"
@@ -74,6 +80,13 @@ class TelegramChat(Adapter):
                 "description": "the bot's token from @BotFather: <number>:<35 characters>",
                 "examples": ["123456789:AAExampleExampleExampleExampleExampl"],
             },
+            "webhook_secret": {
+                "type": "string",
+                "pattern": "^[A-Za-z0-9_-]{16,256}$",
+                "x-secret": True,
+                "description": "16 to 256 of A-Z, a-z, 0-9, _ and -: the secret_token that setWebhook was given",
+                "examples": ["Example_secret-of-a-webhook"],
+            },
         },
         "required": ["bot_token"],
         "additionalProperties": False,
@@ -91,10 +104,30 @@ class TelegramChat(Adapter):
         if len(call.payload["text"]) > LONGEST_TEXT:
             raise chats.too_long(self.display_name, f"{LONGEST_TEXT} characters")
         answer = self.ask(call, "POST", _path(call, "sendMessage"), data=form)
-        number = _result(answer).get("message_id")
-        if type(number) is not int:
+        reference = _reference(_result(answer))
+        if not reference:
             raise self._failure(call, answer)
-        return Receipt(str(number), {"thread_id": f"reply:{number}"})
+        chat, _, number = reference.partition(":")
+        return Receipt(reference, {"channel": chat, "thread_id": f"reply:{number}"})
+
+    def verify_webhook(self, hook: Webhook, secrets: JSONObject) -> None:
+        """Nothing is signed: what proves it is a secret of the bot's owner, which Telegram repeats each time."""
+        if not (secret := secrets.get("webhook_secret")):
+            raise self.unverified("no webhook secret is bound.", reason="no_secret")
+        if not callbacks.is_same(hook.headers.get("x-telegram-bot-api-secret-token", ""), secret):
+            raise self.unverified("the secret token is not the bound one.", reason="wrong_signature")
+
+    def parse_webhook(self, hook: Webhook) -> list[InboundEvent]:
+        """Messages to the bot, in groups and in channels: https://core.telegram.org/bots/api#update"""
+        told = hook.json()
+        message = told.get("message") or told.get("channel_post")
+        if not message or message.get("from", {}).get("is_bot"):
+            return []
+        reference, seconds = _reference(message), message["date"]
+        if not reference or type(seconds) is not int or seconds >> 33:
+            raise ValueError("a message without a number or a date")
+        key, moment = str(told["update_id"]), datetime.fromtimestamp(seconds, UTC)
+        return [InboundEvent(Kind.RECEIVED, reference, key=key, occurred_at=moment, payload=message)]
 
     def _failure(self, call: Call, answer: Answer) -> ProviderError:
         """What it says counts in a refusal only: beside a 5xx it does not tell whether Telegram acted."""
@@ -131,6 +164,13 @@ def _result(answer: Answer) -> dict[str, Any]:
     result = said.get("result")
     is_done = answer.status == HTTPStatus.OK and said.get("ok") is True
     return result if is_done and isinstance(result, dict) else {}
+
+
+def _reference(message: dict[str, Any]) -> str:
+    """Empty for what is no message: https://core.telegram.org/bots/api#message"""
+    chat, number = message.get("chat"), message.get("message_id")
+    where = chat.get("id") if isinstance(chat, dict) else None
+    return f"{where}:{number}" if type(where) is int and type(number) is int else ""
 
 
 def _known(call: Call, answer: Answer, words: str, told: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from tests.providers.answering import AnsweringServer
 from tests.providers.conformance import example_of
 
 KEYS = ["slack_chat", "telegram_chat", "discord_chat", "teams_chat"]
-SUCCESS = {"ok": True, "ts": "1503435956.000247", "result": {"message_id": 77}, "id": "223456789012345678"}
+POSTED = {"message_id": 77, "chat": {"id": -1001234567890}}
+SUCCESS = {"ok": True, "ts": "1503435956.000247", "result": POSTED, "id": "223456789012345678"}
 BLOCKS = [
     {"type": "section", "text": {"type": "mrkdwn", "text": "*Shipped*"}},
     {"type": "rich", "title": "Shipped"},
@@ -105,7 +106,7 @@ def test_what_slack_does_not_take_telegram_posts_in_its_own_chat(
     second.answer(200, SUCCESS)
     body = api.post("/execute", MESSAGE).json()
     assert (body["status"], body["provider_key"], body["fallback_used"]) == ("succeeded", "telegram_chat", True)
-    assert body["result"] == {"thread_id": "reply:77"}
+    assert body["result"] == {"channel": "-1001234567890", "thread_id": "reply:77"}
     assert parse_qs(second.asked[0].body.decode())["chat_id"] == ["-1001234567890"]
 
 
@@ -115,7 +116,7 @@ def test_a_secret_in_an_address_is_in_no_answer_record_or_log(
 ) -> None:
     caplog.set_level("DEBUG")
     install(api, key, server, 0)
-    [secret] = example_of(registry.get(key).credential_schema).values()
+    secret = next(iter(example_of(registry.get(key).credential_schema).values()))
     for status in (200, 401, 500):
         server.answer(status, {"message": secret, "description": secret, "error": {"message": secret}, "ok": False})
         answer = api.post("/execute", MESSAGE)

@@ -1,12 +1,17 @@
 """Answers as Slack documents them; what is asked is compared with its own library in test_chat_wire.py."""
 
+import time
 from typing import Any
 
 import pytest
+from slack_sdk.signature import SignatureVerifier
 
-from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
+from providers import registry
+from providers.callbacks import Kind, Webhook
+from providers.errors import Ambiguous, InvalidSignature, Next, ProviderError, Retry, Stop
 from tests.providers.adapters.chatting import Chat
 from tests.providers.answering import AnsweringServer
+from tests.providers.hooks import hook
 
 TOKEN = "xoxb-123456789012-1234567890123-ExampleExampleExample"
 # https://docs.slack.dev/reference/methods/chat.postMessage
@@ -99,3 +104,81 @@ def test_a_token_is_tested_where_nothing_is_changed(slack: Chat) -> None:
     with pytest.raises(Next) as caught:
         slack.check()
     assert (caught.value.reason, caught.value.credential_refused) == ("slack_invalid_auth", True)
+
+
+# --- Events: signed by Slack's documentation and by its own library ---
+
+SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+MESSAGE = {"type": "message", "channel": "C1", "user": "U1", "text": "Hi", "ts": "1700000000.000100"}
+EVENT = {"token": "a-verification-token", "type": "event_callback", "event_id": "Ev1", "event": MESSAGE}
+
+
+def signed(body: bytes, secret: str = SECRET, seconds_ago: int = 0) -> Webhook:
+    moment = str(int(time.time()) - seconds_ago)
+    signature = SignatureVerifier(secret).generate_signature(timestamp=moment, body=body)
+    return hook(body, X_Slack_Request_Timestamp=moment, X_Slack_Signature=str(signature))
+
+
+def refusal(given: Webhook, secrets: dict[str, str] | None = None) -> str:
+    with pytest.raises(InvalidSignature) as caught:
+        registry.instance("slack_chat").verify_webhook(
+            given, {"signing_secret": SECRET} if secrets is None else secrets
+        )
+    return caught.value.reason
+
+
+def test_the_documented_example_is_signed_by_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """https://docs.slack.dev/authentication/verifying-requests-from-slack"""
+    body = (
+        b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V"
+        b"&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text="
+        b"&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN"
+        b"&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
+    )
+    signature = "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"
+    given = hook(body, X_Slack_Request_Timestamp="1531420618", X_Slack_Signature=signature)
+    assert refusal(given) == "too_old"
+    monkeypatch.setattr(time, "time", lambda: 1531420618.0 + 299)
+    registry.instance("slack_chat").verify_webhook(given, {"signing_secret": SECRET})
+
+
+def test_what_slacks_library_signs_is_believed_for_five_minutes() -> None:
+    adapter = registry.instance("slack_chat")
+    adapter.verify_webhook(signed('{"text": "漢字 🎉"}'.encode()), {"signing_secret": SECRET})
+    adapter.verify_webhook(signed(b"{}", seconds_ago=290), {"signing_secret": SECRET})
+    assert refusal(signed(b"{}", seconds_ago=310)) == "too_old"
+    assert refusal(signed(b"{}", seconds_ago=-310)) == "too_old"
+    assert refusal(signed(b"{}", secret="another-secret")) == "wrong_signature"
+    given = signed(b"{}")
+    assert (
+        refusal(hook(b"{} ", **{name.replace("-", "_"): text for name, text in given.headers.items()}))
+        == "wrong_signature"
+    )
+    assert refusal(given, {}) == "no_secret"
+
+
+def test_the_address_proves_itself_by_its_challenge() -> None:
+    """https://docs.slack.dev/reference/events/url_verification"""
+    adapter = registry.instance("slack_chat")
+    asked = {
+        "token": "x",
+        "challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P",
+        "type": "url_verification",
+    }
+    assert adapter.answer_handshake(hook(asked), {}) == asked["challenge"]
+    assert adapter.answer_handshake(hook(EVENT), {}) is None
+    assert adapter.answer_handshake(hook(b"payload=%7B%7D"), {}) is None
+
+
+def test_what_somebody_writes_is_received_once_and_without_slacks_token() -> None:
+    [event] = registry.instance("slack_chat").parse_webhook(hook(EVENT))
+    assert (event.kind, event.reference, event.key) == (Kind.RECEIVED, "1700000000.000100", "Ev1")
+    assert event.occurred_at is not None
+    assert event.occurred_at.isoformat() == "2023-11-14T22:13:20.000100+00:00"
+    assert event.payload == MESSAGE
+
+
+@pytest.mark.parametrize("more", [{"bot_id": "B1"}, {"subtype": "message_changed"}, {"type": "reaction_added"}])
+def test_what_nobody_has_written_is_left_out(more: dict[str, str]) -> None:
+    assert registry.instance("slack_chat").parse_webhook(hook({**EVENT, "event": {**MESSAGE, **more}})) == []
+    assert registry.instance("slack_chat").parse_webhook(hook({"type": "app_rate_limited"})) == []

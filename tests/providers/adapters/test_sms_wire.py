@@ -138,3 +138,26 @@ def test_messagebirds_balance_is_read_as_by_its_own_library(server: AnsweringSer
     login = replace(call("message.send.sms", access_key=BIRD), base_url=server.base_url)
     assert registry.instance("messagebird_sms").check(login) is True
     assert_same(server.asked[1], server.asked[0])
+
+
+def test_messagebird_is_asked_for_a_status_report_as_by_its_own_library(server: AnsweringServer) -> None:
+    client, asked = bird(server, {"id": "b1"}), call("message.send.sms", {"to": TO, "text": "Hello"}, access_key=BIRD)
+    report = "https://hub.example/webhooks/ingest/messagebird_sms/an-example"
+    config = {"from": "Hub", "callback_url": report}
+    registry.instance("messagebird_sms").execute(replace(asked, base_url=server.base_url, config=config))
+    more = {
+        "datacoding": "auto",
+        "reference": str(asked.attempt_id),
+        "reportUrl": f"{report}?attempt={asked.attempt_id}",
+    }
+    client.message_create("Hub", TO[1:], "Hello", more)
+    assert_same(server.asked[0], server.asked[1])
+
+
+def test_a_message_of_messagebirds_is_read_as_by_its_own_library(server: AnsweringServer) -> None:
+    said = {"id": "b1", "recipients": {"items": [{"recipient": 1, "status": "delivered"}]}}
+    bird(server, said).message("b1")
+    login = replace(call("message.send.sms", access_key=BIRD), base_url=server.base_url)
+    event = registry.instance("messagebird_sms").status(login, "b1")
+    assert event is not None
+    assert_same(server.asked[1], server.asked[0])

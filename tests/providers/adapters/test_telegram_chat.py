@@ -5,9 +5,12 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
+from providers import registry
+from providers.callbacks import Kind
+from providers.errors import Ambiguous, InvalidSignature, Next, ProviderError, Retry, Stop
 from tests.providers.adapters.chatting import Chat
 from tests.providers.answering import AnsweringServer
+from tests.providers.hooks import hook
 
 TOKEN = "123456789:AAExampleExampleExampleExampleExampl"
 POSTED = {"ok": True, "result": {"message_id": 77, "date": 1, "chat": {"id": -1001, "type": "supergroup"}}}
@@ -30,12 +33,13 @@ def form(chat: Chat) -> dict[str, str]:
 
 def test_a_posted_message_says_how_to_answer_it(telegram: Chat) -> None:
     receipt = telegram.send(channel="-1001")
-    assert (receipt.reference, receipt.result) == ("77", {"thread_id": "reply:77"})
+    assert receipt.reference == "-1001:77", "each chat counts for itself"
+    assert receipt.result == {"channel": "-1001", "thread_id": "reply:77"}
     telegram.send(channel="-1001", thread_id=receipt.result["thread_id"])
     assert form(telegram)["reply_parameters"] == '{"message_id": 77}'
 
 
-@pytest.mark.parametrize("said", [{"ok": False}, {"result": {}}, {"result": {"message_id": "77"}}, {"result": None}])
+@pytest.mark.parametrize("said", [{"ok": False}, {"result": {}}, {"result": {"message_id": 77}}, {"result": None}])
 def test_a_success_that_cannot_be_read_is_ambiguous(telegram: Chat, said: dict[str, Any]) -> None:
     telegram.server.answer(200, {**POSTED, **said})
     error = telegram.failure()
@@ -116,3 +120,54 @@ def test_a_token_is_tested_where_nothing_is_changed(telegram: Chat) -> None:
     with pytest.raises(Next) as caught:
         telegram.check()
     assert caught.value.credential_refused
+
+
+# --- What people write ---
+
+WRITTEN = {
+    "message_id": 5,
+    "from": {"id": 42, "is_bot": False},
+    "chat": {"id": 42, "type": "private"},
+    "date": 1700000000,
+}
+
+
+def test_the_secret_that_the_webhook_was_set_with_proves_an_update() -> None:
+    """https://core.telegram.org/bots/api#setwebhook"""
+    adapter, secret = registry.instance("telegram_chat"), "Example_secret-of-a-webhook"
+    adapter.verify_webhook(hook(b"{}", X_Telegram_Bot_Api_Secret_Token=secret), {"webhook_secret": secret})
+    for given, secrets, reason in [
+        ({"X_Telegram_Bot_Api_Secret_Token": secret.lower()}, {"webhook_secret": secret}, "wrong_signature"),
+        ({}, {"webhook_secret": secret}, "wrong_signature"),
+        ({"X_Telegram_Bot_Api_Secret_Token": ""}, {}, "no_secret"),
+    ]:
+        with pytest.raises(InvalidSignature) as caught:
+            adapter.verify_webhook(hook(b"{}", **given), secrets)
+        assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("name", ["message", "channel_post"])
+def test_what_somebody_writes_is_received_once(name: str) -> None:
+    [event] = registry.instance("telegram_chat").parse_webhook(hook({"update_id": 9, name: {**WRITTEN, "text": "Hi"}}))
+    assert (event.kind, event.reference, event.key) == (Kind.RECEIVED, "42:5", "9")
+    assert event.occurred_at is not None
+    assert event.occurred_at.isoformat() == "2023-11-14T22:13:20+00:00"
+    assert event.payload["text"] == "Hi"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"update_id": 9, "edited_message": WRITTEN},
+        {"update_id": 9, "my_chat_member": {}},
+        {"update_id": 9, "message": {**WRITTEN, "from": {"id": 1, "is_bot": True}}},
+    ],
+)
+def test_what_nobody_has_written_is_left_out(told: dict[str, Any]) -> None:
+    assert registry.instance("telegram_chat").parse_webhook(hook(told)) == []
+
+
+@pytest.mark.parametrize("broken", [{"date": 1 << 40}, {"date": "now"}, {"chat": {}}, {"message_id": "5"}])
+def test_a_message_of_another_shape_is_none(broken: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="without a number or a date"):
+        registry.instance("telegram_chat").parse_webhook(hook({"update_id": 9, "message": {**WRITTEN, **broken}}))
