@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,9 @@ from integrationhub.core import tenant_version
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.ids import read_id
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
+
+# How long after a rotation a provider's signature by the secrets before is still taken.
+PREVIOUS_SIGNS_FOR = timedelta(days=1)
 
 
 def bind(
@@ -100,6 +103,20 @@ def opened(credential: Credential, deadline: Deadline | None = None) -> dict[str
     sealed = bytes(credential.sealed)
     secrets: dict[str, Any] = json.loads(vault().open(sealed, versions.place(credential), deadline))
     return secrets
+
+
+def current_and_previous(*, tenant_id: UUID, provider_key: str) -> tuple[dict[str, Any], ...]:
+    """The secrets in use and, for a day after they were replaced, those before them: a provider may sign by either.
+    Empty where nothing is bound. Raises as `opened` does."""
+    now = datetime.now(UTC)
+    with tenant_scope(tenant_id):
+        current = versions.of(tenant_id, provider_key).filter(status=Credential.Status.ACTIVE).first()
+        earlier = versions.before(current) if current else None
+    if current is None:
+        return ()
+    if earlier is None or earlier.is_expired(now) or earlier.updated_at < now - PREVIOUS_SIGNS_FOR:
+        return (opened(current),)
+    return opened(current), opened(earlier)
 
 
 def _not_found(credential_id: str) -> CredentialNotFound:

@@ -23,7 +23,16 @@ from integrationhub.core.deadline import Deadline
 from integrationhub.core.errors import HubError
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import let_go_of_connection
-from integrationhub.execution import circuits, errors, failing, keeping, ledger, provider_health, routing
+from integrationhub.execution import (
+    circuits,
+    deliveries,
+    errors,
+    failing,
+    keeping,
+    ledger,
+    provider_health,
+    routing,
+)
 from integrationhub.execution.models import Attempt, Execution, Mode, Outcome, Status
 from integrationhub.execution.order import Order
 from integrationhub.execution.routing import Chain, Skipped, Step
@@ -372,7 +381,8 @@ def _fail(run: Run, verdict: HubError) -> None:
 
 def _conclude(run: Run) -> None:
     run.execution.duration_ms = round((time.monotonic() - run.begun) * 1000)
-    ledger.conclude(run.execution, run.attempts[-1])
+    is_followed = deliveries.is_followed(registry.find(run.execution.provider_key), run.execution.intent)
+    ledger.conclude(run.execution, run.attempts[-1], is_followed=is_followed)
     for note in run.notes:
         try:
             note()

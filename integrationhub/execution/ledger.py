@@ -126,8 +126,9 @@ def begin_attempt(execution: Execution, attempt: Attempt, ended: Attempt | None 
     attempt.started_at = begun_at
 
 
-def conclude(execution: Execution, last: Attempt | None) -> bool:
+def conclude(execution: Execution, last: Attempt | None, *, is_followed: bool = False) -> bool:
     """Commit the end of the last attempt and of the execution; False when it is no longer this run's to end.
+    `is_followed`: its provider will tell what becomes of the message, which is found by its reference then.
 
     What came of it is known and may be told nowhere else, so a database that is away is waited for, for a few seconds.
     """
@@ -145,6 +146,7 @@ def conclude(execution: Execution, last: Attempt | None) -> bool:
         "error_message": execution.error_message,
         "error_details": execution.error_details,
         "duration_ms": execution.duration_ms,
+        "is_followed": is_followed and bool(execution.reference),
     }
     [(is_ended,)] = _insisted(execution.tenant_id, CONCLUDE, told)
     return bool(is_ended)

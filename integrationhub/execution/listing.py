@@ -9,17 +9,19 @@ from django.db.models import Count, Q
 
 from integrationhub.core.ids import read_id
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
-from integrationhub.execution import ledger
+from integrationhub.execution import deliveries, ledger
 from integrationhub.execution.answer import represent
 from integrationhub.execution.errors import execution_not_found
 from integrationhub.execution.models import Attempt, Execution, Status
 
 
 def get(*, tenant_id: UUID, execution_id: str) -> dict[str, Any]:
-    """One execution with its attempts. Raises InvalidRequest 404, alike for another tenant's id and an unknown one."""
+    """One execution with its attempts and what became of its message. Raises InvalidRequest 404, alike for another
+    tenant's id and an unknown one."""
     with tenant_scope(tenant_id):
         execution = one(tenant_id, execution_id)
-        return represent(execution, ledger.attempts_of(execution))
+        shown = represent(execution, ledger.attempts_of(execution))
+        return {**shown, "delivery": deliveries.shown(tenant_id, execution.id)}
 
 
 def one(tenant_id: UUID, execution_id: str) -> Execution:

@@ -113,6 +113,39 @@ class Attempt(TenantOwned):
         return f"{self.provider_key} {self.sequence}"
 
 
+class DeliveryStatus(models.TextChoices):
+    """In their order: a failure ends what was accepted or sent, and what has reached somebody did not fail."""
+
+    ACCEPTED = "accepted"
+    SENT = "sent"
+    FAILED = "failed"
+    DELIVERED = "delivered"
+    READ = "read"
+
+
+class Delivery(TenantOwned):
+    """What became of a message that a provider has accepted, as far as the provider tells."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False, help_text="That of its attempt.")
+    # No foreign keys, as of an attempt.
+    execution_id = models.UUIDField()
+    provider_key = models.CharField(max_length=64)
+    reference = models.CharField(max_length=500)
+    status = models.CharField(max_length=10, choices=DeliveryStatus, default=DeliveryStatus.ACCEPTED)
+    timeline = models.JSONField(default=list, db_default=[], help_text="What was told of it, as it came.")
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "provider_key", "reference"], name="delivery_of_reference"),
+        ]
+        indexes = [models.Index(fields=["execution_id"], name="delivery_of_execution")]
+
+    def __str__(self) -> str:
+        return f"{self.provider_key} {self.reference}"
+
+
 class Route(TenantOwned):
     """A tenant's own order of providers for one intent."""
 

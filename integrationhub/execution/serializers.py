@@ -4,12 +4,13 @@ from rest_framework import serializers
 
 from integrationhub.core.pagination import PageShape
 from integrationhub.execution.batching import BATCH_SCHEMA
-from integrationhub.execution.models import Mode, Outcome, Status
+from integrationhub.execution.models import DeliveryStatus, Mode, Outcome, Status
 from integrationhub.execution.order import BODY_SCHEMA
 from integrationhub.execution.provider_health import MOST_ATTEMPTS, MOST_EXECUTIONS
 from integrationhub.execution.retrying import RETRY_SCHEMA
 from integrationhub.execution.routing import WHY_SKIPPED
 from integrationhub.execution.rules import ROUTE_SCHEMA
+from providers.callbacks import Kind
 from providers.models import Status as ProviderStatus
 
 EXECUTE_BODY = {"application/json": BODY_SCHEMA}
@@ -81,6 +82,27 @@ class BatchShape(serializers.Serializer):
     succeeded = serializers.IntegerField()
     queued = serializers.IntegerField()
     failed = serializers.IntegerField()
+
+
+class ToldShape(serializers.Serializer):
+    type = serializers.ChoiceField([kind.value for kind in Kind])
+    provider_key = serializers.CharField()
+    at = serializers.DateTimeField(help_text="By the provider's clock, or by ours where it did not say.")
+    reason = serializers.CharField(allow_null=True)
+    code = serializers.CharField(allow_null=True, help_text="The provider's own.")
+    webhook_id = serializers.CharField(help_text="As in `GET /webhooks/{id}`.")
+
+
+class FollowedShape(serializers.Serializer):
+    status = serializers.ChoiceField(DeliveryStatus.choices, help_text="The furthest it came; it never goes back.")
+    provider_key = serializers.CharField()
+    reference = serializers.CharField()
+    updated_at = serializers.DateTimeField()
+    timeline = ToldShape(many=True)
+
+
+class FullExecutionShape(ExecutionShape):
+    delivery = FollowedShape(allow_null=True, help_text="null: its provider tells nothing after it has accepted.")
 
 
 class ExecutionPage(PageShape):

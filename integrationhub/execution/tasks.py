@@ -3,7 +3,7 @@ from uuid import UUID
 from celery import shared_task
 
 from integrationhub.core.partitions import ensure_partitions
-from integrationhub.execution import queueing, settling
+from integrationhub.execution import deliveries, queueing, settling
 from integrationhub.execution.models import PARTITIONED_TABLES
 from integrationhub.outbox import events
 
@@ -39,3 +39,4 @@ def forget_dead_payloads(**_: object) -> None:
 @shared_task
 def forget_old_events(**_: object) -> None:
     events.forget_old()
+    deliveries.forget_old()

@@ -39,6 +39,7 @@ from integrationhub.execution.serializers import (
     ExecutionFilters,
     ExecutionPage,
     ExecutionShape,
+    FullExecutionShape,
     HealthShape,
     PlanShape,
     RouteShape,
@@ -262,7 +263,10 @@ class ExecutionListView(HubView):
 
 
 class ExecutionView(HubView):
-    @extend_schema(summary="Show one execution with its attempts", responses={200: ExecutionShape})
+    @extend_schema(
+        summary="Show one execution with its attempts, and what became of its message",
+        responses={200: FullExecutionShape},
+    )
     def get(self, request: HubRequest, version: str, execution_id: str) -> Response:
         return Response(listing.get(tenant_id=request.user.tenant_id, execution_id=execution_id))
 

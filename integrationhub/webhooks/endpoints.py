@@ -11,9 +11,9 @@ from integrationhub.audit import trail
 from integrationhub.core.ids import new_id, read_id
 from integrationhub.core.memory import ShortMemory
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
+from integrationhub.webhooks import sources
 from integrationhub.webhooks.errors import WebhookNotFound
 from integrationhub.webhooks.models import Endpoint
-from integrationhub.webhooks.sources import SOURCES
 
 # A token is looked up before its tenant is known, and by many webhooks in a row. One that was renewed or given up is
 # taken for so long, and only with the tenant's signature.
@@ -23,7 +23,7 @@ _known: ShortMemory[tuple[str, bytes], UUID] = ShortMemory(seconds=5, capacity=1
 def open_endpoint(*, tenant_id: UUID, provider_key: str, subject: str) -> tuple[Endpoint, str]:
     """The tenant's endpoint under a new token, and the token, which is told here alone; the one before serves no more.
 
-    `provider_key` is one of SOURCES.
+    `provider_key` is one of `sources.keys()`.
     """
     token = secrets.token_urlsafe(32)
     with tenant_scope(tenant_id):
@@ -62,7 +62,7 @@ def owner(provider_key: str, token: str) -> UUID:
     place = (provider_key, _digest(token))
     if (tenant_id := _known.get(place)) is None:
         rows = Endpoint.objects.using("system").filter(provider_key=provider_key, digest=place[1])
-        tenant_id = rows.values_list("tenant_id", flat=True).first() if provider_key in SOURCES else None
+        tenant_id = rows.values_list("tenant_id", flat=True).first() if sources.find(provider_key) else None
         if tenant_id is None:
             raise WebhookNotFound("There is no endpoint at this address.", provider=provider_key[:64])
         _known.put(place, tenant_id)

@@ -9,10 +9,14 @@ import structlog
 from django.db import transaction
 
 from integrationhub.core.errors import HubError
+from integrationhub.core.ids import read_id
 from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import tenant_scope
+from integrationhub.execution import deliveries
+from integrationhub.outbox import events as outbox_events
 from integrationhub.webhooks import meta
 from integrationhub.webhooks.models import NOBODY, WebhookEvent
+from providers.callbacks import Kind
 from templates import events as template_events
 from whatsapp import accounts, inbound
 from whatsapp.webhook_values import Unreadable
@@ -31,19 +35,36 @@ HANDLERS: Mapping[tuple[str, str], Handler] = {
     **{(accounts.KEY, field): template_events.apply for field in template_events.FIELDS},
 }
 
+# What the adapters of all other providers read of messages.
+KINDS = frozenset(kind.value for kind in Kind)
+# A message that nobody here has sent is looked for again after two seconds, four, eight and so on.
+FIRST_LOOK, LOOKED_FOR = timedelta(seconds=2), timedelta(seconds=60)
+
 MOST_TRIES = 5
 FIRST_PAUSE = timedelta(seconds=10)
 MOST_ATTEMPTS_SHOWN = 20
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
+class NotKnownYet(Exception):
+    """It is about a message that may be one of ours, and whose answer is not written down."""
+
+
 def in_order(events: Iterable[WebhookEvent]) -> list[WebhookEvent]:
     """By what they change, so that of two workers none waits for the other in a circle; of the same thing the older
     first, as far as the provider tells."""
-    return sorted(events, key=lambda event: (event.type, meta.subject_of(event.payload), event.occurred_at or NEVER))
+    return sorted(events, key=lambda event: (*_subject_of(event), event.occurred_at or NEVER))
+
+
+def _subject_of(event: WebhookEvent) -> tuple[str, str]:
+    if event.provider_key == accounts.KEY:
+        return event.type, meta.subject_of(event.payload)
+    return "", event.reference
 
 
 def has_handler(event: WebhookEvent) -> bool:
+    if event.provider_key != accounts.KEY:
+        return event.type in KINDS
     return (event.provider_key, event.type) in HANDLERS and _is_heard(event)
 
 
@@ -86,6 +107,9 @@ def handle(event: WebhookEvent) -> None:
     try:
         with transaction.atomic():
             is_ours = _is_ours(event)
+    except NotKnownYet:
+        # The answer to its sending may be on its way to us still.
+        event.due_at = datetime.now(UTC) + max(FIRST_LOOK, datetime.now(UTC) - event.received_at)
     except Unreadable as fault:
         # It reads no better another time.
         _conclude(event, WebhookEvent.Status.FAILED, fault.message)
@@ -100,8 +124,31 @@ def handle(event: WebhookEvent) -> None:
 
 
 def _is_ours(event: WebhookEvent) -> bool:
-    """Have the effect of an event that has a handler."""
-    return HANDLERS[event.provider_key, event.type](event.tenant_id, *meta.said_of(event.payload))
+    """Have the effect of an event that has a handler. Raises NotKnownYet."""
+    if event.provider_key == accounts.KEY:
+        return HANDLERS[event.provider_key, event.type](event.tenant_id, *meta.said_of(event.payload))
+    news = _news_of(event)
+    if event.type == Kind.RECEIVED:
+        outbox_events.publish(tenant_id=event.tenant_id, kind=news.kind, reference=news.reference, **news.about())
+        return True
+    if deliveries.apply(event.tenant_id, news):
+        return True
+    if datetime.now(UTC) - event.received_at < LOOKED_FOR and not event.replays:
+        raise NotKnownYet
+    return False
+
+
+def _news_of(event: WebhookEvent) -> deliveries.News:
+    return deliveries.News(
+        id=str(event.id),
+        kind=event.type,
+        provider_key=event.provider_key,
+        reference=event.reference,
+        at=event.occurred_at or event.received_at,
+        attempt_id=read_id(event.told.get("attempt_id", "")),
+        reason=event.told.get("reason", ""),
+        code=event.told.get("code", ""),
+    )
 
 
 # What `handle` changes of a row.

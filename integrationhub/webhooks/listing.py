@@ -47,7 +47,7 @@ def raw_body(event: WebhookEvent, post: Post | None) -> str:
     """What was posted; of the address that all tenants share the event's own part alone."""
     if event.is_shared or post is None:
         return event.payload
-    return bytes(post.body).decode("utf-8", "replace")
+    return bytes(post.body).decode("utf-8", "replace") or post.query
 
 
 def replay(*, tenant_id: UUID, event_id: str, subject: str, request_id: str = "") -> WebhookEvent:

@@ -7,7 +7,7 @@ A body holds up to a thousand of them. Whatever has a shape that is not Meta's i
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +28,8 @@ People = dict[str, list[int]]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing. `payload` is the body as it were if it told nothing else; `key` is what makes it this one thing."""
+    """One thing. `payload` is the body as it were if it told nothing else; `key` is what makes it this one thing;
+    `told` what an adapter has read from it beside the rest."""
 
     type: str
     payload: str
@@ -37,6 +38,7 @@ class Item:
     phone_number_id: str = ""
     waba_id: str = ""
     occurred_at: datetime | None = None
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 def taken_apart(body: bytes) -> list[Item]:

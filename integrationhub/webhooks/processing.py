@@ -10,18 +10,23 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import close_old_connections, connection
 from django.db.models.functions import Now
 
+from integrationhub.core.deadline import Deadline
 from integrationhub.core.exception_handler import DATABASE_AWAY
+from integrationhub.core.logs import HIDDEN
 from integrationhub.core.tenancy import tenant_scope
-from integrationhub.webhooks import handling
+from integrationhub.webhooks import handling, sources
 from integrationhub.webhooks.meta import Item
 from integrationhub.webhooks.models import NOBODY, Post, WebhookEvent
-from integrationhub.webhooks.sources import SOURCES
+from providers.callbacks import Webhook
 
 log = structlog.get_logger(__name__)
 
+# An adapter reads what is there and asks nobody.
+TAKING_APART_SECONDS = 5.0
 # How long a worker that took bodies holds them, and how many workers may have ended over them.
 LEASE_SECONDS = 90
 MOST_TAKES = 5
@@ -36,7 +41,7 @@ UPDATE webhooks_post SET takes = takes + %(counts)s,
     status = CASE WHEN takes < %(most)s THEN 'received' ELSE 'failed' END,
     lease_until = CASE WHEN takes < %(most)s THEN now() + make_interval(secs => %(seconds)s) END
 WHERE tenant_id = %(tenant_id)s AND id = ANY(%(ids)s) AND status = 'received'
-RETURNING id, provider_key, body, secret, received_at, status
+RETURNING id, provider_key, body, secret, received_at, status, query, headers
 """
 # Locked in one order first, since another worker may count repeats of the same events.
 COUNT_AGAIN = """
@@ -71,6 +76,16 @@ class Taken(NamedTuple):
     secret: str
     received_at: datetime
     status: str
+    query: str = ""
+    headers: str = "{}"  # As Django's cursor hands jsonb over.
+
+    def hook(self) -> Webhook:
+        """As it came, but for its headers, of which few are kept, and its address, of which the query is."""
+        kept = {name.lower(): value for name, value in json.loads(self.headers).items() if value != HIDDEN}
+        url = f"{settings.PUBLIC_BASE_URL}/?{self.query}"
+        return Webhook(
+            "POST" if self.body else "GET", url, kept, bytes(self.body), Deadline.after(TAKING_APART_SECONDS)
+        )
 
 
 def process(tenant_id: UUID, post_ids: Collection[UUID]) -> None:
@@ -168,13 +183,14 @@ def _told(tenant_id: UUID, posts: Iterable[Taken]) -> tuple[Told, set[UUID]]:
     """What they tell, by whose it is; and those of which that could not be said."""
     told: Told = defaultdict(list)
     troubled = set()
-    owners = cache(lambda key, number, account: SOURCES[key].owners(number, account) or [NOBODY])
+    owners = cache(lambda key, number, account: sources.get(key).owners(number, account) or [NOBODY])
     for post in posts:
         try:
-            for item in SOURCES[post.provider_key].taken_apart(bytes(post.body)):
+            source = sources.get(post.provider_key)
+            for item in source.taken_apart(post.hook()):
                 whose: Collection[UUID] = [tenant_id]
                 if tenant_id == NOBODY:
-                    sharer = SOURCES[post.provider_key].sharer(item)
+                    sharer = source.sharer(item)
                     whose = [sharer] if sharer else owners(post.provider_key, item.phone_number_id, item.waba_id)
                 for owner in whose:
                     told[owner, post.provider_key].append(_event(owner, post, item, is_shared=tenant_id == NOBODY))
@@ -195,6 +211,7 @@ def _event(tenant_id: UUID, post: Taken, item: Item, *, is_shared: bool) -> Webh
         key=item.key,
         reference=item.reference,
         payload=item.payload,
+        told=dict(item.told),
         post_id=post.id,
         is_shared=is_shared,
         secret=post.secret,

@@ -4,7 +4,7 @@ import hashlib
 import re
 import time
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,9 +17,11 @@ from integrationhub.core.ids import new_id
 from integrationhub.core.logs import HIDDEN
 from integrationhub.core.memory import ShortMemory
 from integrationhub.core.tenancy import call_in_scope
+from integrationhub.webhooks import sources
 from integrationhub.webhooks.group_commit import GroupCommit
 from integrationhub.webhooks.signatures import Verdict, is_same
-from integrationhub.webhooks.sources import SOURCES, Door
+from integrationhub.webhooks.sources import Door
+from providers.callbacks import Webhook
 from providers.errors import InvalidSignature
 
 log = structlog.get_logger(__name__)
@@ -66,28 +68,34 @@ _writer = GroupCommit(_store)
 _refused_lately: ShortMemory[tuple[UUID, str], bool] = ShortMemory(seconds=1, capacity=10_000)
 
 
-def receive(door: Door, body: bytes, headers: Mapping[str, str], request_id: str) -> None:
-    """Store it; when this returns it is committed. The same bytes again are the same row.
+def receive(door: Door, hook: Webhook, headers: Mapping[str, str], request_id: str) -> str:
+    """Store it; when this returns it is committed. The same bytes again are the same row. Returns what to answer with:
+    nothing, or what a request that only asks wants to hear; that one is not stored.
 
     Raises InvalidSignature, and the database's errors: then nothing was stored, and the provider sends it again.
     """
-    source = SOURCES[door.provider_key]
-    verdict = source.judge(body, headers.get(source.signature_header, ""), door.secrets)
+    source = sources.get(door.provider_key)
+    verdict = source.judge(hook, door)
     if not verdict.secret:
-        _keep_refused(door, verdict, body, headers)
+        _keep_refused(door, verdict, hook.body, shown(headers))
         raise InvalidSignature(
             f"{door.provider_key}: {verdict.explanation}", provider=door.provider_key, reason=verdict.reason
         )
+    if (answer := source.handshake(hook, door, verdict)) is not None:
+        return answer
+    query = hook.url.partition("?")[2]
     order = {
         "id": new_id(),
         "provider_key": door.provider_key,
-        "digest": hashlib.sha256(body).hexdigest(),
-        "body": b64encode(body).decode(),
-        "headers": shown(headers),
+        "digest": hashlib.sha256(hook.body + (f"?{query}".encode() if query else b"")).hexdigest(),
+        "body": b64encode(hook.body).decode(),
+        "query": query,
+        "headers": shown(headers, source.shown_headers),
         "secret": verdict.secret,
         "request_id": request_id,
     }
     _writer.write((door.tenant_id, order))
+    return ""
 
 
 def verify(door: Door, mode: str, token: str) -> None:
@@ -109,9 +117,13 @@ def echo(challenge: str) -> str:
     return challenge
 
 
-def shown(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers as they are kept: of most the name alone, since proxies put their secrets into some."""
-    return {name: _shown(name, value) if name in SHOWN_HEADERS else HIDDEN for name, value in headers.items()}
+def shown(headers: Mapping[str, str], more: Collection[str] = ()) -> dict[str, str]:
+    """The headers as they are kept: of most the name alone, since proxies put their secrets into some. `more` are the
+    names, in lower case, of those that are kept beside the usual ones."""
+    return {
+        name: _shown(name, value) if name in SHOWN_HEADERS or name.lower() in more else HIDDEN
+        for name, value in headers.items()
+    }
 
 
 def _shown(name: str, value: str) -> str:
@@ -131,7 +143,7 @@ def _keep_refused(door: Door, verdict: Verdict, body: bytes, headers: Mapping[st
         "provider_key": door.provider_key,
         "reason": verdict.reason,
         "explanation": f"{verdict.explanation} {verdict.compared}".rstrip(),
-        "headers": shown(headers),
+        "headers": headers,
         "body": b64encode(body[:REFUSED_BYTES]).decode(),
         "size": len(body),
         "most": REFUSED_KEPT,

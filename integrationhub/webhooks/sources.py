@@ -1,40 +1,48 @@
 """Who sends webhooks, and how each is verified, taken apart and told whose it is."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
 from credentials import binding
-from integrationhub.webhooks import meta, signatures
+from integrationhub.webhooks import carriers, meta, signatures
 from integrationhub.webhooks.meta import Item
 from integrationhub.webhooks.models import NOBODY
 from integrationhub.webhooks.signatures import Verdict
+from providers import registry
+from providers.callbacks import Webhook
 from whatsapp import accounts, sharing
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """An address that a provider posts to, and the secrets that its signatures may be made with, the newest first."""
+    """An address that a provider posts to, and the secrets that its signatures may be made with, the newest first: of
+    Meta the secrets of the app, of another provider each version of what the tenant has bound."""
 
     tenant_id: UUID
     provider_key: str
-    secrets: tuple[str, ...]
-    verify_token: str
+    secrets: tuple[Any, ...]
+    verify_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """`door` is that of one tenant's own app. For what came by the address that all share, `sharer` says whose this
-    one item is, and where it cannot, `owners` whose a number and a business account are."""
+    one item is, and where it cannot, `owners` whose a number and a business account are. `handshake` is what to answer
+    to a verified request that tells nothing and only asks."""
 
-    signature_header: str
-    judge: Callable[[bytes, str, Sequence[str]], Verdict]
-    taken_apart: Callable[[bytes], list[Item]]
-    sharer: Callable[[Item], UUID | None]
-    owners: Callable[[str, str], Collection[UUID]]
+    judge: Callable[[Webhook, Door], Verdict]
+    taken_apart: Callable[[Webhook], list[Item]]
     door: Callable[[UUID], Door]
+    handshake: Callable[[Webhook, Door, Verdict], str | None] = lambda hook, door, verdict: None
+    sharer: Callable[[Item], UUID | None] = lambda item: None
+    owners: Callable[[str, str], Collection[UUID]] = lambda number, account: ()
+    # Whether a GET tells something, and is not a question that the hub answers by a verify token.
+    tells_by_get: bool = False
+    shown_headers: frozenset[str] = frozenset()
 
 
 def shared_door() -> Door:
@@ -43,11 +51,46 @@ def shared_door() -> Door:
     return Door(NOBODY, accounts.KEY, secrets, settings.META_WEBHOOK_VERIFY_TOKEN)
 
 
+def find(provider_key: str) -> Source | None:
+    """None for a provider that tells nothing."""
+    if provider_key == accounts.KEY:
+        return META
+    adapter = registry.find(provider_key)
+    return _source_of(provider_key) if adapter and adapter.takes_webhooks() else None
+
+
+def get(provider_key: str) -> Source:
+    """Of a provider that is known to be one. Raises KeyError: its adapter is gone meanwhile."""
+    if (source := find(provider_key)) is None:
+        raise KeyError(provider_key)
+    return source
+
+
+def keys() -> list[str]:
+    return sorted({accounts.KEY, *(adapter.key for adapter in registry.all() if adapter.takes_webhooks())})
+
+
+def _source_of(provider_key: str) -> Source:
+    adapter = registry.instance(provider_key)
+    return Source(
+        judge=lambda hook, door: carriers.judge(adapter, hook, door.secrets),
+        taken_apart=lambda hook: carriers.taken_apart(adapter, hook),
+        door=lambda tenant_id: Door(tenant_id, provider_key, carriers.secrets_of(tenant_id, provider_key)),
+        handshake=lambda hook, door, verdict: carriers.handshake(adapter, hook, door.secrets, verdict),
+        tells_by_get=True,
+        shown_headers=adapter.webhook_headers,
+    )
+
+
+def _meta_judge(hook: Webhook, door: Door) -> Verdict:
+    return signatures.judge(hook.body, hook.headers.get("x-hub-signature-256", ""), door.secrets)
+
+
 def _meta_door(tenant_id: UUID) -> Door:
     """By the tenant's own credential alone: the deployment's secret signs what may be any tenant's."""
     credential = binding.in_use(tenant_id=tenant_id).get(accounts.KEY)
     if credential is None:
-        return Door(tenant_id, accounts.KEY, (), "")
+        return Door(tenant_id, accounts.KEY, ())
     account = accounts.account_from(binding.opened(credential))
     return Door(tenant_id, accounts.KEY, account.app_secrets, account.verify_token)
 
@@ -66,8 +109,10 @@ def _meta_owners(phone_number_id: str, waba_id: str) -> Collection[UUID]:
     return accounts.tenants_of_waba(waba_id) if waba_id else []
 
 
-SOURCES: Mapping[str, Source] = {
-    accounts.KEY: Source(
-        "X-Hub-Signature-256", signatures.judge, meta.taken_apart, _meta_sharer, _meta_owners, _meta_door
-    )
-}
+META = Source(
+    judge=_meta_judge,
+    taken_apart=lambda hook: meta.taken_apart(hook.body),
+    door=_meta_door,
+    sharer=_meta_sharer,
+    owners=_meta_owners,
+)

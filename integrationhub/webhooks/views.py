@@ -1,17 +1,19 @@
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
 from integrationhub.core import bodies, catalogue
+from integrationhub.core.deadline import Deadline
 from integrationhub.core.http import HubRequest
 from integrationhub.core.pagination import PageParameters, filters, page
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.core.views import HubView
 from integrationhub.idempotency.keyed import keyed
-from integrationhub.webhooks import endpoints, listing, receiving
+from integrationhub.webhooks import endpoints, listing, receiving, sources
 from integrationhub.webhooks.serializers import (
     EndpointBody,
     EndpointList,
@@ -23,7 +25,8 @@ from integrationhub.webhooks.serializers import (
     OpenedEndpoint,
     represent,
 )
-from integrationhub.webhooks.sources import SOURCES, Door, shared_door
+from integrationhub.webhooks.sources import Door, shared_door
+from providers.callbacks import Webhook
 
 # What the tenant's own secrets, and the vault that holds them, may lack.
 OF_AN_ENDPOINT = (
@@ -32,6 +35,8 @@ OF_AN_ENDPOINT = (
     catalogue.CREDENTIAL_EXPIRED,
     catalogue.EXECUTION_FAILED,
 )
+# What confirming an address may take; providers wait for ten seconds or so.
+ANSWER_SECONDS = 8.0
 _CHALLENGE_PARAMETERS = [
     OpenApiParameter(name, str, required=True) for name in ("hub.mode", "hub.verify_token", "hub.challenge")
 ]
@@ -75,22 +80,49 @@ class Receiver(HubView):
         responses={(200, "text/plain"): OpenApiTypes.STR},
     )
     def post(self, request: HttpRequest, version: str = "", **named: str) -> HttpResponse:
-        body = bodies.read(request, self.max_body_bytes)
-        receiving.receive(self.door(**named), body, request.headers, request.request_id)  # type: ignore[attr-defined]
-        return HttpResponse(b"", content_type="text/plain")
+        return self.received(request, self.door(**named))
+
+    def received(self, request: HttpRequest, door: Door) -> HttpResponse:
+        hook = Webhook(
+            method=request.method or "",
+            url=settings.PUBLIC_BASE_URL + request.get_full_path(),
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=bodies.read(request, self.max_body_bytes),
+            deadline=Deadline.after(ANSWER_SECONDS),
+        )
+        answer = receiving.receive(door, hook, request.headers, request.request_id)  # type: ignore[attr-defined]
+        return HttpResponse(answer, content_type="text/plain")
 
     def door(self, **named: str) -> Door:
         return shared_door()
 
 
 class EndpointReceiver(Receiver):
-    """The same for the app that a tenant has of its own at a provider."""
+    """The same for the app or the account that a tenant has of its own at a provider."""
 
     failures = {"GET": OF_AN_ENDPOINT, "POST": OF_AN_ENDPOINT}
 
+    @extend_schema(
+        summary="Prove to the provider that this address is ours, or take a signed webhook of one that sends by GET",
+        responses={(200, "text/plain"): OpenApiTypes.STR},
+    )
+    def get(self, request: HttpRequest, version: str = "", **named: str) -> HttpResponse:
+        door = self.door(**named)
+        if sources.get(door.provider_key).tells_by_get:
+            return self.received(request, door)
+        return super().get(request, version, **named)
+
+    @extend_schema(
+        summary="Take a webhook, signed as its provider does: stored when it is answered, processed after that",
+        request={"application/json": {"type": "object"}, "application/x-www-form-urlencoded": {"type": "object"}},
+        responses={(200, "text/plain"): OpenApiTypes.STR},
+    )
+    def post(self, request: HttpRequest, version: str = "", **named: str) -> HttpResponse:
+        return super().post(request, version, **named)
+
     def door(self, **named: str) -> Door:
         tenant_id = endpoints.owner(named["provider_key"], named["endpoint_token"])
-        return SOURCES[named["provider_key"]].door(tenant_id)
+        return sources.get(named["provider_key"]).door(tenant_id)
 
 
 class Webhooks(HubView):

@@ -2,16 +2,25 @@
 
 Send: https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource
 Error codes: https://www.twilio.com/docs/api/errors
+Callbacks: https://www.twilio.com/docs/messaging/guides/outbound-message-status-in-status-callbacks
+Their signature: https://www.twilio.com/docs/usage/webhooks/webhooks-security
 """
 
+import base64
+import hashlib
+import hmac
 import re
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from integrationhub.core import catalogue
 from integrationhub.core.outbound import Answer
-from providers import answers, senders
-from providers.adapter import Adapter, Call, Receipt
+from providers import answers, callbacks, senders
+from providers.adapter import Adapter, Call, JSONObject, Receipt
+from providers.callbacks import InboundEvent, Kind, Webhook
 from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
 from providers.retry_after import LONGEST_SECONDS
 
@@ -36,6 +45,16 @@ _CODES: dict[int, dict[str, Any]] = {
 }
 
 _ENDS_OF_FAILURE = ("failed", "undelivered", "canceled")
+# https://www.twilio.com/docs/messaging/api/message-resource#message-status-values
+_KINDS = {
+    **dict.fromkeys(("accepted", "scheduled", "queued", "sending"), Kind.ACCEPTED),
+    "sent": Kind.SENT,
+    "delivered": Kind.DELIVERED,
+    "read": Kind.READ,
+    "received": Kind.RECEIVED,
+    **dict.fromkeys(_ENDS_OF_FAILURE, Kind.FAILED),
+}
+_FORM = "application/x-www-form-urlencoded"
 
 
 class TwilioSms(Adapter):
@@ -45,6 +64,7 @@ class TwilioSms(Adapter):
     docs_url = "https://www.twilio.com/docs/messaging/api/message-resource"
     base_url = "https://api.twilio.com"
     intents = frozenset({"message.send.sms"})
+    tells = frozenset({Kind.SENT, Kind.DELIVERED})
     config_schema = {
         "type": "object",
         "properties": {
@@ -58,6 +78,7 @@ class TwilioSms(Adapter):
                 "description": "MG and 32 hexadecimal digits: the messaging service that sends where `from` is not set",
                 "examples": ["MG00000000000000000000000000000001"],
             },
+            "callback_url": callbacks.CALLBACK_URL,
         },
         "additionalProperties": False,
     }
@@ -91,10 +112,20 @@ class TwilioSms(Adapter):
                 "x-secret": True,
                 "description": "the API key's secret",
             },
+            "webhook_auth_token": {
+                "type": "string",
+                "minLength": 16,
+                "maxLength": 100,
+                "x-secret": True,
+                "description": "beside an API key, the account's auth token: Twilio signs its callbacks by it alone",
+            },
         },
         "required": ["account_sid"],
         "oneOf": [
-            {"required": ["auth_token"], "properties": {"api_key_sid": False, "api_key_secret": False}},
+            {
+                "required": ["auth_token"],
+                "properties": {"api_key_sid": False, "api_key_secret": False, "webhook_auth_token": False},
+            },
             {"required": ["api_key_sid", "api_key_secret"], "properties": {"auth_token": False}},
         ],
         "additionalProperties": False,
@@ -134,6 +165,8 @@ class TwilioSms(Adapter):
         form = {**sender, "To": call.payload["to"], "Body": call.payload["text"]}
         if "ttl_seconds" in call.payload:
             form["ValidityPeriod"] = str(min(LONGEST_VALIDITY_SECONDS, call.payload["ttl_seconds"]))
+        if callback_url := call.config.get("callback_url"):
+            form["StatusCallback"] = callbacks.address(callback_url, call.attempt_id)
         answer = self.ask(call, "POST", _path(call, "/Messages.json"), data=form, auth=_login(call))
         said = answers.document(answer)
         if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED) and _is_text(said.get("sid")):
@@ -141,6 +174,44 @@ class TwilioSms(Adapter):
                 raise self.failure(call, answer, said.get("error_message"), **fault)
             return Receipt(said["sid"], _result(said))
         raise self._failure(call, answer)
+
+    def verify_webhook(self, hook: Webhook, secrets: JSONObject) -> None:
+        """The address as we gave it, and the fields of a form; of another body the address holds the digest."""
+        token = secrets.get("auth_token") or secrets.get("webhook_auth_token")
+        if not token:
+            raise self.unverified("no auth token is bound, by which Twilio signs.", reason="no_secret")
+        given = hook.headers.get("x-twilio-signature", "")
+        if not given:
+            raise self.unverified("the request has no X-Twilio-Signature.", reason="missing_signature")
+        fields = _signed_fields(hook)
+        if fields is None:
+            raise self.unverified("the body is not the one whose digest is in the address.", reason="wrong_digest")
+        # With the port or without: https://www.twilio.com/docs/usage/webhooks/webhooks-security#a-few-notes
+        fits = [callbacks.is_same(given, _signature(url, fields, token)) for url in _spellings(hook.url)]
+        if not any(fits):
+            raise self.unverified(
+                "the signature is not the one of this request by the account's auth token.", reason="wrong_signature"
+            )
+
+    def parse_webhook(self, hook: Webhook) -> list[InboundEvent]:
+        told = hook.json() if "json" in hook.headers.get("content-type", "") else hook.form()
+        event = _event(told["MessageSid"], told.get("MessageStatus") or told["SmsStatus"], told.get("ErrorCode"), told)
+        return [event] if event else []
+
+    def status(self, call: Call, reference: str) -> InboundEvent | None:
+        """https://www.twilio.com/docs/messaging/api/message-resource#fetch-a-message-resource"""
+        if not re.fullmatch("[SM]M[0-9a-fA-F]{32}", reference):
+            return None
+        answer = self.ask(call, "GET", _path(call, f"/Messages/{reference}.json"), auth=_login(call))
+        said = answers.document(answer)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        if answer.status != HTTPStatus.OK or said.get("sid") != reference:
+            raise self._failure(call, answer)
+        kept: dict[str, Any] = {
+            name: said[name] for name in ("sid", "status", "error_code", "date_updated") if name in said
+        }
+        return _event(reference, said.get("status"), said.get("error_code"), kept, _moment(said.get("date_updated")))
 
     def _failure(self, call: Call, answer: Answer) -> ProviderError:
         """A code counts in a refusal only: beside a 5xx it says nothing about whether Twilio acted."""
@@ -187,6 +258,58 @@ def _fault(said: dict[str, Any]) -> dict[str, Any]:
     reason = f"message_{status}" if status in _ENDS_OF_FAILURE else ""
     known = {"reason": reason, **_known(code)}
     return {"kind": Next, **known} if status == "failed" else {"kind": Ambiguous, "reason": known["reason"]}
+
+
+def _event(
+    sid: str, status: Any, code: Any, told: dict[str, Any], occurred_at: datetime | None = None
+) -> InboundEvent | None:
+    """None for a status that is none of a message's."""
+    if not (_is_text(sid) and _is_text(status) and (kind := _KINDS.get(status))):
+        return None
+    code = str(code) if code and kind == Kind.FAILED else ""
+    reason = f"twilio_{code}" if code else f"message_{status}" if kind == Kind.FAILED else ""
+    return InboundEvent(kind, sid, f"{sid} {status}", occurred_at, reason=reason, code=code, payload=told)
+
+
+def _moment(value: Any) -> datetime | None:
+    """As RFC 2822 writes it."""
+    try:
+        moment = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _signed_fields(hook: Webhook) -> str | None:
+    """What is signed after the address: of a form each field's name and value, sorted; None where the body is neither
+    a form nor the one whose digest the address holds."""
+    digests = parse_qs(urlsplit(hook.url).query).get("bodySHA256")
+    if digests:
+        return "" if callbacks.is_same(digests[0], hashlib.sha256(hook.body).hexdigest()) else None
+    if not hook.body:
+        return ""
+    if hook.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        return None
+    try:
+        fields = set(parse_qsl(hook.body.decode(), keep_blank_values=True))
+    except ValueError:
+        return None
+    return "".join(name + value for name, value in sorted(fields))
+
+
+def _signature(url: str, fields: str, token: str) -> str:
+    signed = (url + fields).encode("utf-8", "surrogatepass")
+    return base64.b64encode(hmac.new(token.encode(), signed, hashlib.sha1).digest()).decode()
+
+
+def _spellings(url: str) -> tuple[str, str]:
+    """The address without a port and with one."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = parts.netloc.removesuffix(f":{parts.port}")
+    # Cut out of the text, since taking it apart and putting it together may spell the rest in another way.
+    rest = url[len(parts.scheme) + 3 + len(parts.netloc) :]
+    return f"{parts.scheme}://{host}{rest}", f"{parts.scheme}://{host}:{port}{rest}"
 
 
 def _is_text(value: Any) -> bool:

@@ -22,6 +22,11 @@ ROWS: dict[str, dict[str, Any]] = {
     "credentials_leftover": {"due_at": datetime(2099, 1, 1, tzinfo=UTC)},
     "credentials_tenantkey": {"wrapped": b"key", "kek_id": "k1", "first_kek_id": "k1"},
     "execution_attempt": {"execution_id": UUID(int=1), "sequence": 1, "provider_key": "x", "outcome": "started"},
+    "execution_delivery": {
+        "execution_id": UUID(int=1),
+        "provider_key": "x",
+        "reference": "r",
+    },
     "execution_execution": {"category": "messaging", "intent": "x", "mode": "sync", "status": "running"},
     "execution_route": {"intent": "message.send.sms", "providers": []},
     "idempotency_storedanswer": {"path": "/execute", "key": "k", "fingerprint": b"f"},

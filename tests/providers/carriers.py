@@ -126,12 +126,12 @@ class TwilioServer(CarrierServer):
     auth_token = "0123456789abcdef0123456789abcdef"
     credentials = {"account_sid": account_sid, "auth_token": auth_token}
     config = {"from": "+15005550006"}
-    members = frozenset({"To", "From", "MessagingServiceSid", "Body", "ValidityPeriod"})
+    members = frozenset({"To", "From", "MessagingServiceSid", "Body", "ValidityPeriod", "StatusCallback"})
 
     def examine(self, asked: Asked) -> None:
         _expect("authorization" in asked.headers, "no Authorization header")
         if asked.method == "GET":
-            readable = r"/2010-04-01/Accounts/AC\w{32}(\.json|/Messages\.json\?PageSize=1)"
+            readable = r"/2010-04-01/Accounts/AC\w{32}(\.json|/Messages\.json\?PageSize=1|/Messages/SM\w{32}\.json)"
             _expect(re.fullmatch(readable, asked.path) is not None, "unknown path")
             return
         _expect(asked.method == "POST" and urlsplit(asked.path).query == "", "not a POST without a query")
@@ -166,7 +166,7 @@ class VonageServer(CarrierServer):
     api_secret = "abcdef0123456789Carrier"
     credentials = {"api_key": api_key, "api_secret": api_secret}
     config = {"from": "IntegrHub"}
-    members = frozenset({"api_key", "api_secret", "from", "to", "text", "type", "ttl", "client-ref"})
+    members = frozenset({"api_key", "api_secret", "from", "to", "text", "type", "ttl", "client-ref", "callback"})
 
     def examine(self, asked: Asked) -> None:
         if asked.method == "GET":

@@ -13,6 +13,7 @@ from integrationhub.outbox.models import OutboxMessage
 from integrationhub.webhooks import collecting, receiving, tasks
 from integrationhub.webhooks.models import WebhookEvent
 from integrationhub.webhooks.sources import Door
+from tests.providers.hooks import hook
 
 SECRET, OLD_SECRET = "the-secret-of-the-app", "the-secret-before-it"
 ROOT = "/webhooks/whatsapp"
@@ -80,6 +81,6 @@ def event_of(tenant: UUID) -> WebhookEvent:
     """One that came by an address of the tenant's own."""
     body = messages("wamid.of-an-own-app")
     door = Door(tenant, "meta_whatsapp", (SECRET,), "")
-    receiving.receive(door, body, {"X-Hub-Signature-256": signature(body)}, "")
+    receiving.receive(door, hook(body, X_Hub_Signature_256=signature(body)), {}, "")
     work_off()
     return events(tenant)[-1]

@@ -100,7 +100,7 @@ def test_a_new_address_ends_the_one_before_and_a_closed_one_is_none(api: Api, te
 
 
 def test_an_address_is_of_a_provider_that_sends_webhooks(api: Api) -> None:
-    answer = api.post("/webhooks/endpoints", {"provider_key": "twilio_sms"})
+    answer = api.post("/webhooks/endpoints", {"provider_key": "gmail_email"})
     assert answer.json()["details"]["fields"][0]["field"] == "provider_key"
 
 

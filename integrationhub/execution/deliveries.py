@@ -1,0 +1,128 @@
+"""What became of messages after their providers accepted them: moved on by what the providers tell, never back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from integrationhub.core.ids import earliest_id
+from integrationhub.core.representation import moment
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.execution.models import Attempt, Delivery, DeliveryStatus
+from integrationhub.outbox import events
+from integrationhub.outbox.models import EVENTS_KEPT
+from providers.adapter import Adapter
+from providers.callbacks import Kind
+
+# A kind that is not here says nothing of how far the message came.
+STATUSES: Mapping[str, DeliveryStatus] = {
+    Kind.ACCEPTED: DeliveryStatus.ACCEPTED,
+    Kind.SENT: DeliveryStatus.SENT,
+    Kind.DELIVERED: DeliveryStatus.DELIVERED,
+    Kind.UNSUBSCRIBED: DeliveryStatus.DELIVERED,
+    Kind.COMPLAINED: DeliveryStatus.DELIVERED,
+    Kind.READ: DeliveryStatus.READ,
+    Kind.OPENED: DeliveryStatus.READ,
+    Kind.CLICKED: DeliveryStatus.READ,
+    Kind.BOUNCED: DeliveryStatus.FAILED,
+    Kind.FAILED: DeliveryStatus.FAILED,
+}
+_RANK = {status: rank for rank, status in enumerate(DeliveryStatus.values)}
+# Who clicks a hundred times adds no more.
+LONGEST_TIMELINE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing that a provider told of a message. `id` is of the webhook event, and makes it this one."""
+
+    id: str
+    kind: str
+    provider_key: str
+    reference: str
+    at: datetime
+    attempt_id: UUID | None = None
+    reason: str = ""
+    code: str = ""
+
+    def about(self) -> dict[str, Any]:
+        return {
+            "provider_key": self.provider_key,
+            "at": moment(self.at),
+            "reason": self.reason or None,
+            "code": self.code or None,
+            "webhook_id": self.id,
+        }
+
+
+def is_followed(adapter: type[Adapter] | None, intent: str) -> bool:
+    """Whether its provider tells what became of such a message."""
+    return adapter is not None and intent.startswith("message.send.") and adapter.takes_webhooks()
+
+
+def apply(tenant_id: UUID, news: News) -> bool:
+    """Note it on the delivery that it is about and tell the tenant; false where there is none, or none yet. What was
+    noted before changes nothing."""
+    with tenant_scope(tenant_id):
+        row = _found(tenant_id, news)
+        if row is None:
+            return False
+        if all(told["webhook_id"] != news.id for told in row.timeline):
+            _note(row, news)
+        return True
+
+
+def _found(tenant_id: UUID, news: News) -> Delivery | None:
+    """By the provider's reference; else by our attempt, whose answer was lost or is not written down yet."""
+    mine = Delivery.objects.for_tenant(tenant_id).filter(provider_key=news.provider_key)
+    row: Delivery | None = mine.filter(reference=news.reference).select_for_update().first()
+    if row is None and news.attempt_id:
+        attempts = Attempt.objects.for_tenant(tenant_id).filter(id=news.attempt_id, provider_key=news.provider_key)
+        if attempt := attempts.first():
+            told = {"execution_id": attempt.execution_id, "reference": news.reference, "tenant_id": tenant_id}
+            Delivery.objects.bulk_create(
+                [Delivery(id=attempt.id, provider_key=news.provider_key, **told)], ignore_conflicts=True
+            )
+            row = mine.filter(id=attempt.id).select_for_update().first()
+    return row
+
+
+def _note(row: Delivery, news: News) -> None:
+    row.timeline = [*row.timeline, {"type": news.kind, **news.about()}][-LONGEST_TIMELINE:]
+    status = STATUSES.get(news.kind)
+    if status and _RANK[status] > _RANK[row.status]:
+        row.status = status
+    row.updated_at = datetime.now(UTC)
+    row.save(update_fields=["timeline", "status", "updated_at"])
+    events.publish(
+        tenant_id=row.tenant_id,
+        kind=news.kind,
+        execution_id=str(row.execution_id),
+        reference=row.reference,
+        status=row.status,
+        **news.about(),
+    )
+
+
+def shown(tenant_id: UUID, execution_id: UUID) -> dict[str, Any] | None:
+    """How far the message of an execution came, by whichever provider, and all that was told of it; None where nobody
+    tells. Inside the caller's `tenant_scope`."""
+    rows = list(Delivery.objects.for_tenant(tenant_id).filter(execution_id=execution_id).order_by("id"))
+    if not rows:
+        return None
+    furthest = max(rows, key=lambda row: _RANK[row.status])
+    timeline = [told for row in rows for told in row.timeline]
+    return {
+        "status": furthest.status,
+        "provider_key": furthest.provider_key,
+        "reference": furthest.reference,
+        "updated_at": moment(max(row.updated_at for row in rows)),
+        "timeline": sorted(timeline, key=lambda told: str(told["at"])),
+    }
+
+
+def forget_old() -> None:
+    """Delete those of all tenants that are as old as the oldest events. Ids tell when a row was made."""
+    before = earliest_id(datetime.now(UTC) - EVENTS_KEPT)
+    Delivery.objects.using("system").filter(id__lt=before).delete()
