@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "whatsapp",
     "integrationhub.execution",
     "integrationhub.webhooks",
+    "integrationhub.webhooks.telling",
     "integrationhub.pages",
 ]
 
@@ -272,9 +273,9 @@ OPERATOR_RECORDER = "integrationhub.audit.operators.record"
 
 SETTLER = "integrationhub.execution.settling.settle_when_due"
 
-# --- Webhooks that wait for a worker. The relay calls this before each round ---
+# --- Webhooks that wait for a worker, from providers and to tenants. The relay calls these before each round ---
 
-COLLECTOR = "integrationhub.webhooks.collecting.collect"
+COLLECTORS = ["integrationhub.webhooks.collecting.collect", "integrationhub.webhooks.telling.collecting.collect"]
 
 # --- REST framework ---
 

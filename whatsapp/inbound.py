@@ -3,19 +3,23 @@
 Each item counts for itself. One that cannot be understood changes nothing and stops no other: the inbox keeps it.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from integrationhub.core.representation import moment as written
 from integrationhub.core.tenancy import tenant_scope
-from whatsapp import deliveries, media, windows
+from integrationhub.outbox import events
+from whatsapp import accounts, deliveries, media, windows
 from whatsapp.webhook_values import Unreadable, id_of, items, member, moment
 
 # What a customer has not written, or of which Meta does not say that it opens the window.
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages
 _OPENS_NOTHING = frozenset({"system", "reaction", "unsupported", "edit", "edited", "revoke", "revoked"})
 LONGEST_NUMBER_ID = 64
+MOST_TOLD_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,17 @@ def _message(tenant_id: UUID, phone_number_id: str, message: Any) -> str:
         has_file = media.note(tenant_id=tenant_id, phone_number_id=phone_number_id, message=message)
         if opens_window:
             windows.heard(tenant_id=tenant_id, phone_number_id=phone_number_id, customer=customer, at=at)
+        events.publish_if_wanted(
+            tenant_id=tenant_id,
+            kind="message.received",
+            provider_key=accounts.KEY,
+            reference=id_of(message, "id"),
+            sender=customer,
+            phone_number_id=phone_number_id,
+            type=kind[:64],
+            message=message if len(json.dumps(message)) <= MOST_TOLD_BYTES else None,
+            at=written(at),
+        )
     return "applied" if has_file or opens_window else "nothing_to_do"
 
 

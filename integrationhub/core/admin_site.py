@@ -49,6 +49,8 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Posts", "webhooks", "post", "inbox"),
             ("Refused posts", "webhooks", "refusedpost", "gpp_bad"),
             ("Endpoints", "webhooks", "endpoint", "link"),
+            ("Webhook subscriptions", "telling", "subscription", "campaign"),
+            ("Webhook deliveries", "telling", "delivery", "outbox"),
         ),
     ),
     (

@@ -28,6 +28,13 @@ SCHEDULES = (
     Schedule("Sync the WhatsApp templates of every tenant", "templates.tasks.ask_for_syncs", 1, "hours"),
     Schedule("Fetch files of WhatsApp that are due", "whatsapp.tasks.ask_for_media", 15, "seconds"),
     Schedule("Forget webhooks after thirty days", "integrationhub.webhooks.tasks.forget_old_webhooks", 1, "days"),
+    Schedule(
+        "Forget webhooks to tenants after thirty days",
+        "integrationhub.webhooks.telling.tasks.forget_old_deliveries",
+        1,
+        "days",
+    ),
+    Schedule("Tell tenants how much of their quota is used", "marketplace.tasks.tell_usage", 1, "minutes"),
     Schedule("Wipe rotations left behind", "credentials.tasks.wipe_abandoned_rotations", 10, "minutes"),
 )
 

@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
+
 from integrationhub.outbox.models import OutboxMessage
 
 
@@ -15,3 +17,9 @@ def post(*, tenant_id: UUID, task: str, queue: str, request_id: str = "", **argu
         request_id=request_id,
         arguments={"tenant_id": str(tenant_id), **arguments},
     )
+
+
+def ring() -> None:
+    """Have the relay look for what is due once this transaction is committed, for what is no message (yet)."""
+    with connection.cursor() as cursor:
+        cursor.execute("NOTIFY hub_outbox")

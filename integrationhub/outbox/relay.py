@@ -201,7 +201,7 @@ def _words(error: Exception) -> str:
 def run(stop: threading.Event) -> None:
     """Relay until `stop` is set: at once when a commit rings, else every few seconds. A lost database is waited for.
 
-    What `settings.COLLECTOR` names is called before each round, and what `settings.SETTLER` names after it; how often
+    What `settings.COLLECTORS` name is called before each round, and what `settings.SETTLER` names after it; how often
     it settles is its own affair.
     """
     pause, gathering = 0.2, _Gathering()
@@ -230,7 +230,7 @@ class _Gathering:
 
     def collect(self) -> None:
         now = time.monotonic()
-        if now >= self.not_before and _collect():
+        if now >= self.not_before and any([_collect(each) for each in settings.COLLECTORS]):
             self.not_before, self.looks_until = now + GATHERING_SECONDS, now + COLLECTING_SECONDS
 
     def pause(self) -> float:
@@ -241,15 +241,15 @@ class _Gathering:
         return COLLECTED_SECONDS if now < self.looks_until else IDLE_SECONDS
 
 
-def _collect() -> int:
+def _collect(collector: str) -> int:
     """Let rows that wait for workers be put into the outbox, many to a message; returns how many there were."""
     try:
-        return int(import_string(settings.COLLECTOR)())
+        return int(import_string(collector)())
     except (psycopg.OperationalError, OperationalError):
         raise
     except Exception:
         # The boundary between two duties: a fault in collecting must keep no message waiting.
-        log.exception("What waits for workers could not be collected.")
+        log.exception("What waits for workers could not be collected.", collector=collector)
         return 0
 
 

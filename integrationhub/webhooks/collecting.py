@@ -44,7 +44,7 @@ WAITING = "SELECT count(*) FROM outbox_outboxmessage WHERE state = 'waiting' AND
 
 
 def collect() -> int:
-    """Post what is due, across tenants; returns how many rows. `settings.COLLECTOR`, called by the relay."""
+    """Post what is due, across tenants; returns how many rows. One of `settings.COLLECTORS`, called by the relay."""
     collected = 0
     for _ in range(MOST_WAITING):
         rows = _batch()

@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from integrationhub.webhooks import views
 
@@ -12,6 +12,7 @@ urlpatterns = [
     path("webhooks/endpoints/<str:endpoint_id>", views.OneEndpoint.as_view()),
     path("webhooks/<str:webhook_id>", views.OneWebhook.as_view()),
     path("webhooks/<str:webhook_id>/replay", views.Replay.as_view()),
+    path("", include("integrationhub.webhooks.telling.urls")),
 ]
 
 # What is registered with providers stands at the root, free of the version.

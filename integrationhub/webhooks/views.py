@@ -130,14 +130,14 @@ class Webhooks(HubView):
     failures = {"GET": (catalogue.INVALID_REQUEST,)}
 
     @extend_schema(
-        summary="List webhook events, the newest first",
+        summary="List webhook events, from providers and to the tenant's own addresses, the newest first",
         parameters=[EventFilters, PageParameters],
         responses={200: EventList},
     )
     def get(self, request: HubRequest, version: str) -> Response:
         tenant_id, wanted = request.user.tenant_id, filters(request, EventFilters)
         with tenant_scope(tenant_id):
-            return Response(page(request, listing.listed(tenant_id=tenant_id, **wanted), serialize=represent))
+            return Response(page(request, listing.both_ways(tenant_id=tenant_id, **wanted), serialize=represent))
 
 
 class OneWebhook(HubView):
@@ -156,9 +156,9 @@ class OneWebhook(HubView):
 class Replay(HubView):
     roles = {"POST": "organizer"}
     body_is_optional = True
-    failures = {"POST": (catalogue.WEBHOOK_NOT_FOUND,)}
+    failures = {"POST": (catalogue.WEBHOOK_NOT_FOUND, catalogue.INVALID_REQUEST)}
 
-    @extend_schema(summary="Have a webhook event handled once more", request=None, responses={202: EventRow})
+    @extend_schema(summary="Have a webhook event handled, or sent, once more", request=None, responses={202: EventRow})
     @keyed
     def post(self, request: HubRequest, version: str, webhook_id: str) -> Response:
         who = request.user

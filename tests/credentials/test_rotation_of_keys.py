@@ -242,6 +242,8 @@ def test_every_sealed_column_is_known() -> None:
     assert {(column.table, column.name) for column in rekeying.columns()} >= {
         ("credentials_credential", "sealed"),
         ("execution_execution", "sealed_payload"),
+        ("telling_subscription", "sealed"),
+        ("telling_subscription", "previous_sealed"),
     }
     assert Execution._meta.get_field("sealed_payload").deconstruct()[1] == "django.db.models.BinaryField"
 

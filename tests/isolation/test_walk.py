@@ -19,11 +19,13 @@ from tests.make import Api, another_tenant
 # What every tenant may name: rows and words that all of them share.
 SHARED = {"intent", "provider_key", "id_or_slug", "provider"}
 OWNED = {"installation_id", "credential_id", "execution_id", "connection_id", "enrolment_id", "run_id", "template_name"}
-OWNED |= {"message_id", "media_id", "webhook_id", "endpoint_id"}
+OWNED |= {"message_id", "media_id", "webhook_id", "endpoint_id", "subscription_id"}
 SHARED |= {"phone"}
 # What the owner sends to act; the stranger sends the same. Without a line here: an empty body.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/integrations/<str:installation_id>"): {"priority": 7},
+    ("PATCH", "/webhook-subscriptions/<str:subscription_id>"): {"description": "another"},
+    ("POST", "/webhook-subscriptions/<str:subscription_id>/replay"): {"since": "2026-01-01T00:00:00Z"},
     ("POST", "/credentials/<str:credential_id>/rotate"): {"credentials": {"api_key": "the-next-key-of-it"}},
 }
 WALLS = {"both walls": (), "queries alone": (ROW_SECURITY,), "row security alone": (QUERIES,)}
@@ -129,7 +131,15 @@ def test_no_list_tells_anything_of_another_tenant(route: tuple[str, type[HubView
 
 @pytest.mark.parametrize(
     "path",
-    ["/executions", "/credentials", "/integrations/installed", "/saml/idp", "/whatsapp/deliveries", "/webhooks"],
+    [
+        "/executions",
+        "/credentials",
+        "/integrations/installed",
+        "/saml/idp",
+        "/whatsapp/deliveries",
+        "/webhooks",
+        "/webhook-subscriptions",
+    ],
 )
 def test_with_both_walls_down_a_list_is_found_to_leak(path: str) -> None:
     world = World()

@@ -20,6 +20,8 @@ from tests.whatsapp import keeping, talking
 TABLES = sorted(model._meta.db_table for model in apps.get_models() if issubclass(model, TenantOwned))
 CERTIFICATE = make_key().pem
 SECRETS = {"api_key": "key-for-the-loopback"}
+# Nobody listens there.
+SUBSCRIPTION = {"url": "http://127.0.0.1:9/told", "event_types": ["webhook_subscription.disabled"]}
 # What differs between any two answers.
 _VOLATILE = re.compile(r'"(requestId|timestamp)":"[^"]*"')
 
@@ -50,6 +52,7 @@ class World:
             "webhook_id": str(posting.event_of(self.tenant).id),
             "endpoint_id": self._made("/webhooks/endpoints", {"provider_key": "meta_whatsapp"})["id"],
             "connection_id": connection["id"],
+            "subscription_id": self._made("/webhook-subscriptions", SUBSCRIPTION)["id"],
             "installation_id": installed["id"],
             "credential_id": credential["id"],
             "execution_id": execution["execution_id"],

@@ -1,0 +1,160 @@
+"""One event, sent once: signed by Standard Webhooks, and what the answer means.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+import hashlib
+import hmac
+import json
+import random
+import time
+from base64 import b64encode
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from credentials.vault import vault
+from integrationhub.core.deadline import Deadline
+from integrationhub.core.outbound import Client, OutboundError
+from integrationhub.core.representation import moment
+from integrationhub.outbox.models import Event
+from integrationhub.webhooks.telling.kinds import TEST
+from integrationhub.webhooks.telling.models import Subscription
+from providers.retry_after import seconds_to_wait
+
+SEND_SECONDS = 10.0
+# Before each try but the first, in seconds. It begins as the specification's, and all ten of them fit into a day.
+PAUSES = (5, 300, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 25_200)
+MOST_TRIES = len(PAUSES) + 1
+# What says that it has too much to do, or is not there, is left alone altogether: for as long as it asks, or so long.
+TOO_MUCH = frozenset({429, 502, 503, 504})
+LEFT_ALONE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A subscription's address, and the secrets that sign for it: of a rotation that is under way both."""
+
+    url: str = field(repr=False)
+    secrets: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A delivery in this worker's hands. `tries` tells the worker's try from a later one's."""
+
+    id: UUID
+    event_id: UUID
+    type: str
+    tries: int
+    replays: int
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of it. `retry_after` is in seconds, where the receiver said so."""
+
+    at: datetime
+    latency_ms: int
+    upstream_status: int | None = None
+    reason: str = ""
+    retry_after: float | None = None
+
+    @property
+    def is_delivered(self) -> bool:
+        return not self.reason
+
+    @property
+    def is_gone(self) -> bool:
+        return self.upstream_status == HTTPStatus.GONE
+
+    @property
+    def leave_alone_seconds(self) -> float:
+        """How long the receiver is to be sent nothing at all."""
+        if self.upstream_status and self.upstream_status not in TOO_MUCH:
+            return 0.0
+        return LEFT_ALONE_SECONDS if self.retry_after is None else self.retry_after
+
+
+def receiver_of(subscription: Subscription) -> Receiver:
+    """Its secrets opened; outside any scope, since a vault may be asked. Raises VaultUnreadable."""
+    sealed = [subscription.sealed]
+    if subscription.previous_until and subscription.previous_until > datetime.now(UTC):
+        sealed.append(subscription.previous_sealed)
+    return Receiver(
+        subscription.url, tuple(vault().open(bytes(each), subscription.place) for each in sealed if bytes(each))
+    )
+
+
+def body_of(event: Event) -> bytes:
+    """What is sent of an event: the same bytes each time."""
+    told = {"type": event.kind, "timestamp": moment(event.created_at), "data": event.data}
+    return json.dumps(told, separators=(",", ":")).encode()
+
+
+def send(receiver: Receiver, job: Job) -> Verdict:
+    """One request. Whatever is no 2xx is a failure, a redirect too."""
+    begun, at = time.monotonic(), datetime.now(UTC)
+
+    def verdict(**said: Any) -> Verdict:
+        return Verdict(at, round((time.monotonic() - begun) * 1000), **said)
+
+    try:
+        answer = client().request(
+            "POST",
+            receiver.url,
+            deadline=Deadline.after(SEND_SECONDS),
+            headers=headers(receiver, job, int(at.timestamp())),
+            data=job.body,
+        )
+    except OutboundError as error:
+        return verdict(reason=error.reason)
+    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        return verdict(upstream_status=answer.status)
+    return verdict(
+        upstream_status=answer.status,
+        reason=f"upstream_{answer.status}",
+        retry_after=seconds_to_wait(answer.headers),
+    )
+
+
+def headers(receiver: Receiver, job: Job, timestamp: int) -> dict[str, str]:
+    signed = b"%s.%d.%s" % (str(job.event_id).encode(), timestamp, job.body)
+    signatures = [b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode() for secret in receiver.secrets]
+    told = {
+        "Content-Type": "application/json",
+        "webhook-id": str(job.event_id),
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
+    }
+    return {**told, "x-hub-replay": str(job.replays)} if job.replays else told
+
+
+def attempt_of(job: Job, verdict: Verdict) -> dict[str, Any]:
+    """As `Delivery.attempts` has it."""
+    return {
+        "at": moment(verdict.at),
+        "outcome": "delivered" if verdict.is_delivered else "failed",
+        "upstream_status": verdict.upstream_status,
+        "error": verdict.reason,
+        "latency_ms": verdict.latency_ms,
+        "is_replay": job.replays > 0,
+    }
+
+
+def pause_before_next(job: Job, verdict: Verdict) -> float | None:
+    """In seconds, with jitter, and no less than the receiver asked for. None: that was the last try."""
+    if job.tries >= MOST_TRIES or job.type == TEST:
+        return None
+    pause = PAUSES[job.tries - 1] * random.uniform(0.9, 1.1)  # noqa: S311  Jitter, no secret.
+    return max(pause, verdict.retry_after or 0.0)
+
+
+@cache
+def client() -> Client:
+    """The guarded one, with the connections of this process."""
+    return Client()
