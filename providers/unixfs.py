@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from enum import Enum
 from io import SEEK_END
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from providers.cids import DAG_PB, RAW, SHA2_256, Cid, parse_binary, read_varint, varint
 
@@ -218,7 +218,7 @@ def _node(block: bytes) -> tuple[list[Cid], bytes, list[int]]:
     return links, known.get(2, b""), [value for number, value in told if number == 4]
 
 
-def _fields(content: bytes) -> Iterator[tuple[int, "bytes | int"]]:
+def _fields(content: bytes) -> Iterator[tuple[int, Any]]:
     """Each field with its number. Raises ValueError."""
     while content:
         tag, content = read_varint(content)
