@@ -1,54 +1,26 @@
 """TLS goes by the name in the URL, whatever address was dialled for it."""
 
-import datetime
-import ipaddress
 import os
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.outbound import Answer, AnswerLost, Client, NotSent, OutboundError
+from tests.core import identities
 from tests.core.hostile import OK, SERVERS, Talk, hangs, read_request, reads_nothing, serving
+from tests.core.identities import Identity
 
 NAME = "provider.example"
 
 
-class Identity(NamedTuple):
-    """A server's context with a certificate for provider.example and 127.0.0.1, and a client's that trusts it."""
-
-    server: ssl.SSLContext
-    client: ssl.SSLContext
-
-
 @pytest.fixture(scope="module")
 def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    names = [x509.DNSName(NAME), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    certificate = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(key, hashes.SHA256())
-        .public_bytes(serialization.Encoding.PEM)
-    )
-    kind = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path: Path = tmp_path_factory.mktemp("tls") / "both.pem"
-    path.write_bytes(key.private_bytes(*kind) + certificate)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(path)
-    return Identity(server, ssl.create_default_context(cadata=certificate.decode()))
+    return identities.make(tmp_path_factory.mktemp("tls"), NAME)
 
 
 class Provider:

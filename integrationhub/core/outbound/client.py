@@ -62,13 +62,13 @@ class Client:
         connect: Connect = socket.create_connection,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._dialler = Dialler(is_guarded, resolve, connect, tls)
-        self._pool = pools(self._dialler)
+        self.dialler = Dialler(is_guarded, resolve, connect, tls)
+        self._pool = pools(self.dialler)
 
     def addresses(self, url: str, deadline: Deadline) -> list[str]:
         """The addresses at which a URL's host may be dialled, for a process of ours that dials by itself. Raises
         NotSent."""
-        return self._dialler.addresses(messages.target(url).origin, deadline)
+        return self.dialler.addresses(messages.target(url).origin, deadline)
 
     def request(
         self,

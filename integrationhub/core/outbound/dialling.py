@@ -25,8 +25,9 @@ logger = logging.getLogger(__name__)
 RESOLVE_SECONDS = CONNECT_SECONDS = 2.0
 MOST_ADDRESSES = 4
 # Elsewhere than in an opened network. Other services listen on other ports, and what we would say to them is not HTTP
-# to them: a list of ports to refuse is never complete.
+# or SMTP to them: a list of ports to refuse is never complete.
 PUBLIC_PORTS = (443, 8443)
+MAIL_PORTS = (25, 465, 587, 2465, 2525, 2587)
 
 Resolve = Callable[[str, float], list[str]]
 Connect = Callable[[tuple[str, int], float], socket.socket]
@@ -39,7 +40,7 @@ class Origin(NamedTuple):
 
 
 class Dialler:
-    """Makes connections; a guarded one only to public addresses by https, and to what the settings open."""
+    """Makes connections; a guarded one only to public addresses by https or for mail, and to what the settings open."""
 
     def __init__(
         self,
@@ -55,13 +56,17 @@ class Dialler:
 
     def dial(self, origin: Origin, deadline: Deadline) -> BoundedSocket:
         """A connection that is ready for the request. Raises NotSent, whatever went wrong."""
+        sock, deadline = self.reach(origin, deadline)
+        if origin.scheme == "https":
+            return self.secure(sock, origin.host.rstrip("."), deadline, ("http/1.1",))
+        return BoundedSocket.taking_over(sock)
+
+    def reach(self, origin: Origin, deadline: Deadline) -> tuple[socket.socket, Deadline]:
+        """A bare connection to an address that was judged, and what is left of the time to make one. Raises NotSent."""
         found = self.addresses(origin, deadline)
         # One limit for all addresses and the handshake; a Deadline, since a handshake can be dripped.
         deadline = deadline.within(CONNECT_SECONDS)
-        sock = self._connected([(address, origin.port) for address in found], deadline)
-        if origin.scheme == "https":
-            return self._secured(sock, origin.host.rstrip("."), deadline)
-        return BoundedSocket.taking_over(sock)
+        return self._connected([(address, origin.port) for address in found], deadline), deadline
 
     def addresses(self, origin: Origin, deadline: Deadline) -> list[str]:
         """The addresses to try, in order, all of them judged. Raises NotSent (`dns`, or AddressBlocked)."""
@@ -93,8 +98,9 @@ class Dialler:
                 return sock
         raise NotSent("connect_timeout" if isinstance(failed, TimeoutError) else "refused") from failed
 
-    def _secured(self, sock: socket.socket, host: str, deadline: Deadline) -> BoundedSocket:
-        context = self._tls or _public_tls()
+    def secure(self, sock: socket.socket, host: str, deadline: Deadline, protocols: tuple[str, ...]) -> BoundedSocket:
+        """The connection under TLS, its certificate verified; `protocols` are offered by ALPN. Raises NotSent."""
+        context = self._tls or _public_tls(protocols)
         try:
             # The time-out of a handshake bounds the whole of it, not each read.
             sock.settimeout(max(0.001, deadline.remaining()))
@@ -109,19 +115,21 @@ class Dialler:
 def may_be_dialled(origin: Origin, found: list[str]) -> bool:
     """Whether every address may be, at this port: one bad answer refuses the name."""
     opened = addresses.networks(tuple(settings.OUTBOUND_ALLOWED_NETWORKS))
+    ports = {"https": PUBLIC_PORTS, "smtp": MAIL_PORTS}.get(origin.scheme, ())
     for address in map(addresses.parse, found):
         if addresses.is_within(address, opened):
             continue
-        if origin.scheme != "https" or origin.port not in PUBLIC_PORTS or not addresses.is_public(address):
+        if origin.port not in ports or not addresses.is_public(address):
             return False
     return True
 
 
 @cache
-def _public_tls() -> ssl.SSLContext:
+def _public_tls(protocols: tuple[str, ...]) -> ssl.SSLContext:
     """Trusts what the system trusts (`SSL_CERT_FILE` too) and the authorities that browsers do."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
-    context.set_alpn_protocols(["http/1.1"])
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
     context.sslsocket_class = BoundedTLSSocket
     return context

@@ -82,6 +82,8 @@ class BoundedSocket(socket.socket):
     is_spent = False
     is_reading = True
     used_at = 0.0
+    # False in a conversation, where each line leaves at once.
+    is_holding = True
     # What is to be sent, until the answer is to be read or a piece is full: head and body leave together.
     _held = b""
 
@@ -105,7 +107,7 @@ class BoundedSocket(socket.socket):
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         self._held += data
-        if len(self._held) >= _SEND_BYTES:
+        if len(self._held) >= _SEND_BYTES or not self.is_holding:
             self._send_held()
 
     def _send_held(self) -> None:
