@@ -301,7 +301,10 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.1",
     "DEFAULT_GENERATOR_CLASS": "integrationhub.core.schema.HubSchemaGenerator",
-    "POSTPROCESSING_HOOKS": ["integrationhub.core.schema.complete"],
+    "POSTPROCESSING_HOOKS": [
+        "integrationhub.core.schema.complete",
+        "integrationhub.webhooks.telling.describing.add_webhooks",
+    ],
     "SCHEMA_PATH_PREFIX": "/integrationhub/v[0-9]+",
     # A description of an enum's values would repeat the values.
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
@@ -314,7 +317,10 @@ SPECTACULAR_SETTINGS = {
         {"name": "totp", "description": "One-time codes of authenticator apps."},
         {"name": "saml", "description": "Sign-in through the tenant's identity provider."},
         {"name": "whatsapp", "description": "Messages, templates, media and deliveries of WhatsApp Business."},
-        {"name": "webhooks", "description": "What providers told the hub, and what became of it."},
+        {
+            "name": "webhooks",
+            "description": "What providers told the hub, and what the hub tells the tenant's own addresses.",
+        },
         {"name": "internal", "description": "For sibling services, over mTLS."},
         {"name": "errors", "description": "The catalogue of errors."},
     ],

@@ -120,7 +120,7 @@ class HubSchema(AutoSchema):
 
     def get_tags(self) -> list[str]:
         app = type(self.view).__module__.split(".")[-2]
-        return [{"pages": "errors", "templates": "whatsapp"}.get(app, app)]
+        return [{"pages": "errors", "templates": "whatsapp", "telling": "webhooks"}.get(app, app)]
 
     def get_operation_id(self) -> str:
         """A verb and what it acts on, from method and path: `listProviders`, `getProvider`, `bindCredential`."""
@@ -136,7 +136,8 @@ class HubSchema(AutoSchema):
         if not nouns:
             return f"create{_singular(_words(last))}" if last.endswith("s") else last
         # `/credentials/bind` acts on a thing; `/execute/plan` is said in one breath.
-        return last + thing if nouns[-1].endswith("s") else thing[0].lower() + thing[1:] + _words(last)
+        said = _words(last) + thing if nouns[-1].endswith("s") else thing + _words(last)
+        return said[0].lower() + said[1:]
 
     def failures(self) -> Failures:
         """The entries that this operation can answer with, by HTTP status, without repeats."""

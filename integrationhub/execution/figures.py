@@ -57,6 +57,19 @@ FROM (
 ) newest
 GROUP BY provider_key, outcome, outcome_class
 """
+# Events on their way to tenants: the age is that of what could have been sent by now.
+TOLD = """
+SELECT count(*), coalesce(extract(epoch FROM now() - min(due_at) FILTER (WHERE due_at <= now())), 0)::float8
+FROM (SELECT due_at FROM telling_delivery WHERE status = 'pending' LIMIT %(most)s) looked_at
+"""
+TOLD_LATELY = """
+SELECT status, count(*)
+FROM (SELECT status FROM telling_delivery WHERE id >= %(since)s ORDER BY id DESC LIMIT %(most)s) newest
+GROUP BY status
+"""
+TOLD_NOTHING = """
+SELECT disabled_reason, count(*) FROM telling_subscription WHERE disabled_reason <> '' GROUP BY disabled_reason
+"""
 Rows = Sequence[tuple[Any, ...]]
 Values = Mapping[tuple[str, ...], float]
 
@@ -66,10 +79,12 @@ class Figures(Collector):
         """What cannot be read now is left out, and `hub_part_up` says so."""
         try:
             found = _read(OUTBOX, UNDER_WAY, DEAD, EXECUTIONS, ATTEMPTS)
+            told = _read(TOLD, TOLD_LATELY, TOLD_NOTHING)
         except Error:
             found = []
         else:
             yield from _shown(*found)
+            yield from _shown_of_told(*told)
         yield _circuits()
         parts: Values = {("database",): bool(found), ("redis",): not valkey_client.presence.is_away}
         yield _gauge("hub_part_up", "Whether what this process asked for these figures answered.", ["part"], parts)
@@ -106,6 +121,24 @@ def _shown(outbox: Rows, under_way: Rows, dead: Rows, executions: Rows, attempts
         "Attempts begun within five minutes; the class is empty but for failures.",
         ["provider_key", "outcome", "class"],
         _by_labels(attempts),
+    )
+
+
+def _shown_of_told(waiting: Rows, lately: Rows, disabled: Rows) -> Iterator[GaugeMetricFamily]:
+    yield from _counts_and_ages(
+        "hub_webhook_deliveries_pending", "Events that are to be sent to tenants.", [], [], waiting
+    )
+    yield _gauge(
+        "hub_webhook_deliveries_recent",
+        "Events for tenants of the last five minutes, by how they stand.",
+        ["status"],
+        _by_labels(lately),
+    )
+    yield _gauge(
+        "hub_webhook_subscriptions_disabled",
+        "Subscriptions that are told nothing, and why.",
+        ["reason"],
+        _by_labels(disabled),
     )
 
 

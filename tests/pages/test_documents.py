@@ -11,9 +11,10 @@ from django.test import Client
 from integrationhub.core.catalogue import ENTRIES, Entry
 from integrationhub.pages.commands import Command, sms
 from integrationhub.pages.error_guide import GUIDE
-from integrationhub.pages.management.commands.write_docs import ERRORS
+from integrationhub.pages.management.commands.write_docs import ERRORS, EVENTS
 from integrationhub.pages.markdown import reference_markdown
 from integrationhub.pages.sandbox_guide import OUTCOMES, Outcome
+from integrationhub.webhooks.telling import describing
 from marketplace import seeding
 from providers import sandbox_script
 from tests.environment import PLATFORM_TENANT
@@ -108,3 +109,8 @@ def test_angle_brackets_survive_markdown() -> None:
     prose = [line for line in reference_markdown().splitlines() if line.startswith(("**Fix:**", "- "))]
     assert any(r"\<domain>.\<action>" in line for line in prose)
     assert [line for line in prose if re.search(r"(?<!\\)<", line)] == []
+
+
+def test_the_list_of_events_is_current() -> None:
+    page = EVENTS.read_text(encoding="utf-8")
+    assert page == describing.renewed(page), "Run manage.py write_docs."

@@ -34,7 +34,7 @@ _MESSAGE = {
     "execution_id": "of the execution that sent it; null if none did",
     "status": "the furthest it has come: it never goes back",
     "at": "by the provider's clock",
-    "reason": "a word for a failure, or null",
+    "reason": "a word for a failure, of WhatsApp a code of the error reference; or null",
     "code": "the provider's own, or null",
     "webhook_id?": "what told it, as `GET /webhooks/{id}` has it",
     "message_id?": "of WhatsApp: as `GET /whatsapp/deliveries/{id}` has it",
