@@ -13,6 +13,7 @@ from typing import Any, cast
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
 
 from integrationhub.core.ids import read_id
+from integrationhub.core.moments import read_moment
 from providers import phones
 
 Fault = dict[str, str]
@@ -24,6 +25,7 @@ formats = FormatChecker(formats=())
 formats.checks("e164")(lambda value: not isinstance(value, str) or phones.check(value) is None)
 formats.checks("email")(lambda value: not isinstance(value, str) or _EMAIL.fullmatch(value) is not None)
 formats.checks("uuid")(lambda value: not isinstance(value, str) or read_id(value) is not None)
+formats.checks("date-time")(lambda value: not isinstance(value, str) or read_moment(value) is not None)
 formats.checks("uri")(lambda value: not isinstance(value, str) or _WEB_ADDRESS.fullmatch(value) is not None)
 
 

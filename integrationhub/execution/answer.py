@@ -25,6 +25,9 @@ def represent(execution: Execution, attempts: Sequence[Attempt]) -> dict[str, An
         "duration_ms": execution.duration_ms,
         "request_id": execution.request_id,
     }
+    for name in ("send_at", "expires_at"):
+        if at := execution.moment_of(name):
+            shown[name] = moment(at)
     if execution.retry_of:
         shown["retry_of"] = str(execution.retry_of)
     if execution.error_code:

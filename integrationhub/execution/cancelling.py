@@ -11,7 +11,7 @@ from integrationhub.execution import listing
 from integrationhub.execution.answer import represent
 from integrationhub.execution.errors import in_the_way
 from integrationhub.execution.models import Execution, Status
-from integrationhub.outbox.models import OutboxMessage
+from integrationhub.outbox.models import OutboxMessage, State
 from marketplace import quotas
 
 
@@ -33,7 +33,9 @@ def cancel(*, tenant_id: UUID, execution_id: str, subject: str) -> dict[str, Any
             raise in_the_way(execution, words, reason="execution_running" if running else "execution_ended")
         if execution.quota_period:
             quotas.release(tenant_id, execution.quota_period)
-        OutboxMessage.objects.for_tenant(tenant_id).filter(execution_id=str(execution.id)).delete()
+        messages = OutboxMessage.objects.for_tenant(tenant_id).filter(execution_id=str(execution.id))
+        for state in (State.SCHEDULED, State.WAITING):  # One by one, since each has an index of its own.
+            messages.filter(state=state).delete()
         trail.record(
             tenant_id=tenant_id, action="execution.cancelled", actor=subject, about=f"execution:{execution.id}"
         )

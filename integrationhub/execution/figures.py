@@ -32,12 +32,13 @@ GROUP BY queue, state
 """
 # In the order of the leases, which is that of the index of what is not over.
 UNDER_WAY = """
-SELECT status, count(*), extract(epoch FROM now() - min(created_at))::float
+SELECT CASE WHEN send_at > now() THEN 'scheduled' ELSE status END AS standing, count(*),
+    extract(epoch FROM now() - least(now(), min(greatest(created_at, send_at))))::float
 FROM (
-    SELECT status, created_at FROM execution_execution WHERE status IN ('queued', 'running')
-    ORDER BY lease_until LIMIT %(most)s
+    SELECT status, created_at, (options ->> 'send_at')::timestamptz AS send_at
+    FROM execution_execution WHERE status IN ('queued', 'running') ORDER BY lease_until LIMIT %(most)s
 ) looked_at
-GROUP BY status
+GROUP BY standing
 """
 DEAD = """
 SELECT count(*) FROM (
@@ -104,7 +105,7 @@ def _read(*queries: str) -> list[Rows]:
 
 def _shown(outbox: Rows, under_way: Rows, dead: Rows, executions: Rows, attempts: Rows) -> Iterator[GaugeMetricFamily]:
     queues = list(product(settings.CELERY_TASK_QUEUES, State.values))
-    statuses = [("queued",), ("running",)]
+    statuses = [("scheduled",), ("queued",), ("running",)]
     yield from _counts_and_ages("hub_outbox_messages", "Messages in the outbox.", ["queue", "state"], queues, outbox)
     yield from _counts_and_ages(
         "hub_executions_under_way", "Executions that are not over.", ["status"], statuses, under_way

@@ -6,7 +6,7 @@ execution and attempt stand together before the call, or nothing does and nothin
 
 import time
 from base64 import b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -72,20 +72,22 @@ def open_running(execution: Execution, first: Attempt, key: answers.Key | None, 
 def open_queued(execution: Execution, key: answers.Key | None, answer: answers.Answer) -> int:
     """The same for a run that a worker will do: unit, queued execution, message and stored answer at once."""
     with tenant_scope(execution.tenant_id):
-        used, _ = _open(execution, key, QUEUE_LEASE_SECONDS, {})
+        waits = max(0.0, (execution.due_at - datetime.now(UTC)).total_seconds())
+        used, _ = _open(execution, key, waits + QUEUE_LEASE_SECONDS, {})
         if key:
             answers.store(key, answer)
-        post_run(execution)
+        post_run(execution, not_before=execution.due_at if waits else None)
         return int(used)
 
 
-def post_run(execution: Execution) -> None:
-    """Ring for a worker; inside the caller's `tenant_scope`."""
+def post_run(execution: Execution, *, not_before: datetime | None = None) -> None:
+    """Ring for a worker, now or then; inside the caller's `tenant_scope`."""
     posting.post(
         tenant_id=execution.tenant_id,
         task=RUN_TASK,
         queue="execute",
         request_id=execution.request_id,
+        not_before=not_before,
         execution_id=str(execution.id),
     )
 
@@ -205,7 +207,7 @@ def _open(
     if told == "retried_already":
         raise errors.retried_already(execution)
     if told == "quota_exceeded":
-        raise quotas.exceeded(limits, period)
+        raise quotas.exceeded(limits, execution.quota_period or period)
     return used, begun_at
 
 

@@ -1,8 +1,11 @@
+from datetime import datetime
+
 from django.db import models
 from django.db.models.functions import Now
 
 from credentials.sealed_field import SealedField
 from integrationhub.core.ids import new_id
+from integrationhub.core.moments import read_moment
 from integrationhub.core.tenancy import TenantOwned
 
 # Split by month of their ids.
@@ -85,6 +88,15 @@ class Execution(TenantOwned):
 
     def __str__(self) -> str:
         return f"{self.id} {self.intent}"
+
+    def moment_of(self, option: str) -> datetime | None:
+        """The time that an option names, if it was given."""
+        return read_moment(self.options[option]) if self.options.get(option) else None
+
+    @property
+    def due_at(self) -> datetime:
+        """Since when it waits to be run, or will."""
+        return max(self.created_at, self.moment_of("send_at") or self.created_at)
 
 
 class Attempt(TenantOwned):

@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from integrationhub.core.errors import InvalidRequest, RbacForbidden
 from integrationhub.core.http import Principal
+from integrationhub.core.moments import read_moment
 from integrationhub.execution.models import Mode
 from providers import payloads, schema_faults
 from providers.intents import Intent
 
 LONGEST_TIMEOUT_MS = 20_000
 DEFAULT_TIMEOUT_MS = 10_000
+FURTHEST_AHEAD = timedelta(days=35)
 
 BODY_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -55,6 +58,17 @@ BODY_SCHEMA: dict[str, Any] = {
                     "format": "uuid",
                     "description": "The connected account that acts, for the providers that act by one.",
                 },
+                "send_at": {
+                    "type": ["string", "null"],
+                    "format": "date-time",
+                    "description": "Not before this time (RFC 3339 with its offset), at most 35 days ahead: 202, and a "
+                    "worker runs it then. It counts in the quota of that month.",
+                },
+                "expires_at": {
+                    "type": ["string", "null"],
+                    "format": "date-time",
+                    "description": "What has not been begun by this time (RFC 3339 with its offset) is not sent.",
+                },
             },
         },
     },
@@ -70,6 +84,8 @@ class Options:
     on_ambiguous: str = "stop"
     mode: Mode | None = None
     connection_id: UUID | None = None
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +120,8 @@ def read(body: Mapping[str, Any], *, caller: Principal, request_id: str, tenant_
     payloads.validate_payload(intent, body["payload"])
     raw = body.get("options") or {}
     options = options_of(raw, intent)
+    if options.send_at or options.expires_at:
+        refuse(_faults_of_times(options, datetime.now(UTC)))
     return Order(caller.tenant_id, caller.subject, request_id, intent, body["payload"], options, raw, tenant_version)
 
 
@@ -122,4 +140,19 @@ def options_of(raw: Mapping[str, Any], intent: Intent) -> Options:
         on_ambiguous=raw.get("on_ambiguous", intent.on_ambiguous),
         mode=Mode(raw["mode"]) if "mode" in raw else None,
         connection_id=UUID(raw["connection_id"]) if raw.get("connection_id") else None,
+        send_at=read_moment(raw["send_at"]) if raw.get("send_at") else None,
+        expires_at=read_moment(raw["expires_at"]) if raw.get("expires_at") else None,
     )
+
+
+def _faults_of_times(options: Options, now: datetime) -> list[schema_faults.Fault]:
+    """A time to send that has passed is none: it is sent at once."""
+    begins, faults = max(options.send_at or now, now), []
+    if begins > now + FURTHEST_AHEAD:
+        expected = f"at most {FURTHEST_AHEAD.days} days ahead"
+        faults.append({"field": "options.send_at", "reason": "too_far_ahead", "expected": expected})
+    if options.expires_at and options.expires_at <= begins:
+        reason = "in_the_past" if options.expires_at <= now else "before_send_at"
+        expected = "a time to come, after options.send_at"
+        faults.append({"field": "options.expires_at", "reason": reason, "expected": expected})
+    return faults

@@ -26,14 +26,17 @@ SHORTEST_WAIT_SECONDS = 5
 LEASE_SECONDS = LONGEST_TIMEOUT_MS / 1000 + ledger.LEASE_MARGIN_SECONDS
 
 
-def enqueue(order: Order, *, executions_at: str, key: answers.Key | None = None) -> tuple[answers.Answer, int]:
-    """Queue an order; returns the 202 as it goes out (and as the key repeats it), and the units used this month.
+def enqueue(order: Order, *, executions_at: str, key: answers.Key | None = None) -> tuple[answers.Answer, int | None]:
+    """Queue an order; returns the 202 as it goes out (and as the key repeats it), and the units used this month (None:
+    it counts in another one).
 
     `executions_at` is the path under which executions are looked up. Raises what `executor.prepare` raises, and
     QuotaExceeded or ledger.KeyTaken; then nothing is stored.
     """
     execution = executor.prepare(order).execution
     execution.status = Status.QUEUED
+    if execution.quota_period:
+        execution.quota_period = quotas.period_of(execution.due_at)
     execution.sealed_payload = keeping.seal(execution, order)
     headers = {
         "Content-Type": HubJSONRenderer.media_type,
@@ -41,7 +44,8 @@ def enqueue(order: Order, *, executions_at: str, key: answers.Key | None = None)
         "Preference-Applied": "respond-async",  # RFC 7240, section 3
     }
     answer = answers.Answer(202, headers, HubJSONRenderer().render(represent(execution, [])))
-    return answer, ledger.open_queued(execution, key, answer)
+    used = ledger.open_queued(execution, key, answer)
+    return answer, used if execution.quota_period in (None, quotas.period_of(execution.created_at)) else None
 
 
 def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
@@ -72,7 +76,7 @@ def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
 
 
 def _wait(execution: Execution, refusal: HubError) -> None:
-    if datetime.now(UTC) - execution.created_at > LONGEST_WAIT:
+    if datetime.now(UTC) - execution.due_at > LONGEST_WAIT:
         # An operator who mends what kept its providers away can have it sent after all.
         bury(execution, refusal)
     else:
@@ -111,6 +115,13 @@ def not_started(execution: Execution, refusal: HubError) -> None:
 
 
 def _run(execution: Execution) -> executor.Run:
+    expires_at = execution.moment_of("expires_at")
+    if expires_at and expires_at <= datetime.now(UTC):
+        raise errors.ExecutionFailed(
+            "Its time to be begun, expires_at, was over before a worker could; nothing was sent.",
+            reason="expired",
+            retryable=False,
+        )
     order = _order(execution)
     chain = routing.chain_for(order)
     execution.skipped = [skipped.shown() for skipped in chain.skipped]

@@ -64,6 +64,8 @@ class ExecutionShape(serializers.Serializer):
     created_at = serializers.DateTimeField()
     duration_ms = serializers.IntegerField(allow_null=True)
     request_id = serializers.CharField()
+    send_at = serializers.DateTimeField(required=False, help_text="A worker runs it then, if it asked for a time.")
+    expires_at = serializers.DateTimeField(required=False, help_text="It is not begun later, if it asked for that.")
     retry_of = serializers.UUIDField(required=False, help_text="The execution that this one sent once more.")
     error = ErrorShape(required=False)
 

@@ -81,11 +81,12 @@ def _settle_one(tenant_id: UUID, execution_id: UUID) -> bool:
 def _queue_again(execution: Execution) -> None:
     execution.status = Status.QUEUED
     first_wait = timedelta(seconds=ledger.QUEUE_LEASE_SECONDS)
-    age = datetime.now(UTC) - execution.created_at
+    age = datetime.now(UTC) - execution.due_at
     execution.lease_until = Now() + max(first_wait, min(age / 2, LONGEST_WAIT))
     execution.save(update_fields=["status", "lease_until"])
     messages = OutboxMessage.objects.for_tenant(execution.tenant_id).filter(execution_id=str(execution.id))
-    if not messages.filter(state=State.WAITING).exists():  # While the broker is away, one message is enough.
+    # While the broker is away, one message is enough.
+    if not any(messages.filter(state=state).exists() for state in (State.WAITING, State.SCHEDULED)):
         ledger.post_run(execution)
 
 

@@ -16,7 +16,11 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     list_filter = ("state", "queue", "task")
     actions = ("redrive",)
 
-    @display(description="state", ordering="state", label={State.WAITING: "info", State.DEAD: "danger"})
+    @display(
+        description="state",
+        ordering="state",
+        label={State.SCHEDULED: "info", State.WAITING: "info", State.DEAD: "danger"},
+    )
     def shown_state(self, message: OutboxMessage) -> str:
         return message.state
 

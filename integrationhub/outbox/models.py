@@ -13,6 +13,7 @@ EVENTS_KEPT = timedelta(days=90)
 
 
 class State(models.TextChoices):
+    SCHEDULED = "scheduled"
     WAITING = "waiting"
     DEAD = "dead"
 
@@ -20,7 +21,8 @@ class State(models.TextChoices):
 class OutboxMessage(TenantOwned):
     """A task to publish. The row goes once the broker has taken it; a broker that is away only delays it.
 
-    One that cannot be published for its own sake is dead after some tries, and stays until an operator redrives it.
+    One that is scheduled waits for its time first, and then for its turn. One that cannot be published for its own sake
+    is dead after some tries, and stays until an operator redrives it.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -53,7 +55,11 @@ class OutboxMessage(TenantOwned):
                 name="outbox_due_of_tenant",
                 condition=models.Q(state="waiting", queue=FAIR_QUEUE),
             ),
+            models.Index(fields=["due_at"], name="outbox_scheduled", condition=models.Q(state="scheduled")),
             models.Index(fields=["execution_id"], name="outbox_of_execution", condition=models.Q(state="waiting")),
+            models.Index(
+                fields=["execution_id"], name="outbox_scheduled_execution", condition=models.Q(state="scheduled")
+            ),
         ]
 
     def __str__(self) -> str:

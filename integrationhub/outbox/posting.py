@@ -1,16 +1,27 @@
 """Put a message into the outbox."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
-from integrationhub.outbox.models import OutboxMessage
+from integrationhub.outbox.models import OutboxMessage, State
 
 
-def post(*, tenant_id: UUID, task: str, queue: str, request_id: str = "", **arguments: Any) -> None:
+def post(
+    *,
+    tenant_id: UUID,
+    task: str,
+    queue: str,
+    request_id: str = "",
+    not_before: datetime | None = None,
+    **arguments: Any,
+) -> None:
     """Write one task for the relay to publish, inside the caller's `tenant_scope`. `arguments` are ids, JSON-able."""
+    time = {"due_at": not_before, "state": State.SCHEDULED} if not_before else {}
     OutboxMessage.objects.create(
+        **time,
         tenant_id=tenant_id,
         task=task,
         queue=queue,

@@ -23,6 +23,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
 from integrationhub.celery import app
+from integrationhub.outbox import scheduling
 from integrationhub.outbox.models import FAIR_QUEUE
 
 log = structlog.get_logger(__name__)
@@ -210,6 +211,7 @@ def run(stop: threading.Event) -> None:
             with _listening() as bell:
                 pause = 0.2
                 while not stop.is_set():
+                    scheduling.wake_when_due()
                     gathering.collect()
                     done = relay_batch()
                     _settle()

@@ -4,16 +4,19 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from django.db import connections
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from integrationhub.core import request_times, valkey_client
+from integrationhub.core.representation import moment
 from integrationhub.execution import figures
 from integrationhub.execution.models import Execution
 from integrationhub.outbox.models import OutboxMessage
@@ -105,6 +108,17 @@ def test_what_is_queued_is_told_with_its_age(live: Api) -> None:
     assert 0 <= sample("hub_executions_under_way_oldest_seconds", **queued) < 60
     assert 0 <= sample("hub_outbox_messages_oldest_seconds", **waiting) < 60
     assert sample("hub_outbox_messages_oldest_seconds", queue="maint", state="dead") == 0
+
+
+def test_what_waits_for_its_time_is_told_apart_and_has_no_age_until_then(live: Api) -> None:
+    for ahead in (timedelta(hours=1), timedelta(hours=-1)):
+        live.post("/execute", sms(NUMBER, send_at=moment(datetime.now(UTC) + ahead)))
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("UPDATE execution_execution SET created_at = created_at - interval '3 days'")
+    for status, oldest in (("scheduled", 0), ("queued", 3600)):
+        assert sample("hub_executions_under_way", status=status) == 1
+        assert abs(sample("hub_executions_under_way_oldest_seconds", status=status) - oldest) < 60
+    assert sample("hub_outbox_messages", queue="execute", state="scheduled") == 1
 
 
 def test_dead_letters_are_told_as_long_as_they_can_be_redriven(tenant: UUID) -> None:

@@ -269,6 +269,18 @@ def relaying() -> Iterator[None]:
     assert not thread.is_alive()
 
 
+def test_a_message_waits_for_its_time_and_reaches_the_broker_within_seconds_of_it(tenant: UUID, queue: Queue) -> None:
+    with relaying():
+        due = time.time() + 1.5
+        post(tenant, execution_id="later", not_before=datetime.fromtimestamp(due, UTC))
+        post(tenant, execution_id="now")
+        assert until(lambda: len(queue) == 1)
+        time.sleep(max(0, due - 0.3 - time.time()))
+        assert len(queue) == 1
+        assert until(lambda: len(queue) == 2, seconds=relay.IDLE_SECONDS + 3)
+    assert [queue.take()[1]["execution_id"] for _ in range(2)] == ["now", "later"]
+
+
 def test_what_keeps_coming_is_collected_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """However often it is rung for: each collection costs as much for one row as for hundreds."""
     collected: list[float] = []
