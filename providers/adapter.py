@@ -41,10 +41,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The provider accepted. `reference` is its own id for what it did; `result` is what the intent returns."""
+    """The provider accepted. `reference` is its own id for what it did; `result` is what the intent returns, of which
+    `unkept` is told in the answer alone: what was read is no record of ours, and may be long."""
 
     reference: str
     result: JSONObject = field(default_factory=dict)
+    unkept: JSONObject = field(default_factory=dict, repr=False)
 
 
 class Adapter:
@@ -56,7 +58,9 @@ class Adapter:
     place of a credential: `call.secrets` then holds its `access_token`, granted at least one of `connection_scopes`;
     which connection it is, the order or the installation's `connection_id` says. `base_url` is where `ask` sends to,
     unless an operator has given another address. `status_classes` holds the HTTP statuses that this provider documents
-    with another class than the usual one (`answers.class_of`), such as a 404 for an unknown account. One that serves no
+    with another class than the usual one (`answers.class_of`), such as a 404 for an unknown account.
+    `has_own_address` says that each tenant's credential names its own service as `endpoint`: what befalls one of them
+    says nothing of the others. `offline_intents` are those that it serves without a call. One that serves no
     intent (`frozenset()`) says only what a tenant binds for a provider whose accounts are connected, and needs no
     `execute`.
 
@@ -75,6 +79,8 @@ class Adapter:
     connection_scopes: ClassVar[frozenset[str]] = frozenset()
     docs_url: ClassVar[str] = ""
     base_url: ClassVar[str] = ""
+    has_own_address: ClassVar[bool] = False
+    offline_intents: ClassVar[frozenset[str]] = frozenset()
     status_classes: ClassVar[Mapping[int, type[ProviderError]]] = {}
     is_sandbox: ClassVar[bool] = False
     tells: ClassVar[frozenset[Kind]] = frozenset()
@@ -141,13 +147,17 @@ class Adapter:
         """The error of a webhook that this provider has not signed. `words` hold nothing of what was expected."""
         return InvalidSignature(f"{self.key}: {words}", provider=self.key, reason=reason)
 
+    def address(self, call: Call) -> str:
+        """Where `ask` sends to: the operator's address for this provider, else the tenant's, else the adapter's own."""
+        return call.base_url or (call.secrets["endpoint"] if self.has_own_address else self.base_url)
+
     def ask(self, call: Call, method: str, path: str, **request: Any) -> Answer:
         """One exchange with the provider; `request` is what `Client.request` takes beside method, URL and deadline.
 
         Raises Next where nothing was sent, and Ambiguous where the answer was lost. What the client itself says is not
         passed on: it may name the URL, and some providers want a secret in theirs.
         """
-        url = (call.base_url or self.base_url).rstrip("/") + path
+        url = self.address(call).rstrip("/") + path
         try:
             return self.http.request(method, url, deadline=call.deadline, **request)
         except NotSent as error:

@@ -18,6 +18,7 @@ from integrationhub.core.memory import ShortMemory
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution.circuit_state import ADMIT, CALM, GIVE_BACK, LOOK, RECORD, REPEAT, SHUT, LocalCircuits
 from integrationhub.outbox import events
+from providers import registry
 from providers.adapter import Receipt
 from providers.errors import Ambiguous, Next, Retry
 
@@ -96,6 +97,8 @@ def record(tenant_id: UUID, provider_key: str, outcome: Receipt | HubError, *, a
     Operators read in the log of both circuits.
     """
     keys, verdicts = _keys(tenant_id, provider_key), verdict_of(outcome, allowed_seconds)
+    if registry.get(provider_key).has_own_address:  # Another tenant's is another service.
+        verdicts = (verdicts[0], NONE)
     alone = (_left_alone_seconds(outcome), 0.0)
     known = _known(keys)
     if verdicts == (OK, OK) and known == CALM:

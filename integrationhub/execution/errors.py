@@ -15,6 +15,10 @@ class AllProvidersFailed(HubError):
     entry = catalogue.ALL_PROVIDERS_FAILED
 
 
+class IpfsUnavailable(HubError):
+    entry = catalogue.IPFS_UNAVAILABLE
+
+
 class ExecutionFailed(HubError):
     entry = catalogue.EXECUTION_FAILED
 

@@ -45,7 +45,6 @@ from providers.errors import Ambiguous, Blocked, Next, ProviderError, Retry
 
 log = structlog.get_logger(__name__)
 
-ATTEMPT_SECONDS = 8.0
 CALLS_PER_CHAIN = 4
 # Below this nothing new is begun: a call cut off in the middle would only leave an unknown outcome behind.
 LEAST_SECONDS = 0.5
@@ -93,10 +92,11 @@ class Run:
         return len(self.attempts) < CALLS_PER_CHAIN and self.deadline.remaining() >= LEAST_SECONDS
 
 
-def prepare(order: Order) -> Run:
-    """Everything that can refuse an order without storing, counting or sending anything."""
+def prepare(order: Order, chain: Chain | None = None) -> Run:
+    """Everything that can refuse an order without storing, counting or sending anything. Without `chain` it is that of
+    the tenant's providers."""
     begun = time.monotonic()
-    chain = routing.chain_for(order)
+    chain = chain or routing.chain_for(order)
     now = datetime.now(UTC)
     execution = Execution(
         id=new_id(),
@@ -119,13 +119,13 @@ def prepare(order: Order) -> Run:
     return run
 
 
-def execute(order: Order, key: answers.Key | None = None) -> Run:
+def execute(order: Order, key: answers.Key | None = None, chain: Chain | None = None) -> Run:
     """Run an order now.
 
     Raises what `prepare` and `first_step` raise, QuotaExceeded, ledger.KeyTaken, and after the first attempt what
     `drive` does.
     """
-    run = prepare(order)
+    run = prepare(order, chain)
     step = first_step(run)
     first = run.next_attempt(step)
     with _probe_given_back(run, step):
@@ -139,7 +139,7 @@ def first_step(run: Run) -> Step:
     been stored or counted then."""
     step = _next_step(run)
     if step is None:
-        raise failing.all_failed(run.attempts, run.execution.skipped, run.pauses)
+        raise failing.all_failed(run.order.intent.name, run.attempts, run.execution.skipped, run.pauses)
     return step
 
 
@@ -228,7 +228,7 @@ def _attempt(run: Run, step: Step, *, opened: bool) -> Receipt | HubError:
         attempt = run.next_attempt(step)
         with _probe_given_back(run, step):
             ledger.begin_attempt(run.execution, attempt, ended)
-    begun, allowed = time.monotonic(), min(ATTEMPT_SECONDS, run.deadline.remaining())
+    begun, allowed = time.monotonic(), min(run.order.attempt_seconds, run.deadline.remaining())
     verdict = _called(run, step, attempt)
     attempt.latency_ms = round((time.monotonic() - begun) * 1000)
     _record(attempt, verdict)
@@ -260,7 +260,7 @@ def _called(run: Run, step: Step, attempt: Attempt) -> Receipt | HubError:
 
 def _called_by_connection(run: Run, step: Step, attempt: Attempt, connection_id: UUID) -> Receipt | HubError:
     """With its access token, refreshed before where it ends soon."""
-    tenant_id, until = run.order.tenant_id, run.deadline.within(ATTEMPT_SECONDS)
+    tenant_id, until = run.order.tenant_id, run.deadline.within(run.order.attempt_seconds)
     try:
         version, tokens = refreshing.usable(tenant_id=tenant_id, connection_id=connection_id, deadline=until)
     except HubError as error:
@@ -292,7 +292,7 @@ def _call(run: Run, step: Step, attempt: Attempt | None = None, secrets: JSONObj
         tenant_id=run.order.tenant_id,
         intent=run.order.intent.name,
         payload=run.order.payload,
-        deadline=run.deadline.within(ATTEMPT_SECONDS),
+        deadline=run.deadline.within(run.order.attempt_seconds),
         config=step.config,
         base_url=step.base_url,
         secrets=secrets or {},
@@ -361,6 +361,7 @@ def _succeed(run: Run, receipt: Receipt) -> None:
     execution.reference = storable.text(receipt.reference, storable.LONGEST_REFERENCE)
     execution.result = storable.json_value(receipt.result)
     _conclude(run)
+    execution.result |= receipt.unkept  # The row is written.
 
 
 def _fail(run: Run, verdict: HubError) -> None:
@@ -372,7 +373,7 @@ def _fail(run: Run, verdict: HubError) -> None:
     elif not isinstance(verdict, Retry | Next | Ambiguous):
         failure = failing.refusal(verdict, run.attempts[-1].provider_key)
     else:
-        failure = failing.all_failed(run.attempts, run.execution.skipped, run.pauses)
+        failure = failing.all_failed(run.order.intent.name, run.attempts, run.execution.skipped, run.pauses)
     errors.record(execution, failure)
     run.notes.append(partial(keeping.keep, execution, run.order))
     _conclude(run)

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from integrationhub.core import catalogue
 from integrationhub.core.catalogue import Entry
 from integrationhub.core.errors import HubError, InvalidRequest
-from integrationhub.execution.errors import AllProvidersFailed
+from integrationhub.execution import circuits
+from integrationhub.execution.errors import AllProvidersFailed, IpfsUnavailable
 from integrationhub.execution.models import Attempt
 from integrationhub.execution.routing import WHY_SKIPPED
 from providers.errors import Stop
@@ -40,8 +42,8 @@ def refusal(verdict: HubError, provider_key: str) -> HubError:
 
 
 def all_failed(
-    attempts: Sequence[Attempt], skipped_ones: Sequence[Mapping[str, str]], pauses: Sequence[float]
-) -> AllProvidersFailed:
+    intent: str, attempts: Sequence[Attempt], skipped_ones: Sequence[Mapping[str, str]], pauses: Sequence[float]
+) -> HubError:
     """One entry for each attempt and for each provider that was skipped; `pauses` are the seconds in which each of them
     may be asked again."""
     failures = [
@@ -69,4 +71,14 @@ def all_failed(
     ]
     tried = ", ".join(dict.fromkeys(attempt.provider_key for attempt in attempts))
     message = f"Every provider of the chain failed: {tried}." if tried else NOBODY_MAY_BE_CALLED
-    return AllProvidersFailed(message, retry_after=max(1, math.ceil(min(pauses))), errors=failures)
+    wait = max(1, math.ceil(min(pauses)))
+    if intent.endswith(".ipfs") and all(map(_is_away, failures)):
+        return IpfsUnavailable(f"No node of IPFS can be used now. {message}", retry_after=wait, errors=failures)
+    return AllProvidersFailed(message, retry_after=wait, errors=failures)
+
+
+def _is_away(failure: Mapping[str, Any]) -> bool:
+    """Whether nobody answered for this provider; a proxy's word that it is down is no answer of its own."""
+    if failure["upstream_status"] is None:
+        return failure["reason"] in circuits.ITS_OWN_FAULTS or failure["reason"] in PASSING
+    return failure["upstream_status"] in (502, 503, 504)

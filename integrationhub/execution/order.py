@@ -15,6 +15,7 @@ from providers.intents import Intent
 
 LONGEST_TIMEOUT_MS = 20_000
 DEFAULT_TIMEOUT_MS = 10_000
+ATTEMPT_SECONDS = 8.0
 FURTHEST_AHEAD = timedelta(days=35)
 
 BODY_SCHEMA: dict[str, Any] = {
@@ -103,6 +104,8 @@ class Order:
     tenant_version: str | None = None
     # The execution that this one sends once more.
     retry_of: UUID | None = None
+    # Of one call. What carries a file takes longer than what carries a message.
+    attempt_seconds: float = ATTEMPT_SECONDS
 
 
 def read(body: Mapping[str, Any], *, caller: Principal, request_id: str, tenant_version: str | None = None) -> Order:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from integrationhub.core.ids import new_id
-from integrationhub.execution import executor
+from integrationhub.execution import order
 from oauth import refreshing, table
 from tests.execution.connecting import change, connect, ended, install, mail, row
 from tests.make import Api
@@ -83,7 +83,7 @@ def test_a_named_provider_of_which_the_account_is_not_is_the_callers_mistake(
 
 
 def test_an_account_waits_for_a_dead_holder_within_one_attempt() -> None:
-    assert refreshing.LEASE_SECONDS + 1 + refreshing.CALL_SECONDS <= executor.ATTEMPT_SECONDS
+    assert refreshing.LEASE_SECONDS + 1 + refreshing.CALL_SECONDS <= order.ATTEMPT_SECONDS
     assert refreshing.CALL_SECONDS + refreshing.MARGIN_SECONDS <= refreshing.LEASE_SECONDS
 
 
