@@ -33,6 +33,7 @@ BODY_SECONDS = 120.0
 # Beyond those that execute: they read heads and answer what is quick while all of the others wait for providers.
 SPARE_THREADS = 2
 EXECUTES = ("/execute", "/execute/batch")
+CARRIES_FILES = "/storage/ipfs"
 # What handling a connection ends with when its request waits for a slot: whoever resumes it goes on.
 PARKED = object()
 # Says that the other end sends no more, though what it sent may be unread; only Linux has it (poll(2)).
@@ -184,7 +185,8 @@ def executing_tenant(req: Any) -> str | None:
     The token is not looked at yet. Whoever names a tenant that is not its own is refused before its body is read, and
     has left the slot within milliseconds; one UUID in either case is one tenant, as it is behind the door.
     """
-    if req.method != "POST" or not unquote(req.path).endswith(EXECUTES):
+    path = unquote(req.path)
+    if not (req.method == "POST" and path.endswith(EXECUTES)) and CARRIES_FILES not in path:
         return None
     return next((value.lower() for name, value in req.headers if name == "X-TENANT-ID"), None)
 

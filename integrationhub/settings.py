@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "templates",
     "whatsapp",
     "integrationhub.execution",
+    "integrationhub.storage",
     "integrationhub.webhooks",
     "integrationhub.webhooks.telling",
     "integrationhub.pages",
@@ -229,6 +230,7 @@ VAULT_KV_PREFIX = env.str("VAULT_KV_PREFIX", "integration-hub").strip("/")
 ADAPTER_MODULES = ["providers.adapters"]
 ADAPTER_MODULES += ["oauth.adapters"]
 ADAPTER_MODULES += ["whatsapp.adapter"]
+ADAPTER_MODULES += ["integrationhub.storage.adapter"]
 
 # Networks that are not public and may be called all the same, as CIDRs; over plain http too. Empty in production.
 OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])
@@ -259,6 +261,10 @@ WHATSAPP_GRAPH = "whatsapp.accounts.graph"
 AWS_STORAGE_BUCKET_NAME = env.str("AWS_STORAGE_BUCKET_NAME", "")
 S3_ENDPOINT_URL = env.str("S3_ENDPOINT_URL", "").rstrip("/")
 MEDIA_URL_SECONDS = env.int("MEDIA_URL_SECONDS", 900)
+
+# --- IPFS: the node of tenants that have installed none ---
+
+IPFS_API_URL = env.str("IPFS_API_URL", "").rstrip("/")
 
 # --- Limits. Core reads these by dotted path, since the tiers live in an app above it ---
 
@@ -317,6 +323,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "totp", "description": "One-time codes of authenticator apps."},
         {"name": "saml", "description": "Sign-in through the tenant's identity provider."},
         {"name": "whatsapp", "description": "Messages, templates, media and deliveries of WhatsApp Business."},
+        {"name": "storage", "description": "Files on IPFS."},
         {
             "name": "webhooks",
             "description": "What providers told the hub, and what the hub tells the tenant's own addresses.",

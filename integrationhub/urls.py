@@ -17,6 +17,7 @@ api = [
     path("", include("oauth.urls")),
     path("whatsapp/", include("templates.urls")),
     path("whatsapp/", include("whatsapp.urls")),
+    path("", include("integrationhub.storage.urls")),
     path("", include("integrationhub.webhooks.urls")),
     path("", include("integrationhub.pages.api_urls")),
 ]

@@ -153,6 +153,17 @@ def _opened_networks() -> Iterator[str]:
         )
 
 
+def _ipfs_node() -> Iterator[str]:
+    if not settings.IPFS_API_URL:
+        return
+    parts = urlsplit(settings.IPFS_API_URL)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.path:
+        yield (
+            "IPFS_API_URL is not the address of a node's RPC: set it as in http://127.0.0.1:5001, without /api/v0, or "
+            "leave it empty."
+        )
+
+
 _CHECKS: tuple[Callable[[], Iterator[str]], ...] = (
     _secrets,
     _encryption_keys,
@@ -160,6 +171,7 @@ _CHECKS: tuple[Callable[[], Iterator[str]], ...] = (
     _token_keys,
     _platform_tenant,
     _opened_networks,
+    _ipfs_node,
     _gateway,
     _metrics,
 )

@@ -29,6 +29,7 @@ class HubView(APIView):
     rate_limit: ClassVar[str] = "requests"  # which of the tenant's two windows a request counts in
     max_body_bytes: ClassVar[int] = 1024 * 1024
     max_form_bytes: ClassVar[int] = 0  # of a form with files, where `multipart.FormParser` reads such; see `bodies`
+    gives_files: ClassVar[bool] = False  # of any media type, so that Accept excludes none
     body_is_optional: ClassVar[bool] = False  # an empty body then reads as {}
     # What a database that is away, or a fault of ours, is called on this path.
     unforeseen: ClassVar[type[HubError]] = Unexpected
@@ -50,7 +51,7 @@ class HubView(APIView):
         self.check_throttles(request)
         if (request.method or "").lower() not in self.http_method_names or not self._handles(request):
             self.http_method_not_allowed(request)
-        if not is_acceptable(request._request):
+        if not self.gives_files and not is_acceptable(request._request):
             raise InvalidRequest(
                 f"This path answers with application/json, which the Accept header "
                 f"'{request.headers['Accept'][:200]}' excludes.",

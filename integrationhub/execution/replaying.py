@@ -1,6 +1,6 @@
 """`Idempotency-Key` on an execution: the claim is taken with the durable statement, the outcome is kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -15,14 +15,15 @@ from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import ledger
 from integrationhub.execution.answer import represent
 from integrationhub.execution.errors import Concluded
-from integrationhub.execution.models import Execution
+from integrationhub.execution.models import Attempt, Execution
 from integrationhub.idempotency import answers
 from integrationhub.idempotency.keyed import key_of, replay
 
 log = structlog.get_logger(__name__)
 
-# What a failure is answered with.
+# What a failure is answered with, and what a success.
 Refused = Callable[[Exception], Any]
+Succeeded = Callable[[Execution, Sequence[Attempt]], Any]
 
 # What of an answer's headers is part of the answer; the rest belongs to the one request.
 KEPT_HEADERS = ("Content-Type", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate")
@@ -40,7 +41,7 @@ def keyed_execution(handler: Callable[..., Any]) -> Callable[..., Any]:
         if key is None:
             response: HttpResponseBase = handler(view, request, key=None, **kwargs)
             return response
-        if known := told(key, answers.find(key), view.handle_exception):
+        if known := told(key, answers.find(key), view.handle_exception, view.succeeded):
             return replay(known)
         try:
             response = handler(view, request, key=key, **kwargs)
@@ -55,12 +56,23 @@ def keyed_execution(handler: Callable[..., Any]) -> Callable[..., Any]:
     return post
 
 
-def told(key: answers.Key, known: answers.Answer | answers.Running | None, refused: Refused) -> answers.Answer | None:
+def as_executed(execution: Execution, attempts: Sequence[Attempt]) -> HttpResponse:
+    """As `POST /execute` answers."""
+    body = HubJSONRenderer().render(represent(execution, attempts))
+    return HttpResponse(body, content_type=HubJSONRenderer.media_type)
+
+
+def told(
+    key: answers.Key,
+    known: answers.Answer | answers.Running | None,
+    refused: Refused,
+    succeeded: Succeeded = as_executed,
+) -> answers.Answer | None:
     """The answer that `known` holds, or that its execution's row tells. Raises InvalidRequest 409 while it runs."""
-    return _late(key, known, refused) if isinstance(known, answers.Running) else known
+    return _late(key, known, refused, succeeded) if isinstance(known, answers.Running) else known
 
 
-def _late(key: answers.Key, running: answers.Running, refused: Refused) -> answers.Answer:
+def _late(key: answers.Key, running: answers.Running, refused: Refused, succeeded: Succeeded) -> answers.Answer:
     """The process that ran it has not kept its answer, or died before it could: the settled row tells what it was."""
     with tenant_scope(key.tenant_id):
         mine = Execution.objects.for_tenant(key.tenant_id)
@@ -70,8 +82,7 @@ def _late(key: answers.Key, running: answers.Running, refused: Refused) -> answe
         attempts = ledger.attempts_of(execution)
     if execution.error_code:
         return kept(key, refused(Concluded(execution)))
-    body = HubJSONRenderer().render(represent(execution, attempts))
-    return kept(key, HttpResponse(body, content_type=HubJSONRenderer.media_type))
+    return kept(key, succeeded(execution, attempts))
 
 
 def kept(key: answers.Key | None, response: Any) -> answers.Answer:

@@ -1,7 +1,9 @@
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
@@ -28,7 +30,8 @@ from integrationhub.execution import (
 )
 from integrationhub.execution.answer import represent
 from integrationhub.execution.errors import Concluded, ExecutionFailed
-from integrationhub.execution.replaying import keyed_execution
+from integrationhub.execution.models import Attempt, Execution
+from integrationhub.execution.replaying import as_executed, keyed_execution
 from integrationhub.execution.serializers import (
     BATCH_BODY,
     EXECUTE_BODY,
@@ -98,6 +101,10 @@ class ExecutionDoor(HubView):
     rate_limit = "executions"
     max_body_bytes = 16 * MIB
     unforeseen = ExecutionFailed
+
+    def succeeded(self, execution: Execution, attempts: Sequence[Attempt]) -> HttpResponseBase:
+        """What is answered when it was done, now or when its key comes again."""
+        return as_executed(execution, attempts)
 
 
 class QuotaDoor(ExecutionDoor):

@@ -51,6 +51,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "occurred_at": datetime(2026, 1, 1, tzinfo=UTC),
     },
     "telling_subscription": {"url": "https://t.example", "event_types": ["*"], "sealed": b"sealed"},
+    "storage_sharedpin": {"cid": "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"},
     "templates_messagetemplate": {"waba_id": "w", "meta_id": "1", "name": "n", "language": "en", "status": "APPROVED"},
     "templates_syncrun": {},
     "totp_enrolment": {"account": "ada", "sealed": b"sealed"},

