@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 import requests
 from apprise import Apprise, AppriseAsset, NotifyFormat
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NewConnectionError
 
 IDLE_SECONDS = 90
 CONNECT_SECONDS = 2.0
@@ -49,6 +48,7 @@ class Confinement:
         self.addresses: list[str] = []
         self.ends = 0.0
         self.exchanges: list[dict[str, Any]] = []
+        self.is_sent = False
 
     def begin(self, job: dict[str, Any]) -> None:
         self.host, self.port, self.origin = job["host"], job["port"], job["origin"]
@@ -66,6 +66,10 @@ class Confinement:
             where = args[1]
             if not isinstance(where, tuple) or where[0] not in self.addresses or where[1] != self.port:
                 raise PermissionError("Another address is not dialled.")
+        elif event == "http.client.send" and not self.is_sent:
+            # Raised once there is a connection, with its TLS, and before the first byte of the request.
+            self.is_sent = True
+            tell({"sending": True})
         elif event in _NEVER:
             raise PermissionError(f"{event} is not done here.")
 
@@ -82,16 +86,16 @@ class Confinement:
                 """One exchange, noted. A redirect is an answer like others."""
                 exchange: dict[str, Any] = {"lost": "not_allowed", "is_sent": False}
                 confinement.exchanges.append(exchange)
+                confinement.is_sent = False
                 request.url = confinement.admitted(request.url)
                 seconds = max(0.05, confinement.ends - time.monotonic())
-                tell({"sending": True})
                 try:
                     answer = super().send(
                         request, stream=True, timeout=(min(CONNECT_SECONDS, seconds), seconds), verify=True, proxies={}
                     )
                     body = _read(answer)
                 except (requests.RequestException, OSError) as error:
-                    exchange.update(_loss(error))
+                    exchange.update(lost=_loss(error, confinement.is_sent), is_sent=confinement.is_sent)
                     raise
                 told = {name: answer.headers[name] for name in _TOLD_HEADERS if name in answer.headers}
                 exchange.clear()
@@ -123,18 +127,14 @@ def _read(answer: requests.Response) -> bytes:
     return body
 
 
-def _loss(error: Exception) -> dict[str, Any]:
-    """How an exchange failed, in the words of our own client, and whether the request may have left."""
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return {"lost": "connect_timeout", "is_sent": False}
+def _loss(error: Exception, is_sent: bool) -> str:
+    """How an exchange failed, in the words of our own client."""
+    is_late = isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error)
+    if is_sent:
+        return "read_timeout" if is_late else "answer_too_large" if "too_large" in str(error) else "connection_lost"
     if isinstance(error, requests.exceptions.SSLError):
-        return {"lost": "tls", "is_sent": False}
-    causes = [error, *error.args, *(getattr(each, "reason", None) for each in error.args)]
-    if any(isinstance(cause, NewConnectionError) for cause in causes):
-        return {"lost": "refused", "is_sent": False}
-    if isinstance(error, requests.exceptions.ReadTimeout) or "timed out" in str(error):
-        return {"lost": "read_timeout", "is_sent": True}
-    return {"lost": "answer_too_large" if "too_large" in str(error) else "connection_lost", "is_sent": True}
+        return "tls"
+    return "connect_timeout" if is_late else "refused"
 
 
 # Pictures of apprise's own would come from another host.

@@ -8,6 +8,7 @@ from providers.models import Provider
 from tests.make import Api
 from tests.providers import fcm
 from tests.providers.answering import AnsweringServer
+from tests.providers.apprise.warming import warm
 
 ORDER = {
     "category": "messaging",
@@ -31,6 +32,7 @@ ntfy = pytest.fixture(running, name="ntfy")
 @pytest.fixture
 def installed(api: Api, server: AnsweringServer, ntfy: AnsweringServer) -> Api:
     """`server` is Firebase and Pushover: it is asked by path, and by whichever comes first."""
+    warm()
     account = fcm.account()
     fcm.log_in(account)
     places = {"fcm_push": server, "apprise_ntfy": ntfy, "apprise_pushover": server}

@@ -36,7 +36,7 @@ def planned() -> Integration:
 
 
 def test_the_shelf_says_what_each_integration_is(api: Api) -> None:
-    [row] = [row for row in api.get("/marketplace/integrations").json()["data"] if row["slug"] == "quiet_sms"]
+    [row] = [row for row in api.get("/marketplace/integrations?limit=100").json()["data"] if row["slug"] == "quiet_sms"]
     assert UUID(row["id"]).version == 7
     assert row["provider_key"] == "quiet_sms"
     assert (row["name"], row["category"], row["status"]) == ("Quiet SMS", "messaging", "active")
@@ -51,7 +51,9 @@ def test_the_shelf_says_whose_connected_account_an_integration_acts_by(api: Api,
     assert (row["needs_credential"], row["needs_connection"]) == (False, provider)
     assert row["config_schema"]["properties"]["connection_id"]["format"] == "uuid"
     assert row["intents"] == ["message.send.email"]
-    rows = {row["slug"]: row["needs_connection"] for row in api.get("/marketplace/integrations").json()["data"]}
+    rows = {
+        row["slug"]: row["needs_connection"] for row in api.get("/marketplace/integrations?limit=100").json()["data"]
+    }
     assert (rows[slug], rows["quiet_sms"], rows["sandbox_primary"]) == (provider, None, None)
 
 
@@ -64,11 +66,11 @@ def test_installed_ones_can_be_told_from_the_others(api: Api) -> None:
     install(api)
     install(another_tenant(), "sandbox_secondary")
     assert slugs(api.get("/marketplace/integrations?installed=true")) == ["sandbox_primary"]
-    assert "sandbox_primary" not in slugs(api.get("/marketplace/integrations?installed=false"))
+    assert "sandbox_primary" not in slugs(api.get("/marketplace/integrations?installed=false&limit=100"))
 
 
 def test_the_shelf_is_filtered_by_category(api: Api) -> None:
-    assert "quiet_sms" in slugs(api.get("/marketplace/integrations?category=messaging"))
+    assert "quiet_sms" in slugs(api.get("/marketplace/integrations?category=messaging&limit=100"))
     assert "quiet_sms" not in slugs(api.get("/marketplace/integrations?category=storage"))
 
 
@@ -79,7 +81,7 @@ def test_filters_that_do_not_exist_are_named_together(api: Api) -> None:
 
 
 def test_the_shelf_is_paged_without_loss(api: Api) -> None:
-    whole, seen, cursor = slugs(api.get("/marketplace/integrations")), [], ""
+    whole, seen, cursor = slugs(api.get("/marketplace/integrations?limit=100")), [], ""
     while cursor is not None:
         page = api.get(f"/marketplace/integrations?limit=1{cursor and '&cursor=' + cursor}")
         seen += slugs(page)
@@ -149,7 +151,7 @@ def test_a_priority_is_a_whole_number_up_to_a_thousand(api: Api, priority: Any) 
 
 def test_a_planned_integration_is_shown_but_cannot_be_installed(api: Api) -> None:
     planned()
-    assert "paper-mail" in slugs(api.get("/marketplace/integrations"))
+    assert "paper-mail" in slugs(api.get("/marketplace/integrations?limit=100"))
     assert install(api, "paper-mail").json()["code"] == "ERR_INTEGRATION_HUB_SVC_ADAPTER_NOT_FOUND"
 
 
@@ -159,14 +161,14 @@ def test_what_operators_took_off_the_shelf_is_gone(api: Api, hide: str) -> None:
         Integration.objects.filter(slug="quiet_sms").update(published=False)
     else:
         Provider.objects.filter(provider_key="quiet_sms").update(status="retired")
-    assert "quiet_sms" not in slugs(api.get("/marketplace/integrations"))
+    assert "quiet_sms" not in slugs(api.get("/marketplace/integrations?limit=100"))
     assert install(api, "quiet_sms", config={"sender": "A"}).json()["code"] == NOT_FOUND
 
 
 def test_where_the_sandbox_is_off_it_is_neither_shown_nor_installed(api: Api, settings: Settings) -> None:
     installation = install(api).json()["id"]
     settings.SANDBOX_ENABLED = False
-    assert "sandbox_primary" not in slugs(api.get("/marketplace/integrations"))
+    assert "sandbox_primary" not in slugs(api.get("/marketplace/integrations?limit=100"))
     assert install(api, "sandbox_secondary").json()["code"] == NOT_FOUND
     assert api.get(f"/integrations/{installation}").json()["code"] == NOT_FOUND
     assert installing.candidates(tenant_id=api.tenant) == []
@@ -244,7 +246,7 @@ def test_routing_asks_the_database_once(api: Api, django_assert_num_queries: Dja
     ],
 )
 def test_a_user_looks_and_an_organizer_changes(api: Api, method: str, path: str) -> None:
-    assert api.as_role("user").get("/marketplace/integrations").status_code == 200
+    assert api.as_role("user").get("/marketplace/integrations?limit=100").status_code == 200
     assert api.as_role("user").request(method, path, {}).json()["code"] == "ERR_RBAC_FORBIDDEN"
     assert api.as_role("organizer").request(method, path, {}).status_code != 403
 

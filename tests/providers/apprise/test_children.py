@@ -17,10 +17,10 @@ from integrationhub.core.outbound import AnswerLost, NotSent
 from providers.apprise.children import Children
 from tests.core.hostile import serving
 from tests.core.test_outbound_tls import Identity, Provider, identity  # noqa: F401  A fixture of theirs.
-from tests.providers.misbehaving import MisbehavingServer, answering
+from tests.providers.apprise.warming import TAKEN
+from tests.providers.misbehaving import MisbehavingServer
 
 SECRET = "hunter2hunter2hunter2hunter2hu"
-TAKEN = answering(200, b'{"status": 1, "request": "r-1"}')
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def job(server: MisbehavingServer, **more: Any) -> dict[str, Any]:
     }
 
 
-def ask(pool: Children, server: MisbehavingServer, seconds: float = 10.0, **more: Any) -> dict[str, Any]:
+def ask(pool: Children, server: MisbehavingServer, seconds: float = 30.0, **more: Any) -> dict[str, Any]:
     return pool.ask(job(server, **more), Deadline.after(seconds))
 
 
@@ -69,16 +69,14 @@ def test_a_secret_is_in_neither_arguments_nor_environment(pool: Children, monkey
 
 def test_there_are_never_more_than_two(pool: Children) -> None:
     """A third message waits for one of them within its own deadline, and then was not sent."""
-    with MisbehavingServer(None) as server, ThreadPoolExecutor(2) as threads:
-        both = [threads.submit(ask, pool, server, 4.0) for _ in range(2)]
-        until(lambda: server.hits == 2)
+    with ThreadPoolExecutor(2) as threads, MisbehavingServer(None) as server:
+        both = [threads.submit(ask, pool, server, 30.0) for _ in range(2)]
+        until(lambda: server.hits == 2, 25)
         with pytest.raises(NotSent, match="deadline_exceeded"):
             ask(pool, server, 0.2)
-        for each in both:
-            with pytest.raises(AnswerLost, match="read_timeout"):
-                each.result()
         assert server.hits == 2
-    assert pool._idle == []
+        assert not any(each.done() for each in both)
+    assert len(pool._idle) == 2
 
 
 def test_one_that_ended_is_replaced(pool: Children) -> None:
@@ -133,7 +131,7 @@ def test_a_plugin_that_dials_another_host_is_refused(pool: Children) -> None:
 @pytest.mark.parametrize(("address", "is_reached"), [("127.0.0.1", True), ("192.0.2.1", False)])
 def test_a_plugin_with_sockets_of_its_own_is_confined_too(pool: Children, address: str, is_reached: bool) -> None:
     """Apprise speaks IRC over plain sockets; the server is where the plugin is told that it is."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, MisbehavingServer(None) as server:
+    with socket.create_server(("127.0.0.1", 0)) as listener, MisbehavingServer(TAKEN) as server:
         listener.settimeout(3)
         port = listener.getsockname()[1]
         arguments = {"host": "127.0.0.1", "port": port, "targets": ["#orders"]}

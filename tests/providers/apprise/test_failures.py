@@ -9,7 +9,7 @@ import pytest
 
 from providers import registry
 from providers.apprise.children import children
-from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
+from providers.errors import Ambiguous, Blocked, Next, ProviderError, Retry, Stop
 from tests.providers import conformance
 from tests.providers.answering import AnsweringServer
 from tests.providers.apprise.test_services import ROWS, acceptance, call
@@ -18,12 +18,6 @@ from tests.providers.misbehaving import MisbehavingServer, answering
 
 PUSHOVER = registry.get("apprise_pushover")
 PUSH = "message.send.push"
-
-
-def warm() -> None:
-    """Have a child that has imported apprise, as there is one after the first message."""
-    with MisbehavingServer(answering(200, b'{"status": 1, "request": "r-1"}')) as server:
-        registry.instance("apprise_pushover").execute(call(PUSHOVER, server))
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
@@ -35,12 +29,11 @@ def test_every_misbehaviour_has_its_class(case: Case) -> None:
 
 
 def test_silence_is_ambiguous_and_ends_with_the_deadline_and_the_process() -> None:
-    warm()
-    [child] = children._idle
+    [*_, child] = children._idle
     error = failure_at(PUSHOVER, PUSH, None, seconds=0.3)
     assert (type(error), error.reason) == (Ambiguous, "read_timeout")
     assert child._process.returncode is not None
-    assert children._idle == []
+    assert child not in children._idle
 
 
 def test_what_was_refused_or_has_no_address_may_be_sent_by_another() -> None:
@@ -48,6 +41,14 @@ def test_what_was_refused_or_has_no_address_may_be_sent_by_another() -> None:
         for base_url, reason in ((refusing, "refused"), ("https://no-such-host.invalid", "dns")):
             error = failure(PUSHOVER, conformance.call(PUSHOVER, PUSH, base_url=base_url))
             assert (type(error), error.reason) == (Next, reason)
+
+
+def test_an_address_in_our_own_network_is_not_dialled(settings: Any) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = []
+    with MisbehavingServer(answering(200)) as server:
+        with pytest.raises(Blocked, match="refused"):
+            registry.instance("apprise_pushover").execute(conformance.call(PUSHOVER, PUSH, base_url=server.base_url))
+        assert server.hits == 0
 
 
 def test_a_deadline_that_has_passed_sends_nothing() -> None:
