@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 from uuid import UUID
 
 from integrationhub.core.deadline import Deadline
@@ -26,7 +26,8 @@ class Call:
     """What an adapter is given: one intent for one tenant, with the tenant's own configuration and secrets.
 
     `base_url` is empty unless an operator has set another address than the adapter's own. A credential is checked by a
-    call without intent, payload and configuration.
+    call without intent, payload and configuration. `file` stands beside the payload where JSON would be too small: what
+    is to be stored is read from it, and what is read is written to it.
     """
 
     tenant_id: UUID
@@ -37,6 +38,7 @@ class Call:
     base_url: str = ""
     secrets: JSONObject = field(default_factory=dict, repr=False)
     attempt_id: UUID | None = None
+    file: IO[bytes] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

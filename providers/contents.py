@@ -26,8 +26,8 @@ def opened(call: Call, http: Client) -> Iterator[tuple[IO[bytes], str]]:
     Raises, before anything has been sent, Next or Stop where an address does not give it.
     """
     told = call.payload.get("content_type", "")
-    if file := call.payload.get("file"):
-        yield file, told
+    if call.file:
+        yield call.file, told
         return
     with SpooledTemporaryFile(max_size=IN_MEMORY) as content:
         if "content" in call.payload:
@@ -41,10 +41,10 @@ def opened(call: Call, http: Client) -> Iterator[tuple[IO[bytes], str]]:
 @contextmanager
 def room(call: Call) -> Iterator[IO[bytes]]:
     """An empty file for what is read: the caller's own, where it gave one."""
-    if into := call.payload.get("into"):
-        into.seek(0)
-        into.truncate()
-        yield into
+    if call.file:
+        call.file.seek(0)
+        call.file.truncate()
+        yield call.file
         return
     with SpooledTemporaryFile(max_size=IN_MEMORY) as file:
         yield file

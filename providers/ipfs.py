@@ -52,7 +52,7 @@ def told(text: Any) -> Cid | None:
 
 
 def largest(call: Call) -> int:
-    return LARGEST_FILE if "into" in call.payload else contents.LARGEST
+    return LARGEST_FILE if call.file else contents.LARGEST
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def no_larger(call: Call) -> Iterator[None]:
         if error.reason != "answer_too_large":
             raise
         words = f"The content is longer than {largest(call):,} bytes."
-        if "into" not in call.payload:
+        if not call.file:
             words += f" GET /storage/ipfs/{{cid}} gives up to {LARGEST_FILE:,} bytes."
         raise Stop(words, reason="content_too_large") from None
 
@@ -90,7 +90,7 @@ def received(provider: str, call: Call, cid: Cid, file: IO[bytes], found: Verdic
     if found is Verdict.DIFFERS:
         words = f"{provider} gave other bytes than the CID names; they were thrown away."
         raise Next(words, reason="wrong_content", upstream_status=200)
-    unkept = {} if "into" in call.payload else {"content": contents.in_base64(file)}
+    unkept = {} if call.file else {"content": contents.in_base64(file)}
     return Receipt(str(cid), _shown(cid, file, found), unkept)
 
 

@@ -97,7 +97,8 @@ def record(tenant_id: UUID, provider_key: str, outcome: Receipt | HubError, *, a
     Operators read in the log of both circuits.
     """
     keys, verdicts = _keys(tenant_id, provider_key), verdict_of(outcome, allowed_seconds)
-    if registry.get(provider_key).has_own_address:  # Another tenant's is another service.
+    adapter = registry.find(provider_key)
+    if adapter and adapter.has_own_address:  # Another tenant's is another service.
         verdicts = (verdicts[0], NONE)
     alone = (_left_alone_seconds(outcome), 0.0)
     known = _known(keys)

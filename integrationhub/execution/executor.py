@@ -297,6 +297,7 @@ def _call(run: Run, step: Step, attempt: Attempt | None = None, secrets: JSONObj
         base_url=step.base_url,
         secrets=secrets or {},
         attempt_id=attempt.id if attempt else None,
+        file=run.order.file,
     )
 
 
@@ -375,7 +376,8 @@ def _fail(run: Run, verdict: HubError) -> None:
     else:
         failure = failing.all_failed(run.order.intent.name, run.attempts, run.execution.skipped, run.pauses)
     errors.record(execution, failure)
-    run.notes.append(partial(keeping.keep, execution, run.order))
+    if run.order.file is None:
+        run.notes.append(partial(keeping.keep, execution, run.order))
     _conclude(run)
     raise errors.Concluded(execution, units_used=run.units_used)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 from integrationhub.core.errors import InvalidRequest, RbacForbidden
@@ -106,6 +106,8 @@ class Order:
     retry_of: UUID | None = None
     # Of one call. What carries a file takes longer than what carries a message.
     attempt_seconds: float = ATTEMPT_SECONDS
+    # Beside the payload; see `Call.file`. It ends with the request, so that nothing of it can be kept for a retry.
+    file: IO[bytes] | None = field(default=None, repr=False)
 
 
 def read(body: Mapping[str, Any], *, caller: Principal, request_id: str, tenant_version: str | None = None) -> Order:

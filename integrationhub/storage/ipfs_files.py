@@ -44,14 +44,15 @@ def add(request: HubRequest, key: answers.Key | None) -> Run:
 
     Raises InvalidRequest, IpfsUnavailable, and what `executor.execute` raises.
     """
-    return _run(request, "storage.add.ipfs", _content(request), key)
+    payload, file = _content(request)
+    return _run(request, "storage.add.ipfs", payload, key=key, file=file)
 
 
 def get(request: HubRequest, cid: str) -> IO[bytes]:
     """The content of a CID, whole and checked, as a file at its beginning. Raises as `add`, and 404."""
     into: IO[bytes] = SpooledTemporaryFile(max_size=contents.IN_MEMORY)  # noqa: SIM115  The answer closes it.
     try:
-        _run_for(request, "storage.get.ipfs", {"cid": read(cid), "into": into})
+        _run_for(request, "storage.get.ipfs", {"cid": read(cid)}, file=into)
     except HubError:
         into.close()
         raise
@@ -62,7 +63,7 @@ def get(request: HubRequest, cid: str) -> IO[bytes]:
 def pin(request: HubRequest, cid: str, key: answers.Key | None) -> Run:
     """Keep content that is on IPFS already. Raises as `add`."""
     _refuse(schema_faults.faults(_name_body, request.data))
-    return _run(request, "storage.pin.ipfs", {"cid": read(cid), **request.data}, key)
+    return _run(request, "storage.pin.ipfs", {"cid": read(cid), **request.data}, key=key)
 
 
 def unpin(request: HubRequest, cid: str) -> None:
@@ -78,11 +79,11 @@ def read(cid: str) -> str:
         raise ipfs.unreadable("cid") from None
 
 
-def _content(request: HubRequest) -> dict[str, Any]:
+def _content(request: HubRequest) -> tuple[dict[str, Any], IO[bytes] | None]:
     file = request.FILES.get("file")
     if file is None:
         _refuse(schema_faults.faults(_file_body, request.data))
-        return dict(request.data)
+        return dict(request.data), None
     body = {name: value for name, value in request.data.items() if name != "file"}
     _refuse(schema_faults.faults(_name_body, body))
     if (file.size or 0) > ipfs.LARGEST_FILE:
@@ -92,7 +93,7 @@ def _content(request: HubRequest) -> dict[str, Any]:
             reason="body_too_large",
             max_bytes=ipfs.LARGEST_FILE,
         )
-    return {"file": file, "name": body.get("name") or file.name or "file"}
+    return {"name": body.get("name") or file.name or "file"}, file
 
 
 def _refuse(faults: list[dict[str, str]]) -> None:
@@ -101,7 +102,14 @@ def _refuse(faults: list[dict[str, str]]) -> None:
         raise InvalidRequest(f"The request is not valid: {names}.", reason="invalid_fields", fields=faults)
 
 
-def _run(request: HubRequest, intent: str, payload: Mapping[str, Any], key: answers.Key | None = None) -> Run:
+def _run(
+    request: HubRequest,
+    intent: str,
+    payload: Mapping[str, Any],
+    *,
+    key: answers.Key | None = None,
+    file: IO[bytes] | None = None,
+) -> Run:
     """A content address is added, pinned or read twice as once, so that an outcome that nobody knows stops nothing."""
     caller, version = request.user, request._request.rate_limit_decision.tenant_version  # type: ignore[attr-defined]
     order = Order(
@@ -113,14 +121,15 @@ def _run(request: HubRequest, intent: str, payload: Mapping[str, Any], key: answ
         options=Options(timeout_ms=SECONDS * 1000, on_ambiguous="next"),
         tenant_version=version,
         attempt_seconds=ATTEMPT_SECONDS,
+        file=file,
     )
     return executor.execute(order, key, _chain(order))
 
 
-def _run_for(request: HubRequest, intent: str, payload: Mapping[str, Any]) -> Run:
+def _run_for(request: HubRequest, intent: str, payload: Mapping[str, Any], *, file: IO[bytes] | None = None) -> Run:
     """The same, where that nobody has it is what was asked."""
     try:
-        return _run(request, intent, payload)
+        return _run(request, intent, payload, file=file)
     except Concluded as failure:
         reasons = {error["reason"] for error in failure.details.get("errors", [])}
         if failure.entry is not catalogue.ALL_PROVIDERS_FAILED or len(reasons) != 1 or not reasons <= _NOWHERE:

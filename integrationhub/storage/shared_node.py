@@ -96,7 +96,7 @@ def _unpin_at_node(call: Call, cid: Cid) -> None:
 
 
 def _at_node(call: Call, intent: str, cid: Cid) -> Receipt:
-    return _node().execute(replace(call, intent=intent, payload={"cid": str(cid)}))
+    return _node().execute(replace(call, intent=intent, payload={"cid": str(cid)}, file=None))
 
 
 def _cid(call: Call) -> Cid:

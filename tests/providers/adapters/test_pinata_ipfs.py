@@ -24,12 +24,13 @@ def asked(action: str, payload: dict[str, Any], **secrets: str) -> Call:
     return call(f"storage.{action}.ipfs", payload, jwt=JWT, **secrets)
 
 
-ADD = asked("add", {"content": base64.b64encode(b"hello").decode(), "name": "hello.txt"})
+def add() -> Call:
+    return asked("add", {"content": base64.b64encode(b"hello").decode(), "name": "hello.txt"})
 
 
 def test_a_file_is_uploaded_and_its_address_computed_here(server: AnsweringServer) -> None:
     server.answer(200, {"IpfsHash": HELLO, "PinSize": 5, "Timestamp": "2026-11-26T02:00:00.000Z", "isDuplicate": False})
-    receipt = PinataIpfs(server.client()).execute(ADD)
+    receipt = PinataIpfs(server.client()).execute(add())
     assert receipt.result == {"cid": HELLO, "size": 5, "verified": True, "pinned": True}
     [request] = server.asked
     assert (request.method, request.path) == ("POST", "/pinning/pinFileToIPFS")
@@ -47,7 +48,7 @@ def test_a_file_is_uploaded_and_its_address_computed_here(server: AnsweringServe
 def test_a_file_that_is_named_by_the_address_of_another_is_no_success(server: AnsweringServer) -> None:
     server.answer(200, {"IpfsHash": str(unixfs.added(BytesIO(b"other")))})
     with pytest.raises(Ambiguous) as caught:
-        PinataIpfs(server.client()).execute(ADD)
+        PinataIpfs(server.client()).execute(add())
     assert caught.value.reason == "wrong_content"
 
 
@@ -124,9 +125,9 @@ def test_content_too_long_for_json_names_the_other_way(server: AnsweringServer) 
 
 def test_a_jwt_is_asked_for(server: AnsweringServer) -> None:
     server.answer(200, {"message": "Congratulations! You are communicating with the Pinata API!"})
-    assert PinataIpfs(server.client()).check(ADD) is True
+    assert PinataIpfs(server.client()).check(add()) is True
     server.answer(401, {"error": {"reason": "INVALID_CREDENTIALS", "details": f"Invalid/expired credentials {JWT}"}})
     with pytest.raises(Next, match="Invalid/expired credentials") as caught:
-        PinataIpfs(server.client()).check(ADD)
+        PinataIpfs(server.client()).check(add())
     assert caught.value.credential_refused
     assert JWT not in caught.value.message
