@@ -157,7 +157,7 @@ def _ipfs_node() -> Iterator[str]:
     if not settings.IPFS_API_URL:
         return
     parts = urlsplit(settings.IPFS_API_URL)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.path:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.path.endswith("/api/v0"):
         yield (
             "IPFS_API_URL is not the address of a node's RPC: set it as in http://127.0.0.1:5001, without /api/v0, or "
             "leave it empty."

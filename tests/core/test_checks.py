@@ -63,6 +63,8 @@ UNSAFE = [
     ({"OUTBOUND_ALLOWED_NETWORKS": ["10.0.0.1/8"]}, "OUTBOUND_ALLOWED_NETWORKS is no list of networks"),
     ({"OUTBOUND_ALLOWED_NETWORKS": ["localhost"]}, "OUTBOUND_ALLOWED_NETWORKS is no list of networks"),
     ({"PLATFORM_TENANT_ID": "demo"}, "PLATFORM_TENANT_ID is not a UUID"),
+    ({"IPFS_API_URL": "localhost:5001"}, "IPFS_API_URL is not the address"),
+    ({"IPFS_API_URL": "http://127.0.0.1:5001/api/v0"}, "IPFS_API_URL is not the address"),
 ]
 
 
