@@ -29,10 +29,11 @@ _REFUSED = frozenset({"invalid", "rejected"})
 _NOT_SENT = _REFUSED | {"failed"}
 
 
-def schema(**members: JSONObject) -> JSONObject:
-    """A credential of these members, all of them required but those that have a default."""
+def schema(optional: JSONObject | None = None, **members: JSONObject) -> JSONObject:
+    """A credential of these members, all of them required but those that have a default or are `optional`."""
     required = [name for name, member in members.items() if "default" not in member]
-    return {"type": "object", "properties": members, "required": required, "additionalProperties": False}
+    properties = {**members, **(optional or {})}
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 def secret(description: str, example: str, shortest: int = 8) -> JSONObject:

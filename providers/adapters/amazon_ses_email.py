@@ -1,6 +1,7 @@
 """Amazon SES, by its API of version 2.
 
 Send: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
+Events: https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html, sent to us by SNS
 Errors: the same page, and https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html
 
 The request is signed by botocore's signer and sent by the hub's own client, with its checks of addresses and its
@@ -12,15 +13,19 @@ import base64
 import importlib
 import json
 import re
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
-from integrationhub.core.outbound import Answer
-from providers import answers, composing, mime, senders
-from providers.adapter import Adapter, Call, Receipt
+from integrationhub.core.outbound import Answer, OutboundError
+from providers import answers, callbacks, composing, mime, senders, sns
+from providers.adapter import Adapter, Call, JSONObject, Receipt
 from providers.anymail_family import config_schema, schema, secret
+from providers.callbacks import InboundEvent, Kind, Webhook
 from providers.composing import Mail
 from providers.errors import Next, ProviderError, Retry, Stop
 from providers.retry_after import LONGEST_SECONDS
@@ -47,6 +52,18 @@ _CODES: dict[str, dict[str, Any]] = {
     "OptInRequired": {"kind": Next, "credential_refused": True},
     "ExpiredTokenException": {"kind": Next, "credential_refused": True},
 }
+_KINDS = {
+    "Send": Kind.SENT,
+    "Delivery": Kind.DELIVERED,
+    "DeliveryDelay": Kind.DEFERRED,
+    "Bounce": Kind.BOUNCED,
+    "Complaint": Kind.COMPLAINED,
+    "Reject": Kind.FAILED,
+    "Rendering Failure": Kind.FAILED,
+    "Open": Kind.OPENED,
+    "Click": Kind.CLICKED,
+    "Subscription": Kind.UNSUBSCRIBED,
+}
 # A tag's name and value: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html
 _TAG = re.compile("[A-Za-z0-9_-]{1,256}")
 
@@ -65,7 +82,16 @@ class AmazonSesEmail(Adapter):
             "description": "the configuration set, by which SES tells what became of a message",
         }
     )
+    tells = frozenset({Kind.SENT, Kind.DELIVERED})
     credential_schema = schema(
+        {
+            "sns_topic_arn": {
+                "type": "string",
+                "pattern": "^arn:aws(-[a-z-]{2,12})?:sns:[a-z0-9-]{5,30}:[0-9]{12}:[A-Za-z0-9_.-]{1,256}$",
+                "description": "the SNS topic that SES tells of its messages, and that posts them here",
+                "examples": ["arn:aws:sns:eu-west-1:123456789012:ses-events"],
+            }
+        },
         access_key_id={
             "type": "string",
             "pattern": "^[A-Z0-9]{16,128}$",
@@ -111,6 +137,59 @@ class AmazonSesEmail(Adapter):
             return Receipt(said["MessageId"], {"status": "queued"})
         raise self._failure(call, answer)
 
+    def verify_webhook(self, hook: Webhook, secrets: JSONObject) -> None:
+        if not (topic := secrets.get("sns_topic_arn")):
+            raise self.unverified("the credential has no sns_topic_arn.", reason="no_secret")
+        try:
+            message = hook.json()
+            sns.verify(message, self.http, hook.deadline)
+        except (ValueError, RecursionError):
+            raise self.unverified("the body is no message of SNS.", reason="unreadable") from None
+        except sns.Unsigned as error:
+            raise self.unverified("Amazon has not signed this message.", reason=error.reason) from None
+        except OutboundError as error:
+            words = f"The certificate of Amazon SNS cannot be fetched ({error.reason})."
+            raise Next(words, reason=error.reason) from None
+        if not callbacks.is_same(message["TopicArn"], topic):
+            raise self.unverified("the message is of another topic.", reason="another_topic")
+
+    def answer_handshake(self, hook: Webhook, secrets: JSONObject) -> str | None:
+        message = hook.json()
+        if message["Type"] != "SubscriptionConfirmation":
+            return None
+        try:
+            is_confirmed = sns.confirm(message, self.http, hook.deadline)
+        except OutboundError as error:
+            raise Next(f"Amazon SNS cannot be reached ({error.reason}).", reason=error.reason) from None
+        if not is_confirmed:
+            raise Next("Amazon SNS did not take the confirmation.", reason="not_confirmed")
+        return ""
+
+    def parse_webhook(self, hook: Webhook) -> list[InboundEvent]:
+        message = hook.json()
+        said = message["Message"]
+        if message["Type"] != "Notification" or not said.startswith("{"):
+            return []  # Such as "Successfully validated SNS topic for Amazon SES event publishing."
+        event = json.loads(said)
+        name = event.get("eventType") or event["notificationType"]
+        if name not in _KINDS:
+            return []
+        kind, mail = _KINDS[name], event["mail"]
+        subtype = event["bounce"]["bounceType"] if name == "Bounce" else ""
+        is_failure = kind in (Kind.BOUNCED, Kind.FAILED)
+        return [
+            InboundEvent(
+                kind,
+                mail["messageId"],
+                key=message["MessageId"],
+                occurred_at=datetime.fromisoformat(message["Timestamp"]),
+                attempt_id=_attempt_id(mail.get("tags")),
+                reason=f"amazon_ses_{answers.word(subtype or name.replace(' ', ''))}" if is_failure else "",
+                code=subtype,
+                payload=event,
+            )
+        ]
+
     def _ask(self, call: Call, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
         region = call.secrets["region"]
         suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
@@ -134,6 +213,12 @@ class AmazonSesEmail(Adapter):
             reason = answers.word(code.removesuffix("Exception"))
             known = {"reason": f"amazon_ses_{reason}", "credential_refused": False, **known}
         return self.failure(call, answer, said.get("message", said.get("Message")), **known)
+
+
+def _attempt_id(tags: Any) -> UUID | None:
+    with suppress(LookupError, TypeError, ValueError, AttributeError):
+        return UUID(tags["attempt_id"][0])
+    return None
 
 
 def _code(answer: Answer) -> str:

@@ -5,6 +5,9 @@ Resend are of the same family and have files of their own. Postal, which anymail
 their own, at an address that no adapter can have.
 """
 
+import base64
+import hashlib
+import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,10 +16,12 @@ from typing import Any
 
 from integrationhub.core.outbound import Answer
 from providers import answers, mail_refusals
-from providers.adapter import Call
+from providers.adapter import Call, JSONObject
 from providers.anymail_family import MB, AnymailEmail, config_schema, region, schema, secret
+from providers.callbacks import Kind, Webhook
 from providers.composing import Mail
 from providers.errors import Next, ProviderError
+from providers.mail_callbacks import SIGNING_SECRET, WEBHOOK_LOGIN, LoginEmail, TellingEmail, hmac_sha256
 
 
 def _numbered(service: str, template_id: str) -> int:
@@ -27,7 +32,7 @@ def _numbered(service: str, template_id: str) -> int:
     return int(template_id)
 
 
-class BrevoEmail(AnymailEmail):
+class BrevoEmail(LoginEmail):
     """https://developers.brevo.com/reference/sendtransacemail"""
 
     key = "brevo_email"
@@ -37,9 +42,11 @@ class BrevoEmail(AnymailEmail):
     base_url = "https://api.brevo.com"
     api_path = "/v3/"
     credential_schema = schema(
-        api_key=secret("an API key of version 3", "xkeysib-" + "7c1f9e" * 8 + "-Qw3rTy9uIoPaSdFg", 20)
+        WEBHOOK_LOGIN, api_key=secret("an API key of version 3", "xkeysib-" + "7c1f9e" * 8 + "-Qw3rTy9uIoPaSdFg", 20)
     )
     service = "brevo"
+    view = "BrevoTrackingWebhookView"
+    tells = frozenset({Kind.DELIVERED})
     options = {"api_key": "api_key"}
     largest = 14 * MB
     checked = ("/v3/account", "email")
@@ -52,7 +59,7 @@ class BrevoEmail(AnymailEmail):
         return _numbered(self.display_name, template_id)
 
 
-class MailerSendEmail(AnymailEmail):
+class MailerSendEmail(TellingEmail):
     """https://developers.mailersend.com/api/v1/email.html#send-an-email"""
 
     key = "mailersend_email"
@@ -61,8 +68,12 @@ class MailerSendEmail(AnymailEmail):
     docs_url = "https://developers.mailersend.com/api/v1/email.html"
     base_url = "https://api.mailersend.com"
     api_path = "/v1/"
-    credential_schema = schema(api_token=secret("an API token that may send", "mlsn." + "a4d8f0" * 10, 20))
+    credential_schema = schema(
+        SIGNING_SECRET, api_token=secret("an API token that may send", "mlsn." + "a4d8f0" * 10, 20)
+    )
     service = "mailersend"
+    view = "MailerSendTrackingWebhookView"
+    tells = frozenset({Kind.SENT, Kind.DELIVERED})
     options = {"api_token": "api_token"}
     largest = 18 * MB
     checked = ("/v1/api-quota", "quota")
@@ -79,8 +90,13 @@ class MailerSendEmail(AnymailEmail):
         found = re.search("#MS[0-9]{5}", str(said.get("errors", ""))[: answers.LONGEST_READ])
         return found.group() if found else None
 
+    def verify_webhook(self, hook: Webhook, secrets: JSONObject) -> None:
+        """https://developers.mailersend.com/api/v1/webhooks.html#security"""
+        expected = hmac_sha256(self.needed(secrets, "signing_secret"), hook.body)
+        self.expect(hook.headers.get("signature"), expected)
 
-class MailjetEmail(AnymailEmail):
+
+class MailjetEmail(LoginEmail):
     """https://dev.mailjet.com/email/guides/send-api-v31/"""
 
     key = "mailjet_email"
@@ -91,11 +107,14 @@ class MailjetEmail(AnymailEmail):
     api_path = "/v3.1/"
     regions = {"us": "https://api.us.mailjet.com"}
     credential_schema = schema(
+        WEBHOOK_LOGIN,
         api_key=secret("the API key", "4f2a9c1e7b3d5f60819a2b3c4d5e6f70", 16),
         secret_key=secret("the secret key beside it", "b81d0c9e2f3a4b5c6d7e8f9012a3b4c5", 16),
         region=region("eu", "us"),
     )
     service = "mailjet"
+    view = "MailjetTrackingWebhookView"
+    tells = frozenset({Kind.DELIVERED})
     options = {"api_key": "api_key", "secret_key": "secret_key"}
     largest = 11 * MB
     checked = ("/v3/REST/sender?Limit=1", "Data")
@@ -123,7 +142,7 @@ def _mailjet_fault(said: Mapping[str, Any]) -> Mapping[str, Any]:
     return fault if isinstance(fault, dict) else said
 
 
-class MailtrapEmail(AnymailEmail):
+class MailtrapEmail(TellingEmail):
     """https://docs.mailtrap.io/developers/email-sending; it has no codes."""
 
     key = "mailtrap_email"
@@ -132,7 +151,7 @@ class MailtrapEmail(AnymailEmail):
     docs_url = "https://docs.mailtrap.io/developers/email-sending"
     base_url = "https://send.api.mailtrap.io"
     api_path = "/api/"
-    credential_schema = schema(api_token=secret("an API token", "5e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b", 16))
+    credential_schema = schema(SIGNING_SECRET, api_token=secret("an API token", "5e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b", 16))
     config_schema = config_schema(
         sandbox_id={
             "type": "integer",
@@ -141,6 +160,8 @@ class MailtrapEmail(AnymailEmail):
         }
     )
     service = "mailtrap"
+    view = "MailtrapTrackingWebhookView"
+    tells = frozenset({Kind.DELIVERED})
     options = {"api_token": "api_token", "sandbox_id": "sandbox_id"}
     largest = 7 * MB
     titles_templates = True
@@ -162,8 +183,13 @@ class MailtrapEmail(AnymailEmail):
         errors = said.get("errors", said.get("error"))
         return "; ".join(map(str, errors)) if isinstance(errors, list) else errors
 
+    def verify_webhook(self, hook: Webhook, secrets: JSONObject) -> None:
+        """https://docs.mailtrap.io/email-api-smtp/advanced/webhooks#webhook-signature-verification"""
+        expected = hmac_sha256(self.needed(secrets, "signing_secret"), hook.body)
+        self.expect(hook.headers.get("mailtrap-signature"), expected)
 
-class MandrillEmail(AnymailEmail):
+
+class MandrillEmail(TellingEmail):
     """https://mailchimp.com/developer/transactional/api/messages/send-new-message/"""
 
     key = "mandrill_email"
@@ -172,8 +198,13 @@ class MandrillEmail(AnymailEmail):
     docs_url = "https://mailchimp.com/developer/transactional/api/messages/"
     base_url = "https://mandrillapp.com"
     api_path = "/api/1.0/"
-    credential_schema = schema(api_key=secret("an API key", "md-3kX9vQ2tR7wY1zB5nM8cA", 16))
+    credential_schema = schema(
+        {"webhook_key": secret("the key of the webhook", "an-example-of-a-webhook-key")},
+        api_key=secret("an API key", "md-3kX9vQ2tR7wY1zB5nM8cA", 16),
+    )
     service = "mandrill"
+    view = "MandrillCombinedWebhookView"
+    tells = frozenset({Kind.SENT})
     options = {"api_key": "api_key"}
     largest = 18 * MB
     refusals = mail_refusals.MANDRILL
@@ -204,6 +235,17 @@ class MandrillEmail(AnymailEmail):
             reason = f"mandrill_{sorted(reasons)[0].replace('-', '_')}"
             return self.failure(call, answer, "the account may not send this", kind=Next, reason=reason)
         return super().refused(call, answer)
+
+    def verify_webhook(self, hook: Webhook, secrets: JSONObject) -> None:
+        """https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/#authenticating-webhook-requests"""
+        key = self.needed(secrets, "webhook_key")
+        try:
+            form = hook.form()
+        except ValueError:
+            raise self.unverified("the body is no form.", reason="unreadable") from None
+        signed = hook.url + "".join(name + form[name] for name in sorted(form))
+        expected = hmac.new(key.encode(), signed.encode("utf-8", "replace"), hashlib.sha1).digest()
+        self.expect(hook.headers.get("x-mandrill-signature"), base64.b64encode(expected).decode())
 
 
 class ScalewayEmail(AnymailEmail):
@@ -240,7 +282,7 @@ class ScalewayEmail(AnymailEmail):
         return said.get("type")
 
 
-class SparkPostEmail(AnymailEmail):
+class SparkPostEmail(LoginEmail):
     """https://developers.sparkpost.com/api/transmissions/"""
 
     key = "sparkpost_email"
@@ -251,6 +293,7 @@ class SparkPostEmail(AnymailEmail):
     api_path = "/api/v1/"
     regions = {"eu": "https://api.eu.sparkpost.com"}
     credential_schema = schema(
+        WEBHOOK_LOGIN,
         api_key=secret(
             "an API key that may send; one that may read the account too can be verified",
             "c91f0e2d3b4a596877665544332211ffeeddccbb",
@@ -262,6 +305,8 @@ class SparkPostEmail(AnymailEmail):
         subaccount={"type": "string", "pattern": "^[0-9]{1,10}$", "description": "the subaccount that sends"}
     )
     service = "sparkpost"
+    view = "SparkPostTrackingWebhookView"
+    tells = frozenset({Kind.DELIVERED})
     options = {"api_key": "api_key", "subaccount": "subaccount"}
     largest = 14 * MB
     checked = ("/api/v1/account", "results")
@@ -291,7 +336,7 @@ def _first(said: Mapping[str, Any]) -> Mapping[str, Any]:
     return first if isinstance(first, dict) else {}
 
 
-class UnisenderGoEmail(AnymailEmail):
+class UnisenderGoEmail(TellingEmail):
     """https://godocs.unisender.ru/web-api-ref#email-send"""
 
     key = "unisender_go_email"
@@ -306,6 +351,8 @@ class UnisenderGoEmail(AnymailEmail):
         region=region("go1", "go2"),
     )
     service = "unisender_go"
+    view = "UnisenderGoTrackingWebhookView"
+    tells = frozenset({Kind.SENT, Kind.DELIVERED})
     options = {"api_key": "api_key"}
     # The message is known by the id that the service gives it.
     constants = {"generate_message_id": False}
@@ -319,3 +366,16 @@ class UnisenderGoEmail(AnymailEmail):
         if answer.status != HTTPStatus.OK or answers.document(answer).get("status") != "success":
             raise self.refusal(call, answer)
         return True
+
+    def verify_webhook(self, hook: Webhook, secrets: JSONObject) -> None:
+        """The digest stands in the body, in the place of the key that it was made with.
+
+        https://godocs.unisender.ru/web-api-ref#callback-format
+        """
+        key = self.needed(secrets, "api_key")
+        try:
+            given = hook.json()["auth"].encode()
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            raise self.unverified("the body has no auth.", reason="unreadable") from None
+        signed = hook.body.replace(given, key.encode()) if given else b""
+        self.expect(given.decode(), hashlib.md5(signed, usedforsecurity=False).hexdigest())

@@ -1,6 +1,7 @@
 """Mailgun, by django-anymail.
 
 Send: https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages/post-v3--domain-name--messages
+Webhooks: https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhooks
 
 It has no codes; a 404 for a message can only be the domain, in this region.
 """
@@ -9,12 +10,15 @@ from http import HTTPStatus
 from typing import Any
 
 from integrationhub.core.outbound import Answer
-from providers.adapter import Call
-from providers.anymail_family import MB, AnymailEmail, region, schema, secret
+from providers import callbacks
+from providers.adapter import Call, JSONObject
+from providers.anymail_family import MB, region, schema, secret
+from providers.callbacks import Kind, Webhook
 from providers.errors import Next, ProviderError
+from providers.mail_callbacks import TellingEmail, hmac_sha256
 
 
-class MailgunEmail(AnymailEmail):
+class MailgunEmail(TellingEmail):
     key = "mailgun_email"
     display_name = "Mailgun"
     summary = "E-mail through Mailgun."
@@ -23,6 +27,7 @@ class MailgunEmail(AnymailEmail):
     api_path = "/v3/"
     regions = {"eu": "https://api.eu.mailgun.net"}
     credential_schema = schema(
+        {"webhook_signing_key": secret("the HTTP webhook signing key", "an-example-of-a-webhook-signing-key")},
         api_key=secret(
             "an API key of the account; the sending key of a domain can send, but not be verified",
             "key-3ax6xnjp29jd6fds4gc373sgvjxteol0",
@@ -36,6 +41,9 @@ class MailgunEmail(AnymailEmail):
         region=region("us", "eu"),
     )
     service = "mailgun"
+    view = "MailgunTrackingWebhookView"
+    payload_at, key_at = "event-data", "id"
+    tells = frozenset({Kind.DELIVERED})
     options = {"api_key": "api_key", "sender_domain": "domain"}
     largest = 18 * MB
     checked = ("/v3/domains/{domain}", "domain")
@@ -52,3 +60,20 @@ class MailgunEmail(AnymailEmail):
         if answer.status == HTTPStatus.OK and not self.is_accepted(answer):
             return self.failure(call, answer, kind=Next, reason="wrong_address")
         return super().refusal(call, answer)
+
+    def verify_webhook(self, hook: Webhook, secrets: JSONObject) -> None:
+        """https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks
+
+        Only a time and a token are signed, not the event: who has seen one request could put another event in its
+        place for five minutes, if they knew the address too.
+        """
+        key = self.needed(secrets, "webhook_signing_key")
+        try:
+            signed = hook.json()["signature"]
+            timestamp, token, given = str(signed["timestamp"]), str(signed["token"]), signed["signature"]
+            is_recent = callbacks.is_recent(float(timestamp))
+        except (ValueError, LookupError, TypeError, RecursionError):
+            raise self.unverified("the body has no signature.", reason="unreadable") from None
+        self.expect(given, hmac_sha256(key, f"{timestamp}{token}".encode("utf-8", "replace")))
+        if not is_recent:
+            raise self.unverified("it was signed too long ago.", reason="stale")

@@ -1,6 +1,7 @@
 """Postmark, by django-anymail.
 
 Send: https://postmarkapp.com/developer/api/email-api
+Webhooks, which are protected by a login alone: https://postmarkapp.com/developer/webhooks/webhooks-overview
 """
 
 from collections.abc import Mapping
@@ -8,17 +9,19 @@ from typing import Any
 
 from providers import mail_refusals
 from providers.adapter import Call
-from providers.anymail_family import MB, AnymailEmail, config_schema, schema, secret
+from providers.anymail_family import MB, config_schema, schema, secret
+from providers.callbacks import Kind
+from providers.mail_callbacks import WEBHOOK_LOGIN, LoginEmail
 
 
-class PostmarkEmail(AnymailEmail):
+class PostmarkEmail(LoginEmail):
     key = "postmark_email"
     display_name = "Postmark"
     summary = "E-mail through Postmark."
     docs_url = "https://postmarkapp.com/developer/api/email-api"
     base_url = "https://api.postmarkapp.com"
     credential_schema = schema(
-        server_token=secret("the server's API token", "0f9c2d47-6b1e-4a53-8c1d-5e7a9b3f2d64", 20)
+        WEBHOOK_LOGIN, server_token=secret("the server's API token", "0f9c2d47-6b1e-4a53-8c1d-5e7a9b3f2d64", 20)
     )
     config_schema = config_schema(
         message_stream={
@@ -29,6 +32,8 @@ class PostmarkEmail(AnymailEmail):
         }
     )
     service = "postmark"
+    view = "PostmarkTrackingWebhookView"
+    tells = frozenset({Kind.DELIVERED})
     options = {"server_token": "server_token", "message_stream": "message_stream"}
     largest = 7 * MB
     checked = ("/server", "ID")
