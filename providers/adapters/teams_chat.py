@@ -62,8 +62,7 @@ class TeamsChat(Adapter):
     display_name = "Microsoft Teams"
     summary = "Messages to the channel or chat of a workflow's webhook."
     docs_url = "https://support.microsoft.com/office/create-incoming-webhooks-with-workflows-for-microsoft-teams-8ae491c7-0394-4861-ba59-055e33f75498"
-    # Stands for the host in each webhook's own address, which an operator's takes the place of.
-    base_url = "https://environment.api.powerplatform.com"
+    has_own_address = True  # Workflows stand on the host of the tenant's own environment.
     intents = frozenset({"message.send.chat"})
     status_classes = {404: Next}  # There is no such workflow.
     config_schema = {
@@ -96,13 +95,18 @@ class TeamsChat(Adapter):
         message = _message(call)
         if len(json.dumps(message, ensure_ascii=False).encode()) > LARGEST_MESSAGE:
             raise chats.too_long(self.display_name, f"{LARGEST_MESSAGE} bytes")
-        call, path = _opened(call)
-        answer = self.ask(call, "POST", path, json=message)
+        call = _opened(call)
+        answer = self.ask(call, "POST", call.secrets["path"], json=message)
         run = answer.headers.get(RUN, "")
         # A workflow that answers in its own words says 200.
         if answer.status == HTTPStatus.ACCEPTED or (answer.status == HTTPStatus.OK and run):
             return Receipt(run)
         raise self._failure(call, answer)
+
+    def address(self, call: Call) -> str:
+        """The webhook's own host, unless an operator has another."""
+        webhook = urlsplit(call.secrets["webhook_url"])
+        return call.base_url or f"{webhook.scheme}://{webhook.netloc}"
 
     def _failure(self, call: Call, answer: Answer) -> ProviderError:
         """A code counts in a refusal only: beside a 5xx it says nothing about whether the workflow began."""
@@ -114,17 +118,16 @@ class TeamsChat(Adapter):
         return self.failure(call, answer, error.get("message"), **known)
 
 
-def _opened(call: Call) -> tuple[Call, str]:
-    """The call with the webhook's host to send to, and with the parts of the address that an answer may repeat; and the
-    path. Raises Next for a host that is none of Microsoft's."""
+def _opened(call: Call) -> Call:
+    """With the parts of the address that an answer may repeat, the signature quoted and not. Raises Next for an address
+    at none of Microsoft's hosts."""
     url = call.secrets["webhook_url"]
     webhook = re.fullmatch(WEBHOOK, url)
     if webhook is None:
         raise Next("The webhook is no address of a workflow.", reason="webhook_invalid", credential_refused=True)
     parts = urlsplit(url)
-    secrets = {**call.secrets, **webhook.groupdict(), "read": parse_qs(parts.query)["sig"][0]}
-    host = call.base_url or f"{parts.scheme}://{parts.netloc}"
-    return replace(call, base_url=host, secrets=secrets), f"{parts.path}?{parts.query}"
+    read = {"path": f"{parts.path}?{parts.query}", "read": parse_qs(parts.query)["sig"][0]}
+    return replace(call, secrets={**call.secrets, **webhook.groupdict(), **read})
 
 
 def _message(call: Call) -> dict[str, Any]:
