@@ -153,6 +153,20 @@ return found
 """
 )
 
+# KEYS: the circuits. Returns for each how many calls and failures its window holds.
+CALLS = Script(
+    _STATE
+    + """
+local found = {}
+for i, key in ipairs(KEYS) do
+  local circuit = read(key)
+  second_of(circuit)
+  found[i] = {sum(circuit, 2), sum(circuit, 3)}
+end
+return found
+"""
+)
+
 # KEYS: a circuit. Returns 1 and counts it, when one more repeated call stays within the budget.
 REPEAT = Script(
     _STATE
@@ -277,6 +291,13 @@ class LocalCircuits:
                 for circuit, verdict, alone, count in zip(circuits, verdicts, left_alone, counts, strict=True)
             ]
             return changes, [circuit.state(now) for circuit in circuits]
+
+    def calls(self, keys: Sequence[str], *, now: float | None = None) -> list[tuple[int, int]]:
+        """As `CALLS`."""
+        now = time.monotonic() if now is None else now
+        with self._lock:
+            windows = [[row for row in self._of(key).window if row.number > now - WINDOW_SECONDS] for key in keys]
+        return [(sum(row.calls for row in window), sum(row.failures for row in window)) for window in windows]
 
     def give_back(self, keys: Sequence[str], *, now: float | None = None) -> None:
         """As `GIVE_BACK`."""

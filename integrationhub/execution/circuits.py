@@ -16,7 +16,17 @@ from integrationhub.core import valkey_client
 from integrationhub.core.errors import HubError
 from integrationhub.core.memory import ShortMemory
 from integrationhub.core.tenancy import tenant_scope
-from integrationhub.execution.circuit_state import ADMIT, CALM, GIVE_BACK, LOOK, RECORD, REPEAT, SHUT, LocalCircuits
+from integrationhub.execution.circuit_state import (
+    ADMIT,
+    CALLS,
+    CALM,
+    GIVE_BACK,
+    LOOK,
+    RECORD,
+    REPEAT,
+    SHUT,
+    LocalCircuits,
+)
 from integrationhub.outbox import events
 from providers import registry
 from providers.adapter import Receipt
@@ -45,6 +55,7 @@ _local = LocalCircuits()
 # (no failure for half a minute) is not told of each success either, but of all of them with the next that it is told.
 _states: ShortMemory[str, int] = ShortMemory(seconds=1, capacity=20_000)
 _untold: ShortMemory[str, int] = ShortMemory(seconds=2, capacity=20_000)
+_calls: ShortMemory[tuple[UUID, str], tuple[int, int]] = ShortMemory(seconds=2, capacity=20_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,20 @@ def standings(circuits: Sequence[tuple[UUID | None, str]]) -> list[Standing]:
     keys = [_keys(tenant_id, provider_key)[0] for tenant_id, provider_key in circuits]
     found: Sequence[tuple[int, int]] | None = valkey_client.run(LOOK, keys, []) if keys else []
     return [_standing(*each) for each in (_local.look(keys) if found is None else found)]
+
+
+def calls_of(tenant_id: UUID, provider_keys: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Calls and failures of each provider within the last half minute, of this tenant or of all, whichever went worse;
+    only of those that were called. What this process knows of it is at most two seconds old."""
+    missing = [key for key in provider_keys if _calls.get((tenant_id, key)) is None]
+    if missing:
+        keys = [circuit for key in missing for circuit in _keys(tenant_id, key)]
+        found: Sequence[Sequence[int]] | None = valkey_client.run(CALLS, keys, [])
+        told = [(calls, failures) for calls, failures in (_local.calls(keys) if found is None else found)]
+        for key, own, shared in zip(missing, told[::2], told[1::2], strict=True):
+            _calls.put((tenant_id, key), max(own, shared, key=lambda each: each[1] / max(1, each[0])))
+    known = {key: _calls.get((tenant_id, key)) for key in provider_keys}
+    return {key: told for key, told in known.items() if told and told[0]}
 
 
 def give_back(tenant_id: UUID, provider_key: str) -> None:
@@ -130,6 +155,7 @@ def forget() -> None:
     """Start anew, as in a new process; what Redis holds stays."""
     _states.clear()
     _untold.clear()
+    _calls.clear()
     _local.clear()
 
 

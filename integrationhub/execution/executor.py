@@ -24,6 +24,7 @@ from integrationhub.core.errors import HubError
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import let_go_of_connection
 from integrationhub.execution import (
+    admission,
     circuits,
     deliveries,
     errors,
@@ -111,6 +112,7 @@ def prepare(order: Order, chain: Chain | None = None) -> Run:
         retry_of=order.retry_of,
         created_at=now,
         skipped=[skipped.shown() for skipped in chain.skipped],
+        routing=chain.planned(),
         quota_period=None if chain.mode == Mode.SANDBOX else quotas.period_of(now),
     )
     run = Run(order, chain, execution, begun=begun)
@@ -208,10 +210,10 @@ def _following(run: Run, verdict: HubError) -> Step | None:
 
 
 def _next_step(run: Run) -> Step | None:
-    """The next provider whose circuit lets a call through; those it passes over are noted as skipped."""
+    """The next provider that may be called now; those it passes over are noted as skipped."""
     while run.waiting:
         step = run.waiting.popleft()
-        refusal = circuits.admit(run.order.tenant_id, step.provider_key) if run.is_live else None
+        refusal = admission.refusal(run.order.tenant_id, step, is_live=run.is_live)
         if refusal is None:
             return step
         run.pauses.append(refusal.seconds)
@@ -342,7 +344,7 @@ def _waited(run: Run, step: Step, refusal: Retry) -> bool:
     pause = refusal.retry_after or random.uniform(*BACK_OFF_SECONDS)  # noqa: S311  Jitter, no secret.
     if len(run.attempts) >= CALLS_PER_CHAIN or run.deadline.remaining() < pause + LEAST_SECONDS:
         return False
-    if run.is_live and not circuits.may_repeat(step.provider_key):
+    if not admission.may_repeat(run.order.tenant_id, step, is_live=run.is_live):
         return False
     time.sleep(pause)
     return True

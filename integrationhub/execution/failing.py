@@ -25,7 +25,7 @@ SKIP_ENTRIES: dict[str, Entry] = {
     "connection_broken": catalogue.OAUTH_REFRESH_FAILED,
 }
 # Reasons for skipping a provider that pass by themselves.
-PASSING = ("circuit_open", "cooling_down", "call_limit", "deadline")
+PASSING = ("circuit_open", "throttled", "cooling_down", "call_limit", "deadline")
 
 
 def refusal(verdict: HubError, provider_key: str) -> HubError:

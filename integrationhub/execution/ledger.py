@@ -144,6 +144,7 @@ def conclude(execution: Execution, last: Attempt | None, *, is_followed: bool = 
         "reference": execution.reference,
         "result": execution.result,
         "skipped": execution.skipped,
+        "routing": execution.routing,
         "error_code": execution.error_code,
         "error_message": execution.error_message,
         "error_details": execution.error_details,

@@ -9,7 +9,7 @@ from django.db.models import Count, Q
 
 from integrationhub.core.ids import read_id
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
-from integrationhub.execution import deliveries, ledger
+from integrationhub.execution import deliveries, explaining, ledger
 from integrationhub.execution.answer import represent
 from integrationhub.execution.errors import execution_not_found
 from integrationhub.execution.models import Attempt, Execution, Status
@@ -20,7 +20,8 @@ def get(*, tenant_id: UUID, execution_id: str) -> dict[str, Any]:
     tenant's id and an unknown one."""
     with tenant_scope(tenant_id):
         execution = one(tenant_id, execution_id)
-        shown = represent(execution, ledger.attempts_of(execution))
+        attempts = ledger.attempts_of(execution)
+        shown = {**represent(execution, attempts), "routing": explaining.explained(execution, attempts)}
         return {**shown, "delivery": deliveries.shown(tenant_id, execution.id)}
 
 

@@ -58,6 +58,7 @@ class Execution(TenantOwned):
     reference = models.CharField(max_length=500, blank=True)
     result = models.JSONField(default=dict)
     skipped = models.JSONField(default=list)
+    routing = models.JSONField(default=dict, db_default={}, help_text="The strategy and the order of the chain.")
     error_code = models.CharField(max_length=80, blank=True)
     error_message = models.TextField(blank=True)
     error_details = models.JSONField(default=dict)
@@ -158,12 +159,21 @@ class Delivery(TenantOwned):
         return f"{self.provider_key} {self.reference}"
 
 
+class Strategy(models.TextChoices):
+    PRIORITY = "priority"
+    WEIGHTED = "weighted"
+    HEALTHIEST = "healthiest"
+
+
 class Route(TenantOwned):
     """A tenant's own order of providers for one intent."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     intent = models.CharField(max_length=80)
     providers = models.JSONField(help_text='[{"provider_key": "twilio_sms", "weight": 80}, ...] in order')
+    strategy = models.CharField(
+        max_length=10, choices=Strategy, blank=True, default="", help_text="Empty: weighted, where there are weights."
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -76,7 +76,9 @@ def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
 
 
 def _wait(execution: Execution, refusal: HubError) -> None:
-    if datetime.now(UTC) - execution.due_at > LONGEST_WAIT:
+    # Whom only the tenant's own pace holds back goes on waiting for its turn.
+    is_paced = all(each["reason"] == "throttled" for each in refusal.details.get("errors", [{"reason": None}]))
+    if datetime.now(UTC) - execution.due_at > LONGEST_WAIT and not is_paced:
         # An operator who mends what kept its providers away can have it sent after all.
         bury(execution, refusal)
     else:
@@ -125,6 +127,7 @@ def _run(execution: Execution) -> executor.Run:
     order = _order(execution)
     chain = routing.chain_for(order)
     execution.skipped = [skipped.shown() for skipped in chain.skipped]
+    execution.routing = chain.planned()
     return executor.Run(order, chain, execution)
 
 

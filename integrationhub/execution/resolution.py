@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 from credentials import binding
@@ -11,17 +10,18 @@ from integrationhub.core.memory import ShortMemory
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.core.tenant_version import LONGEST_LIFE_SECONDS
 from integrationhub.execution.models import Route
+from integrationhub.execution.ordering import Rule
 from marketplace import installing
 from marketplace.installing import Candidate
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """`candidates` in the order in which they are tried, `routes` by intent, `credentials` in use by provider key."""
+    """`candidates` in the order in which they are tried, `rules` by intent, `credentials` in use by provider key."""
 
     version: str | None
     candidates: Sequence[Candidate]
-    routes: Mapping[str, Sequence[Mapping[str, Any]]]
+    rules: Mapping[str, Rule]
     credentials: Mapping[str, Credential] = field(repr=False)
 
 
@@ -33,9 +33,10 @@ def of(tenant_id: UUID, as_of: str | None) -> Resolution:
     if as_of is not None and (known := _known.get(tenant_id)) and known.version == as_of:
         return known
     with tenant_scope(tenant_id):
-        routes = Route.objects.for_tenant(tenant_id).values_list("intent", "providers")
+        routes = Route.objects.for_tenant(tenant_id).values_list("intent", "providers", "strategy")
+        rules = {intent: Rule.of(rows, strategy) for intent, rows, strategy in routes}
         found = Resolution(
-            as_of, installing.candidates(tenant_id=tenant_id), dict(routes), binding.in_use(tenant_id=tenant_id)
+            as_of, installing.candidates(tenant_id=tenant_id), rules, binding.in_use(tenant_id=tenant_id)
         )
     if as_of is not None:
         _known.put(tenant_id, found)

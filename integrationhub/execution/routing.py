@@ -1,6 +1,5 @@
 """Which of the tenant's providers are tried for an intent, in which order, and why the others are not."""
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,10 +12,11 @@ from credentials.errors import CredentialExpired, CredentialNotFound
 from credentials.models import Credential
 from integrationhub.core.errors import HubError, InvalidRequest
 from integrationhub.core.ids import read_id
-from integrationhub.execution import resolution
+from integrationhub.execution import ordering, resolution
 from integrationhub.execution.errors import NoProviders
-from integrationhub.execution.models import Mode
+from integrationhub.execution.models import Mode, Strategy
 from integrationhub.execution.order import Order
+from integrationhub.execution.ordering import NO_RULE, Ranked
 from integrationhub.execution.resolution import Resolution
 from marketplace.installing import Candidate
 from oauth import connections
@@ -46,6 +46,7 @@ WHY_SKIPPED = {
     "connection_scopes": "Its connection was not granted what this needs.",
     "circuit_open": "It failed too often just now and is left alone for a moment.",
     "cooling_down": "It asked to be left alone for a while.",
+    "throttled": "It is called no faster than the tenant's route says.",
     "call_limit": "The chain had made all the calls that one execution may make.",
     "deadline": "The deadline of the execution was too near to begin another attempt.",
 }
@@ -61,6 +62,8 @@ class Step:
     base_url: str
     credential: Credential | None = field(repr=False)
     connection_id: UUID | None = None
+    # The tenant's own limit of its calls.
+    max_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,13 @@ class Chain:
     steps: tuple[Step, ...]
     skipped: tuple[Skipped, ...]
     mode: Mode
+    strategy: str = Strategy.PRIORITY
+    behind: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def planned(self) -> dict[str, Any]:
+        """What of it is kept with the execution, to explain it by."""
+        plan: dict[str, Any] = {"strategy": self.strategy, "chain": [step.provider_key for step in self.steps]}
+        return {**plan, "behind": dict(self.behind)} if self.behind else plan
 
 
 def chain_for(order: Order) -> Chain:
@@ -88,11 +98,12 @@ def chain_for(order: Order) -> Chain:
     nothing has been stored or counted by then.
     """
     settled = resolution.of(order.tenant_id, order.tenant_version)
+    rule = settled.rules.get(order.intent.name, NO_RULE)
     if order.options.providers:
-        candidates = _named(order, settled.candidates)
+        ranked = Ranked(_named(order, settled.candidates), "named")
     else:
-        candidates = _ordered(settled.candidates, settled.routes.get(order.intent.name, ()))
-    usable, skipped = _sieve(order, candidates, settled)
+        ranked = ordering.ranked(order.tenant_id, settled.candidates, rule)
+    usable, skipped = _sieve(order, ranked.candidates, settled, rule.paces)
     mode, usable, out_of_mode = _in_mode(order.options.mode, usable)
     skipped += out_of_mode
     if not usable:
@@ -102,7 +113,7 @@ def chain_for(order: Order) -> Chain:
     skipped += without
     if not steps or (order.options.providers and without):
         raise _credential_fault(without)
-    return Chain(tuple(steps), tuple(skipped), mode)
+    return Chain(tuple(steps), tuple(skipped), mode, ranked.strategy, ranked.behind)
 
 
 def _named(order: Order, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -119,21 +130,9 @@ def _named(order: Order, candidates: Sequence[Candidate]) -> list[Candidate]:
     return [installed[key] for key in order.options.providers]
 
 
-def _ordered(candidates: Sequence[Candidate], route: Sequence[Mapping[str, Any]]) -> list[Candidate]:
-    """The route's providers in its order, then the others by priority. With weights, who is first is drawn by them."""
-    rank = {row["provider_key"]: position for position, row in enumerate(route)}
-    ordered = sorted(candidates, key=lambda candidate: rank.get(candidate.provider_key, len(rank)))
-    weights = {row["provider_key"]: row["weight"] for row in route if row.get("weight")}
-    drawable = [candidate for candidate in ordered if candidate.provider_key in weights]
-    if drawable:
-        chances = [weights[candidate.provider_key] for candidate in drawable]
-        first = random.choices(drawable, chances)[0]  # noqa: S311  A share of traffic, not a secret.
-        ordered.remove(first)
-        ordered.insert(0, first)
-    return ordered
-
-
-def _sieve(order: Order, candidates: Sequence[Candidate], settled: Resolution) -> tuple[list[Step], list[Skipped]]:
+def _sieve(
+    order: Order, candidates: Sequence[Candidate], settled: Resolution, paces: Mapping[str, float]
+) -> tuple[list[Step], list[Skipped]]:
     steps, skipped = [], []
     for candidate in candidates:
         adapter = registry.find(candidate.provider_key)
@@ -142,7 +141,16 @@ def _sieve(order: Order, candidates: Sequence[Candidate], settled: Resolution) -
             skipped.append(Skipped(candidate.provider_key, reason or "no_adapter"))
         else:
             credential = settled.credentials.get(candidate.provider_key)
-            steps.append(Step(candidate.provider_key, adapter, candidate.config, candidate.base_url, credential))
+            steps.append(
+                Step(
+                    candidate.provider_key,
+                    adapter,
+                    candidate.config,
+                    candidate.base_url,
+                    credential,
+                    max_per_second=paces.get(candidate.provider_key),
+                )
+            )
     return steps, skipped
 
 

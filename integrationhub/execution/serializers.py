@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from integrationhub.core.pagination import PageShape
 from integrationhub.execution.batching import BATCH_SCHEMA
-from integrationhub.execution.models import DeliveryStatus, Mode, Outcome, Status
+from integrationhub.execution.models import DeliveryStatus, Mode, Outcome, Status, Strategy
 from integrationhub.execution.order import BODY_SCHEMA
 from integrationhub.execution.provider_health import MOST_ATTEMPTS, MOST_EXECUTIONS
 from integrationhub.execution.retrying import RETRY_SCHEMA
@@ -24,6 +24,9 @@ STATUS = (
     "could begin. Nothing was sent then, and operators may queue it again."
 )
 SKIPPED = "Why it was not tried. " + " ".join(f"`{reason}`: {meaning}" for reason, meaning in WHY_SKIPPED.items())
+
+
+STRATEGIES = [*Strategy.values, "named"]
 
 
 class AttemptShape(serializers.Serializer):
@@ -103,7 +106,27 @@ class FollowedShape(serializers.Serializer):
     timeline = ToldShape(many=True)
 
 
+class FiguresShape(serializers.Serializer):
+    calls = serializers.IntegerField()
+    failures = serializers.IntegerField()
+
+
+class PlaceShape(serializers.Serializer):
+    provider_key = serializers.CharField()
+    position = serializers.IntegerField(allow_null=True, help_text="In the order of the chain; null: not in it.")
+    decision = serializers.ChoiceField(["delivered", "tried", "skipped", "not_reached"])
+    reason = serializers.CharField(allow_null=True)
+    explanation = serializers.CharField()
+    moved_back_for = FiguresShape(required=False, help_text="What it did in the half minute before (`healthiest`).")
+
+
+class RoutingShape(serializers.Serializer):
+    strategy = serializers.ChoiceField(STRATEGIES, help_text="`named`: by `options.providers`.")
+    providers = PlaceShape(many=True)
+
+
 class FullExecutionShape(ExecutionShape):
+    routing = RoutingShape(allow_null=True, help_text="Why each provider was next or not; null: that is not known yet.")
     delivery = FollowedShape(allow_null=True, help_text="null: its provider tells nothing after it has accepted.")
 
 
@@ -127,6 +150,7 @@ class QuotaShape(serializers.Serializer):
 class PlanShape(serializers.Serializer):
     intent = serializers.CharField()
     mode = serializers.ChoiceField(Mode.choices)
+    strategy = serializers.ChoiceField(STRATEGIES)
     chain = PlanStepShape(many=True)
     skipped = SkippedShape(many=True)
     quota = QuotaShape()
@@ -144,10 +168,12 @@ class ExecutionFilters(serializers.Serializer):
 class RouteStep(serializers.Serializer):
     provider_key = serializers.CharField(max_length=64)
     weight = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=1000)
+    max_per_second = serializers.FloatField(required=False, min_value=0.01, max_value=1000)
 
 
 class RouteShape(serializers.Serializer):
     intent = serializers.CharField()
+    strategy = serializers.ChoiceField(Strategy.choices)
     providers = RouteStep(many=True)
 
 

@@ -22,6 +22,7 @@ def plan(order: Order) -> dict[str, Any]:
     return {
         "intent": order.intent.name,
         "mode": chain.mode,
+        "strategy": chain.strategy,
         "chain": [{"position": position, "provider_key": key} for position, key in enumerate(tried, start=1)],
         "skipped": [
             *(skipped.shown() for skipped in chain.skipped),
