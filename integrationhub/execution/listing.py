@@ -22,7 +22,8 @@ def get(*, tenant_id: UUID, execution_id: str) -> dict[str, Any]:
         execution = one(tenant_id, execution_id)
         attempts = ledger.attempts_of(execution)
         shown = {**represent(execution, attempts), "routing": explaining.explained(execution, attempts)}
-        return {**shown, "delivery": deliveries.shown(tenant_id, execution.id)}
+        told = deliveries.shown(tenant_id, execution.id)
+        return {**shown, "delivery": told} if told else shown
 
 
 def one(tenant_id: UUID, execution_id: str) -> Execution:

@@ -127,7 +127,7 @@ class RoutingShape(serializers.Serializer):
 
 class FullExecutionShape(ExecutionShape):
     routing = RoutingShape(allow_null=True, help_text="Why each provider was next or not; null: that is not known yet.")
-    delivery = FollowedShape(allow_null=True, help_text="null: its provider tells nothing after it has accepted.")
+    delivery = FollowedShape(required=False, help_text="Where its provider tells what became of the message.")
 
 
 class ExecutionPage(PageShape):
