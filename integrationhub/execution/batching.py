@@ -114,7 +114,7 @@ class Batch:
 
     def _done(self, body: Any, key: answers.Key | None) -> answers.Answer:
         order = self.read(body)
-        if self.is_later or order.options.send_at:
+        if self.is_later or order.options.is_for_a_worker:
             return queueing.enqueue(order, executions_at=self.executions_at, key=key)[0]
         if time.monotonic() - self.begun > BEGUN_WITHIN_SECONDS:
             raise errors.ExecutionFailed(

@@ -9,10 +9,10 @@ from uuid import UUID
 from integrationhub.core.ids import earliest_id
 from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import tenant_scope
+from integrationhub.execution import awaiting
 from integrationhub.execution.models import Attempt, Delivery, DeliveryStatus
 from integrationhub.outbox import events
 from integrationhub.outbox.models import EVENTS_KEPT
-from providers.adapter import Adapter
 from providers.callbacks import Kind
 
 # A kind that is not here says nothing of how far the message came.
@@ -35,7 +35,8 @@ LONGEST_TIMELINE = 50
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One thing that a provider told of a message. `id` is of the webhook event, and makes it this one."""
+    """One thing that a provider told of a message. `id` is of the webhook event, and makes it this one; empty where the
+    provider was asked."""
 
     id: str
     kind: str
@@ -52,13 +53,8 @@ class News:
             "at": moment(self.at),
             "reason": self.reason or None,
             "code": self.code or None,
-            "webhook_id": self.id,
+            "webhook_id": self.id or None,
         }
-
-
-def is_followed(adapter: type[Adapter] | None, intent: str) -> bool:
-    """Whether its provider tells what became of such a message."""
-    return adapter is not None and intent.startswith("message.send.") and adapter.takes_webhooks()
 
 
 def apply(tenant_id: UUID, news: News) -> bool:
@@ -68,8 +64,9 @@ def apply(tenant_id: UUID, news: News) -> bool:
         row = _found(tenant_id, news)
         if row is None:
             return False
-        if all(told["webhook_id"] != news.id for told in row.timeline):
+        if not any(_is_same(told, news) for told in row.timeline):
             _note(row, news)
+            awaiting.settle_row(row)
         return True
 
 
@@ -86,6 +83,11 @@ def _found(tenant_id: UUID, news: News) -> Delivery | None:
             )
             row = mine.filter(id=attempt.id).select_for_update().first()
     return row
+
+
+def _is_same(told: Mapping[str, Any], news: News) -> bool:
+    """What was asked has no id: then it is the same if it says the same."""
+    return told["type"] == news.kind and (told["webhook_id"] in (None, news.id) or not news.id)
 
 
 def _note(row: Delivery, news: News) -> None:

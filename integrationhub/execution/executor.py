@@ -25,8 +25,8 @@ from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import let_go_of_connection
 from integrationhub.execution import (
     admission,
+    awaiting,
     circuits,
-    deliveries,
     errors,
     failing,
     keeping,
@@ -386,8 +386,7 @@ def _fail(run: Run, verdict: HubError) -> None:
 
 def _conclude(run: Run) -> None:
     run.execution.duration_ms = round((time.monotonic() - run.begun) * 1000)
-    is_followed = deliveries.is_followed(registry.find(run.execution.provider_key), run.execution.intent)
-    ledger.conclude(run.execution, run.attempts[-1], is_followed=is_followed)
+    awaiting.conclude(run.execution, run.attempts[-1], run.order.options)
     for note in run.notes:
         try:
             note()

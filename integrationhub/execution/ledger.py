@@ -50,6 +50,15 @@ WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status = 'queued'
 """
 
 
+# One that waited for its message, and whose next provider is to be called.
+TAKE_AGAIN = """
+UPDATE execution_execution
+SET takes = takes + 1, lease_until = now() + make_interval(secs => %(lease_seconds)s)
+WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status = 'running' AND lease_until IS NOT NULL
+  AND takes = %(takes)s
+"""
+
+
 class KeyTaken(Exception):
     """Another request took the Idempotency-Key between our look and our claim."""
 
@@ -94,8 +103,17 @@ def post_run(execution: Execution, *, not_before: datetime | None = None) -> Non
 
 def take(tenant_id: UUID, execution_id: UUID, lease_seconds: float) -> Execution | None:
     """A queued execution, now this worker's; None when another has it or it is done."""
+    return _taken(TAKE, tenant_id, execution_id, lease_seconds=lease_seconds)
+
+
+def take_again(tenant_id: UUID, execution_id: UUID, takes: int, lease_seconds: float) -> Execution | None:
+    """One whose message did not come far enough, after it was taken so often; None when another worker has it."""
+    return _taken(TAKE_AGAIN, tenant_id, execution_id, lease_seconds=lease_seconds, takes=takes)
+
+
+def _taken(statement: str, tenant_id: UUID, execution_id: UUID, **more: float) -> Execution | None:
     with tenant_scope(tenant_id), connection.cursor() as cursor:
-        cursor.execute(TAKE, {"execution_id": execution_id, "tenant_id": tenant_id, "lease_seconds": lease_seconds})
+        cursor.execute(statement, {"execution_id": execution_id, "tenant_id": tenant_id, **more})
         if cursor.rowcount == 0:
             return None
         return Execution.objects.for_tenant(tenant_id).get(pk=execution_id)
@@ -110,11 +128,11 @@ def put_back(execution: Execution, seconds: float) -> None:
 
 def begin_attempt(execution: Execution, attempt: Attempt, ended: Attempt | None = None) -> None:
     """Commit the end of one attempt and the start of the next, before the next provider is called. Raises LeaseLost."""
-    [(begun_at,)] = _insisted(
+    [(begun_at,)] = insisted(
         attempt.tenant_id,
         BEGIN_ATTEMPT,
         {
-            "ended": _end_of(ended),
+            "ended": end_of(ended),
             "execution_id": execution.id,
             "takes": execution.takes,
             "lease_seconds": ATTEMPT_LEASE_SECONDS,
@@ -135,7 +153,7 @@ def conclude(execution: Execution, last: Attempt | None, *, is_followed: bool = 
     What came of it is known and may be told nowhere else, so a database that is away is waited for, for a few seconds.
     """
     told = {
-        "ended": _end_of(last),
+        "ended": end_of(last),
         "execution_id": execution.id,
         "takes": execution.takes,
         "status": execution.status,
@@ -151,11 +169,11 @@ def conclude(execution: Execution, last: Attempt | None, *, is_followed: bool = 
         "duration_ms": execution.duration_ms,
         "is_followed": is_followed and bool(execution.reference),
     }
-    [(is_ended,)] = _insisted(execution.tenant_id, CONCLUDE, told)
+    [(is_ended,)] = insisted(execution.tenant_id, CONCLUDE, told)
     return bool(is_ended)
 
 
-def _insisted(tenant_id: UUID, function: str, told: dict[str, Any]) -> list[tuple[Any, ...]]:
+def insisted(tenant_id: UUID, function: str, told: dict[str, Any]) -> list[tuple[Any, ...]]:
     """A call that may be made twice, since the second time changes nothing; made again when the connection broke.
 
     A server that is there and too slow has had its time: whoever waits is not kept waiting behind it.
@@ -212,7 +230,7 @@ def _open(
     return used, begun_at
 
 
-def _end_of(attempt: Attempt | None) -> dict[str, Any] | None:
+def end_of(attempt: Attempt | None) -> dict[str, Any] | None:
     if attempt is None:
         return None
     return {

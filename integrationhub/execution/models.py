@@ -146,6 +146,14 @@ class Delivery(TenantOwned):
     reference = models.CharField(max_length=500)
     status = models.CharField(max_length=10, choices=DeliveryStatus, default=DeliveryStatus.ACCEPTED)
     timeline = models.JSONField(default=list, db_default=[], help_text="What was told of it, as it came.")
+    wanted = models.CharField(
+        max_length=10,
+        blank=True,
+        db_default="",
+        help_text="How far it has to come for its execution to have succeeded.",
+    )
+    due_at = models.DateTimeField(null=True, help_text="Until then it is waited for; null: nobody waits.")
+    look_at = models.DateTimeField(null=True, help_text="When it is looked at, if nothing is told before.")
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
@@ -153,7 +161,10 @@ class Delivery(TenantOwned):
         constraints = [
             models.UniqueConstraint(fields=["tenant_id", "provider_key", "reference"], name="delivery_of_reference"),
         ]
-        indexes = [models.Index(fields=["execution_id"], name="delivery_of_execution")]
+        indexes = [
+            models.Index(fields=["execution_id"], name="delivery_of_execution"),
+            models.Index(fields=["look_at"], name="delivery_due", condition=models.Q(look_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider_key} {self.reference}"

@@ -17,6 +17,12 @@ LONGEST_TIMEOUT_MS = 20_000
 DEFAULT_TIMEOUT_MS = 10_000
 ATTEMPT_SECONDS = 8.0
 FURTHEST_AHEAD = timedelta(days=35)
+LONGEST_FALLBACK_MS = 3_600_000
+DEFAULT_FALLBACK_MS = 60_000
+ACCEPTED = "accepted"
+SUCCESS_STATUSES = (ACCEPTED, "sent", "delivered")
+# Intents of messages, of which providers tell what became of them.
+FOLLOWED = "message.send."
 
 BODY_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -53,6 +59,19 @@ BODY_SCHEMA: dict[str, Any] = {
                     "enum": ["stop", "next"],
                     "description": "What follows an attempt whose outcome nobody knows.",
                 },
+                "success_status": {
+                    "enum": list(SUCCESS_STATUSES),
+                    "default": ACCEPTED,
+                    "description": "How far a message has to come. Beyond `accepted` a worker runs it (202), and "
+                    "where it does not come so far in time the next provider is tried.",
+                },
+                "fallback_after_ms": {
+                    "type": "integer",
+                    "minimum": 1000,
+                    "maximum": LONGEST_FALLBACK_MS,
+                    "default": DEFAULT_FALLBACK_MS,
+                    "description": "How long each provider has for it, in milliseconds from its acceptance.",
+                },
                 "mode": {"enum": ["live", "sandbox"], "description": "`sandbox`: sandbox providers only."},
                 "connection_id": {
                     "type": ["string", "null"],
@@ -87,6 +106,18 @@ class Options:
     connection_id: UUID | None = None
     send_at: datetime | None = None
     expires_at: datetime | None = None
+    success_status: str = ACCEPTED
+    fallback_after_ms: int = DEFAULT_FALLBACK_MS
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether it has not succeeded yet when a provider has accepted it."""
+        return self.success_status != ACCEPTED
+
+    @property
+    def is_for_a_worker(self) -> bool:
+        """Whether it takes longer than a request lasts, whatever the caller prefers."""
+        return self.is_awaited or self.send_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +155,7 @@ def read(body: Mapping[str, Any], *, caller: Principal, request_id: str, tenant_
         )
     payloads.validate_payload(intent, body["payload"])
     raw = body.get("options") or {}
+    _refuse_waiting_in_vain(intent, raw)
     options = options_of(raw, intent)
     if options.send_at or options.expires_at:
         refuse(_faults_of_times(options, datetime.now(UTC)))
@@ -147,6 +179,8 @@ def options_of(raw: Mapping[str, Any], intent: Intent) -> Options:
         connection_id=UUID(raw["connection_id"]) if raw.get("connection_id") else None,
         send_at=read_moment(raw["send_at"]) if raw.get("send_at") else None,
         expires_at=read_moment(raw["expires_at"]) if raw.get("expires_at") else None,
+        success_status=raw.get("success_status", ACCEPTED),
+        fallback_after_ms=raw.get("fallback_after_ms", DEFAULT_FALLBACK_MS),
     )
 
 
@@ -161,3 +195,15 @@ def _faults_of_times(options: Options, now: datetime) -> list[schema_faults.Faul
         expected = "a time to come, after options.send_at"
         faults.append({"field": "options.expires_at", "reason": reason, "expected": expected})
     return faults
+
+
+def _refuse_waiting_in_vain(intent: Intent, raw: Mapping[str, Any]) -> None:
+    waits = raw.get("success_status", ACCEPTED) != ACCEPTED
+    if waits and not intent.name.startswith(FOLLOWED):
+        field, expected = "success_status", "accepted: this intent sends no message"
+    elif "fallback_after_ms" in raw and not waits:
+        field, expected = "fallback_after_ms", "none, without a success_status of sent or delivered"
+    else:
+        return
+    fault = {"field": f"options.{field}", "reason": "not_allowed", "expected": expected}
+    raise InvalidRequest(f"options.{field} is not allowed here.", reason="invalid_fields", fields=[fault])

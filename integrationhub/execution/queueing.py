@@ -1,5 +1,6 @@
 """`Prefer: respond-async`: the row is the job. A request queues it, a worker takes it by lease and runs its chain."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -10,9 +11,9 @@ from credentials.errors import VaultUnavailable
 from integrationhub.core.errors import HubError
 from integrationhub.core.representation import HubJSONRenderer
 from integrationhub.core.tenancy import tenant_scope
-from integrationhub.execution import errors, executor, keeping, ledger, routing
+from integrationhub.execution import awaiting, errors, executor, failing, keeping, ledger, routing
 from integrationhub.execution.answer import represent
-from integrationhub.execution.models import Execution, Status
+from integrationhub.execution.models import Attempt, Delivery, Execution, Status
 from integrationhub.execution.order import LONGEST_TIMEOUT_MS, Order, options_of
 from integrationhub.idempotency import answers
 from marketplace import quotas
@@ -65,14 +66,73 @@ def run_queued(tenant_id: UUID, execution_id: UUID) -> None:
             # What was installed when it was queued no longer is, or the payload does not open: no attempt is made.
             not_started(execution, refusal)
             return
+        _drive(run, step)
+
+
+def go_on(tenant_id: UUID, execution_id: UUID, takes: int) -> None:
+    """A worker's side where a provider accepted and the message did not come far enough: the rest of the chain.
+
+    Who has been called is never called again, and nobody is where it came after all. A task that comes twice finds
+    nothing.
+    """
+    execution = ledger.take_again(tenant_id, execution_id, takes, LEASE_SECONDS)
+    if execution is None:
+        return
+    with tenant_scope(tenant_id):
+        attempts, late = ledger.attempts_of(execution), awaiting.came_late(execution)
+    with structlog.contextvars.bound_contextvars(execution_id=str(execution_id), tenant_id=str(tenant_id)):
+        if late:
+            _end_late(execution, late, attempts[0].provider_key)
+            return
         try:
-            executor.drive(run, step, opened=False)
-        except ledger.LeaseLost:
-            log.info("A worker came too late to begin; nothing was sent.")
-        except (errors.Concluded, errors.ExecutionFailed) as failure:
-            log.info("A queued execution failed.", code=failure.entry.code)
+            run = _rest(execution, attempts)
+            step = executor.first_step(run)
+        except VaultUnavailable:
+            log.warning("What is to be sent by the next provider cannot be opened now.")  # Rung for again by its lease.
+        except HubError as refusal:
+            execution.status = Status.FAILED
+            errors.record(execution, _nobody_left(execution, attempts, refusal))
+            if ledger.conclude(execution, None):
+                keeping.keep_sealed(execution, execution.sealed_payload)
         else:
-            log.info("A queued execution ended.")
+            _drive(run, step)
+
+
+def _end_late(execution: Execution, late: Delivery, first: str) -> None:
+    """It is there, if not in time: nobody else need send it."""
+    execution.status, execution.provider_key, execution.reference = Status.SUCCEEDED, late.provider_key, late.reference
+    execution.fallback_used = late.provider_key != first
+    execution.duration_ms = round((datetime.now(UTC) - execution.created_at).total_seconds() * 1000)
+    ledger.conclude(execution, None)
+
+
+def _rest(execution: Execution, attempts: list[Attempt]) -> executor.Run:
+    order, called = _order(execution), {attempt.provider_key for attempt in attempts}
+    chain = routing.chain_for(order)
+    steps = tuple(step for step in chain.steps if step.provider_key not in called)
+    execution.skipped = [skipped.shown() for skipped in chain.skipped]
+    run = executor.Run(order, replace(chain, steps=steps), execution, attempts=attempts)
+    if not (steps and run.may_go_on()) or _is_expired(execution):
+        raise failing.all_failed(execution.intent, attempts, execution.skipped, [SHORTEST_WAIT_SECONDS])
+    return run
+
+
+def _nobody_left(execution: Execution, attempts: list[Attempt], refusal: HubError) -> HubError:
+    """For its caller all have failed, whatever keeps the rest of them from being called."""
+    if isinstance(refusal, errors.AllProvidersFailed):
+        return refusal
+    return failing.all_failed(execution.intent, attempts, execution.skipped, [SHORTEST_WAIT_SECONDS])
+
+
+def _drive(run: executor.Run, step: routing.Step) -> None:
+    try:
+        executor.drive(run, step, opened=False)
+    except ledger.LeaseLost:
+        log.info("A worker came too late to begin; nothing was sent.")
+    except (errors.Concluded, errors.ExecutionFailed) as failure:
+        log.info("A queued execution failed.", code=failure.entry.code)
+    else:
+        log.info("A queued execution ended.")
 
 
 def _wait(execution: Execution, refusal: HubError) -> None:
@@ -117,8 +177,7 @@ def not_started(execution: Execution, refusal: HubError) -> None:
 
 
 def _run(execution: Execution) -> executor.Run:
-    expires_at = execution.moment_of("expires_at")
-    if expires_at and expires_at <= datetime.now(UTC):
+    if _is_expired(execution):
         raise errors.ExecutionFailed(
             "Its time to be begun, expires_at, was over before a worker could; nothing was sent.",
             reason="expired",
@@ -129,6 +188,11 @@ def _run(execution: Execution) -> executor.Run:
     execution.skipped = [skipped.shown() for skipped in chain.skipped]
     execution.routing = chain.planned()
     return executor.Run(order, chain, execution)
+
+
+def _is_expired(execution: Execution) -> bool:
+    expires_at = execution.moment_of("expires_at")
+    return expires_at is not None and expires_at <= datetime.now(UTC)
 
 
 def _order(execution: Execution) -> Order:

@@ -34,6 +34,7 @@ WHY_SKIPPED = {
     "provider_planned": "It is planned, not active.",
     "provider_disabled": "Operators have disabled it.",
     "provider_retired": "It is retired.",
+    "cannot_tell": "Nobody would hear from it how far the message came, as options.success_status wants.",
     "sandbox_disabled": "This deployment has no sandbox.",
     "sandbox_provider": "A sandbox never answers for a live run.",
     "live_provider": "A sandbox run reaches no live provider.",
@@ -164,9 +165,18 @@ def _unfit(order: Order, candidate: Candidate, adapter: type[Adapter] | None) ->
         return "installation_disabled"
     if candidate.provider_status != Status.ACTIVE:
         return f"provider_{candidate.provider_status}"
+    if order.options.is_awaited and not _tells(adapter, candidate, order.options.success_status):
+        return "cannot_tell"
     if adapter.is_sandbox and not settings.SANDBOX_ENABLED:
         return "sandbox_disabled"
     return None
+
+
+def _tells(adapter: type[Adapter], candidate: Candidate, status: str) -> bool:
+    """Whether it will be known how far a message came: its provider can be asked, or was told where to report. One that
+    is told so in its own console takes no address."""
+    is_told_where = "callback_url" not in adapter.config_schema["properties"] or "callback_url" in candidate.config
+    return f"message.{status}" in adapter.tells and (adapter.can_be_asked() or is_told_where)
 
 
 def _in_mode(wanted: Mode | None, steps: Sequence[Step]) -> tuple[Mode, list[Step], list[Skipped]]:

@@ -95,7 +95,9 @@ class ToldShape(serializers.Serializer):
     at = serializers.DateTimeField(help_text="By the provider's clock, or by ours where it did not say.")
     reason = serializers.CharField(allow_null=True)
     code = serializers.CharField(allow_null=True, help_text="The provider's own.")
-    webhook_id = serializers.CharField(help_text="As in `GET /webhooks/{id}`.")
+    webhook_id = serializers.CharField(
+        allow_null=True, help_text="As in `GET /webhooks/{id}`; null: its provider was asked."
+    )
 
 
 class FollowedShape(serializers.Serializer):

@@ -14,8 +14,9 @@ from django.db.models.functions import Now
 from integrationhub.core import catalogue
 from integrationhub.core.memory import ShortMemory
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
-from integrationhub.execution import errors, keeping, ledger, queueing
+from integrationhub.execution import awaiting, errors, keeping, ledger, queueing
 from integrationhub.execution.models import Attempt, Execution, Outcome, Status
+from integrationhub.execution.order import ACCEPTED
 from integrationhub.idempotency.answers import LIFETIME
 from integrationhub.idempotency.models import StoredAnswer
 from integrationhub.outbox.models import OutboxMessage, State
@@ -33,10 +34,12 @@ MOST_TAKES = 5
 LONGEST_WAIT = timedelta(minutes=5)
 
 _settled_lately: ShortMemory[bool, bool] = ShortMemory(seconds=10, capacity=1)
+_rang_lately: ShortMemory[bool, bool] = ShortMemory(seconds=1, capacity=1)
 
 
 def settle() -> int:
     """Settle what was left behind, across tenants; returns how many rows were settled."""
+    awaiting.ring_for_looks()
     with connections["system"].cursor() as cursor:
         cursor.execute(LEFT_BEHIND, [BATCH])
         rows = cursor.fetchall()
@@ -44,7 +47,10 @@ def settle() -> int:
 
 
 def settle_when_due() -> None:
-    """Settle unless this process has done so within the last ten seconds."""
+    """Settle unless this process has done so within the last ten seconds; deliveries that are due, the last second."""
+    if _rang_lately.get(True) is None:
+        _rang_lately.put(True, True)
+        awaiting.ring_for_looks()
     if _settled_lately.get(True) is None:
         _settled_lately.put(True, True)
         settle()
@@ -69,13 +75,21 @@ def _settle_one(tenant_id: UUID, execution_id: UUID) -> bool:
         if execution is None:
             return False
         attempts = Attempt.objects.for_tenant(tenant_id).filter(execution_id=execution_id)
-        if attempts.exists():
+        if attempts.exists() and _is_to_go_on(execution, attempts):
+            awaiting.ring_to_go_on(execution)
+        elif attempts.exists():
             _give_up(execution, attempts.filter(outcome=Outcome.STARTED))
         elif execution.status == Status.RUNNING and execution.takes and execution.takes % MOST_TAKES == 0:
             _bury(execution)
         else:
             _queue_again(execution)
         return True
+
+
+def _is_to_go_on(execution: Execution, attempts: TenantQuerySet) -> bool:
+    """Whether its message did not come far enough, and no worker has called the next provider yet."""
+    is_awaited = execution.options.get("success_status", ACCEPTED) != ACCEPTED
+    return is_awaited and execution.takes < MOST_TAKES * 2 and not attempts.filter(outcome=Outcome.STARTED).exists()
 
 
 def _queue_again(execution: Execution) -> None:

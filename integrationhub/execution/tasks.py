@@ -3,7 +3,7 @@ from uuid import UUID
 from celery import shared_task
 
 from integrationhub.core.partitions import ensure_partitions
-from integrationhub.execution import deliveries, queueing, settling
+from integrationhub.execution import asking, deliveries, queueing, settling
 from integrationhub.execution.models import PARTITIONED_TABLES
 from integrationhub.outbox import events
 
@@ -12,6 +12,18 @@ from integrationhub.outbox import events
 def run_execution(*, tenant_id: str, execution_id: str, **_: object) -> None:
     queueing.run_queued(UUID(tenant_id), UUID(execution_id))
     # The scheduled tick waits behind the runs and lapses where they are long: so those who run also settle.
+    settling.settle_when_due()
+
+
+@shared_task
+def go_on(*, tenant_id: str, execution_id: str, takes: int, **_: object) -> None:
+    queueing.go_on(UUID(tenant_id), UUID(execution_id), takes)
+    settling.settle_when_due()
+
+
+@shared_task
+def look_at_delivery(*, tenant_id: str, delivery_id: str, **_: object) -> None:
+    asking.look(UUID(tenant_id), UUID(delivery_id))
     settling.settle_when_due()
 
 

@@ -115,7 +115,7 @@ class QuotaDoor(ExecutionDoor):
 
     def run(self, request: HubRequest, version: str, wanted: order.Order, key: answers.Key | None) -> HttpResponse:
         """Run it now, or have a worker do it where the caller prefers that, or named a time."""
-        if prefers_later(request) or wanted.options.send_at:
+        if prefers_later(request) or wanted.options.is_for_a_worker:
             answer, used = queueing.enqueue(wanted, executions_at=f"/integrationhub/{version}/executions", key=key)
             self.units_used = used
             return HttpResponse(answer.body, status=answer.status, headers=answer.headers)

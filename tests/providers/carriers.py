@@ -146,6 +146,8 @@ class TwilioServer(CarrierServer):
     def acceptance(self, asked: Asked) -> Told:
         if asked.headers["authorization"] != f"Basic {_base64(f'{self.account_sid}:{self.auth_token}')}":
             return _twilio_error(401, 20003, "Authenticate")
+        if asked.method == "GET" and "/Messages/" in asked.path:
+            return Told(200, {"sid": asked.path.rpartition("/")[2].removesuffix(".json"), "status": "queued"})
         if asked.method == "GET":
             return Told(200, {"sid": self.account_sid, "status": "active", "messages": []})
         form = asked.form

@@ -1,0 +1,172 @@
+"""Executions that have succeeded only once their message was sent or delivered: `options.success_status`.
+
+After a provider has accepted, the execution stays `running`, and its delivery is waited for: no worker holds it, and no
+lease runs. What the provider tells, or the time that is over, settles it under the lock of the delivery's row, so that
+of the two one comes first. Then it has succeeded, or a worker goes on down its chain (`queueing.go_on`).
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import connections
+from django.db.models.functions import Now
+
+from integrationhub.core import catalogue, storable
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.execution import ledger
+from integrationhub.execution.models import Attempt, Delivery, DeliveryStatus, Execution, Outcome, Status
+from integrationhub.execution.order import FOLLOWED, Options
+from integrationhub.outbox import posting
+from providers import registry
+
+log = structlog.get_logger(__name__)
+
+LOOK_TASK = "integrationhub.execution.tasks.look_at_delivery"
+GO_ON_TASK = "integrationhub.execution.tasks.go_on"
+AWAIT = "hub_await_delivery"
+NOT_IN_TIME = "not_delivered_in_time"
+# A provider that can be asked is asked first after so long, then after twice as long and so on, until the time is over.
+FIRST_LOOK_SECONDS = 5.0
+# So long a look that is due is left to the worker that was rung for.
+HELD_SECONDS = 20
+DUE = """
+UPDATE execution_delivery SET look_at = now() + make_interval(secs => %s)
+WHERE id IN (SELECT id FROM execution_delivery WHERE look_at <= now() ORDER BY look_at LIMIT 200 FOR UPDATE SKIP LOCKED)
+RETURNING tenant_id, execution_id, id
+"""
+_RANK = {status: rank for rank, status in enumerate(DeliveryStatus.values)}
+
+
+def conclude(execution: Execution, last: Attempt, options: Options) -> None:
+    """Commit the end of the last attempt, and that of the execution or the wait for its message."""
+    adapter = registry.find(execution.provider_key)
+    tells = adapter is not None and (adapter.takes_webhooks() or adapter.can_be_asked())
+    is_followed = tells and execution.intent.startswith(FOLLOWED)
+    if adapter and is_followed and options.is_awaited:
+        if _begin(execution, last, options, can_be_asked=adapter.can_be_asked()):
+            execution.status = Status.RUNNING
+            return
+        log.warning("A message cannot be followed: its reference is none, or another's.")
+    ledger.conclude(execution, last, is_followed=is_followed)
+
+
+def _begin(execution: Execution, accepted: Attempt, options: Options, *, can_be_asked: bool) -> bool:
+    """False where there is nothing that it would be found by. A webhook may have told of it already: then it is settled
+    here."""
+    wait = options.fallback_after_ms / 1000
+    look = min(FIRST_LOOK_SECONDS, wait) if can_be_asked else wait
+    told = {
+        "ended": ledger.end_of(accepted),
+        "execution_id": execution.id,
+        "takes": execution.takes,
+        "provider_key": execution.provider_key,
+        "fallback_used": execution.fallback_used,
+        "reference": execution.reference,
+        "result": execution.result,
+        "skipped": execution.skipped,
+        "wanted": options.success_status,
+        "wait_seconds": wait,
+        "look_seconds": look,
+    }
+    [(status,)] = ledger.insisted(execution.tenant_id, AWAIT, told) if execution.reference else [(None,)]
+    if status is None:
+        return False
+    if status != DeliveryStatus.ACCEPTED:
+        settle(execution.tenant_id, accepted.id)
+    return True
+
+
+def settle(tenant_id: UUID, delivery_id: UUID) -> None:
+    """Of a delivery that is waited for: end the wait if it is over, by what is known of it or by the clock."""
+    with tenant_scope(tenant_id):
+        waited_for = Delivery.objects.for_tenant(tenant_id).filter(id=delivery_id, due_at__isnull=False)
+        if row := waited_for.select_for_update().first():
+            settle_row(row)
+
+
+def settle_row(row: Delivery) -> None:
+    """The same for a row that is locked, inside the caller's `tenant_scope`."""
+    if row.due_at is None:
+        return
+    now = datetime.now(UTC)
+    if _has_come(row):
+        _succeed(row, now)
+    elif row.status == DeliveryStatus.FAILED or row.due_at <= now:
+        _fall_back(row)
+    else:
+        row.look_at = min(row.due_at, max(now + timedelta(seconds=FIRST_LOOK_SECONDS), now + (now - row.created_at)))
+        row.save(update_fields=["look_at"])
+
+
+def came_late(execution: Execution) -> Delivery | None:
+    """The message of an earlier attempt that has come far enough after all; inside the caller's `tenant_scope`."""
+    rows = Delivery.objects.for_tenant(execution.tenant_id).filter(execution_id=execution.id).exclude(wanted="")
+    return next((row for row in rows if _has_come(row)), None)
+
+
+def ring_for_looks() -> int:
+    """Ring for a worker for each delivery whose time it is, across tenants; returns how many."""
+    with connections["system"].cursor() as cursor:
+        cursor.execute(DUE, [HELD_SECONDS])
+        rows = cursor.fetchall()
+    for tenant_id, execution_id, delivery_id in rows:
+        with tenant_scope(tenant_id):
+            names: dict[str, Any] = {"execution_id": str(execution_id), "delivery_id": str(delivery_id)}
+            posting.post(tenant_id=tenant_id, task=LOOK_TASK, queue="execute", **names)
+    return len(rows)
+
+
+def ring_to_go_on(execution: Execution) -> None:
+    """For a worker that takes the next provider; inside the caller's `tenant_scope`. Until then its lease runs."""
+    mine = Execution.objects.for_tenant(execution.tenant_id).filter(pk=execution.pk)
+    mine.update(lease_until=Now() + timedelta(seconds=ledger.QUEUE_LEASE_SECONDS))
+    names: dict[str, Any] = {"execution_id": str(execution.id), "takes": execution.takes}
+    posting.post(
+        tenant_id=execution.tenant_id, task=GO_ON_TASK, queue="execute", request_id=execution.request_id, **names
+    )
+
+
+def _has_come(row: Delivery) -> bool:
+    return row.status != DeliveryStatus.FAILED and _RANK[row.status] >= _RANK[row.wanted]
+
+
+def _succeed(row: Delivery, now: datetime) -> None:
+    execution = _end_wait(row)
+    if execution is None:
+        return
+    execution.status, execution.finished_at, execution.sealed_payload = Status.SUCCEEDED, now, None
+    execution.duration_ms = round((now - execution.created_at).total_seconds() * 1000)
+    execution.save(update_fields=["status", "finished_at", "sealed_payload", "duration_ms"])
+
+
+def _fall_back(row: Delivery) -> None:
+    failures = [told for told in row.timeline if row.status == DeliveryStatus.FAILED and told["reason"]]
+    reason = failures[-1]["reason"] if failures else NOT_IN_TIME
+    execution = _end_wait(row)
+    if execution is None:
+        return
+    words = "The provider accepted the message and gave it up." if failures else "It was not there in time."
+    Attempt.objects.for_tenant(row.tenant_id).filter(id=row.id).update(
+        outcome=Outcome.FAILED,
+        outcome_class="next",
+        reason=storable.text(reason, storable.LONGEST_REASON),
+        code=catalogue.EXECUTION_FAILED.code,
+        message=words,
+        retryable=True,
+    )
+    execution.provider_key, execution.reference, execution.result, execution.fallback_used = "", "", {}, False
+    execution.save(update_fields=["provider_key", "reference", "result", "fallback_used"])
+    ring_to_go_on(execution)
+
+
+def _end_wait(row: Delivery) -> Execution | None:
+    """Its execution, locked; None where it is no longer one that waits."""
+    row.due_at = row.look_at = None
+    row.save(update_fields=["due_at", "look_at"])
+    waiting = Execution.objects.for_tenant(row.tenant_id).filter(
+        pk=row.execution_id, status=Status.RUNNING, lease_until__isnull=True
+    )
+    found: Execution | None = waiting.select_for_update().first()
+    return found
