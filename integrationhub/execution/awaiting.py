@@ -66,6 +66,7 @@ def _begin(execution: Execution, accepted: Attempt, options: Options, *, can_be_
         "reference": execution.reference,
         "result": execution.result,
         "skipped": execution.skipped,
+        "routing": execution.routing,
         "wanted": options.success_status,
         "wait_seconds": wait,
         "look_seconds": look,

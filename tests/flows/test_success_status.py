@@ -116,6 +116,7 @@ def test_it_runs_until_the_provider_says_that_it_was_delivered(both: Api, twilio
     body = shown(both, execution_id)
     assert (body["status"], body["provider_key"], body["fallback_used"]) == ("succeeded", "twilio_sms", False)
     assert reasons(body) == [("twilio_sms", "succeeded", None)]
+    assert [each["decision"] for each in body["routing"]["providers"]][:2] == ["delivered", "not_reached"]
     assert body["duration_ms"] is not None
     time_passes()
     assert shown(both, execution_id) == body

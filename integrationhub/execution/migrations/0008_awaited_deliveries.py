@@ -25,9 +25,9 @@ BEGIN
     PERFORM hub_end_attempt(p_tenant, p -> 'ended');
     UPDATE execution_execution
     SET provider_key = ended.provider_key, fallback_used = ended.fallback_used, reference = ended.reference,
-        result = ended.result, skipped = ended.skipped, lease_until = NULL
+        result = ended.result, skipped = ended.skipped, routing = ended.routing, lease_until = NULL
     FROM jsonb_to_record(p) AS ended (
-        provider_key text, fallback_used boolean, reference text, result jsonb, skipped jsonb)
+        provider_key text, fallback_used boolean, reference text, result jsonb, skipped jsonb, routing jsonb)
     WHERE id = (p ->> 'execution_id')::uuid AND tenant_id = p_tenant
       AND status = 'running' AND takes = (p ->> 'takes')::smallint;
     IF NOT FOUND THEN
