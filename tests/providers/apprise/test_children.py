@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +16,8 @@ import pytest
 
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.outbound import AnswerLost, NotSent
-from providers.apprise.children import Children
+from providers.apprise import children as processes
+from providers.apprise.children import Child, Children
 from tests.core.hostile import serving
 from tests.core.test_outbound_tls import Identity, Provider, identity  # noqa: F401  A fixture of theirs.
 from tests.providers.apprise.warming import TAKEN
@@ -67,8 +70,15 @@ def test_a_secret_is_in_neither_arguments_nor_environment(pool: Children, monkey
     assert b"hunter2" not in told
 
 
-def test_there_are_never_more_than_two(pool: Children) -> None:
+def test_there_are_never_more_than_two(pool: Children, monkeypatch: pytest.MonkeyPatch) -> None:
     """A third message waits for one of them within its own deadline, and then was not sent."""
+    started: list[Child] = []
+
+    def start() -> Child:
+        started.append(Child())
+        return started[-1]
+
+    monkeypatch.setattr(processes, "Child", start)
     with ThreadPoolExecutor(2) as threads, MisbehavingServer(None) as server:
         both = [threads.submit(ask, pool, server, 30.0) for _ in range(2)]
         until(lambda: server.hits == 2, 25)
@@ -76,7 +86,7 @@ def test_there_are_never_more_than_two(pool: Children) -> None:
             ask(pool, server, 0.2)
         assert server.hits == 2
         assert not any(each.done() for each in both)
-    assert len(pool._idle) == 2
+    assert len(started) == 2
 
 
 def test_one_that_ended_is_replaced(pool: Children) -> None:
@@ -157,6 +167,42 @@ def test_a_datagram_is_not_sent(pool: Children) -> None:
         ask(pool, server, schema="rsyslog", arguments={"host": "127.0.0.1", "port": port}, port=port)
         with pytest.raises(TimeoutError):
             receiver.recv(10)
+
+
+PROBE = """
+import os, runpy, socket, subprocess, sys
+child = runpy.run_path(sys.argv[1])
+confinement = child["Confinement"]()
+confinement.enforce()
+confinement.addresses, confinement.port = ["127.0.0.1"], int(sys.argv[2])
+sockets = [socket.socket() for _ in range(4)]
+for name, act in {
+    "allowed": lambda: sockets[0].connect(("127.0.0.1", int(sys.argv[2]))),
+    "another port": lambda: sockets[1].connect(("127.0.0.1", int(sys.argv[3]))),
+    "by name": lambda: sockets[2].connect(("localhost", int(sys.argv[2]))),
+    "listening": lambda: sockets[3].bind(("127.0.0.1", 0)),
+    "a program": lambda: subprocess.run(["true"]),
+    "a shell": lambda: os.system("true"),
+}.items():
+    try:
+        act()
+    except PermissionError:
+        print(name, "refused")
+    else:
+        print(name, "done")
+"""
+
+
+def test_nothing_but_the_judged_address_and_port_is_dialled_by_whatever_way() -> None:
+    """The confinement itself, asked in a process of the test's own."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        ports = [str(each.getsockname()[1]) for each in (one, other)]
+        arguments = [sys.executable, "-I", "-c", PROBE, str(processes._PROGRAM), *ports]
+        said = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    assert said == [
+        "allowed done",
+        *(f"{name} refused" for name in ("another port", "by name", "listening", "a program", "a shell")),
+    ]
 
 
 def test_no_proxy_of_the_environment_is_used(pool: Children, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,9 +59,11 @@ def test_a_deadline_that_has_passed_sends_nothing() -> None:
 
 @pytest.mark.parametrize("status", [301, 307, 308])
 def test_a_redirect_is_an_answer_and_not_followed(status: int) -> None:
+    """Neither elsewhere nor to the very host: `failure_at` counts."""
     with MisbehavingServer(answering(200)) as elsewhere:
-        error = failure_at(PUSHOVER, PUSH, answering(status, Location=f"{elsewhere.base_url}/take"))
-        assert (type(error), elsewhere.hits) == (Ambiguous, 0)
+        for location in (f"{elsewhere.base_url}/take", "https://api.pushover.net/2/messages.json"):
+            error = failure_at(PUSHOVER, PUSH, answering(status, Location=location))
+            assert (type(error), elsewhere.hits) == (Ambiguous, 0)
 
 
 @pytest.mark.parametrize(
