@@ -156,6 +156,11 @@ class AnymailEmail(Adapter):
 
     # --- Answers ---
 
+    def failure(self, call: Call, answer: Answer, said: Any = "", **known: Any) -> ProviderError:
+        """A region is no secret, and stands in many words: "us" would be hidden in "must"."""
+        secrets = {name: value for name, value in call.secrets.items() if name != "region"}
+        return super().failure(replace(call, secrets=secrets), answer, said, **known)
+
     def refusal(self, call: Call, answer: Answer) -> ProviderError:
         """A code counts in a refusal only: beside a 5xx it says nothing about whether the service acted."""
         said = answers.document(answer)

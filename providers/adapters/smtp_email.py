@@ -135,7 +135,7 @@ class SmtpEmail(Adapter):
         kinds = {_kind(refused.step, reply): reply for reply in replies}
         kind = next(each for each in (Retry, Next, Stop) if each in kinds)
         reply = kinds[kind]
-        said = answers.quoted(reply.words, call.secrets)
+        said = answers.quoted(reply.words, [call.secrets.get(name) for name in ("username", "password")])
         return kind(
             f"The mail server refused the {refused.step} ({reply.code}){f': {said}' if said else '.'}",
             reason="message_too_large" if _is_too_large(reply) else f"smtp_{reply.code}",

@@ -380,3 +380,13 @@ def test_a_process_that_sends_no_mail_loads_no_anymail() -> None:
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (said.stdout.strip(), said.returncode) == ("[]", 0), said.stderr
+
+
+def test_a_region_is_not_hidden_in_the_services_words(server: AnsweringServer) -> None:
+    server.answer(400, {"message": "You must use the key of this account."})
+    call = mail(server, "mailgun_email")
+    with pytest.raises(Stop, match="You must use the key of this account") as caught:
+        registry.instance("mailgun_email").execute(
+            mail_services.replace(call, secrets={**call.secrets, "region": "us"})
+        )
+    assert call.secrets["api_key"] not in str(caught.value)
