@@ -130,7 +130,7 @@ def test_a_signature_is_believed_as_anymail_believes_it(key: str) -> None:
     assert refused(key, other) == "wrong_signature"
 
 
-@pytest.mark.parametrize("key", SIGNED.keys() - {"mailgun_email"})
+@pytest.mark.parametrize("key", sorted(SIGNED.keys() - {"mailgun_email"}))
 def test_a_body_that_was_changed_is_not_believed(key: str) -> None:
     sign, name, option = SIGNED[key]
     secret = secrets_of(key)[name]
