@@ -133,3 +133,7 @@ def test_it_goes_to_the_host_in_the_webhook_itself(server: AnsweringServer) -> N
     chat.adapter = type(chat.adapter)(Noting(server.base_url))
     chat.send(base_url="")
     assert dialled == [LOGIC_APP]
+
+
+def test_what_befalls_one_tenants_workflow_says_nothing_of_others() -> None:
+    assert registry.get("teams_chat").has_own_address
