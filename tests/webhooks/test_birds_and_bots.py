@@ -112,6 +112,12 @@ def test_what_somebody_writes_in_slack_is_told_once_and_without_slacks_token(api
     [event] = events(api.tenant)
     assert (event.type, event.status, event.reference) == ("message.received", "processed", "1700000000.000100")
     assert "a-verification-token" not in json.dumps(event.payload)
+    [told] = told_to(api.tenant)
+    assert (told.kind, told.data["provider_key"], told.data["webhook_id"]) == (
+        "message.received",
+        "slack_chat",
+        str(event.id),
+    )
 
 
 # --- Telegram ---
