@@ -48,8 +48,12 @@ def test_the_tree_keeps_every_contract(copy: Path) -> None:
         ("Only the outbound client", "integrationhub/core/signing_keys.py", "import socket"),
         ("Only the outbound client", "integrationhub/core/signing_keys.py", "import ssl"),
         ("Only the outbound client", "providers/adapters/sandbox_primary.py", "import smtplib"),
-        ("The process of apprise", "providers/apprise/service.py", "import apprise"),
-        ("The process of apprise", "providers/adapters/sandbox_primary.py", "import providers.apprise.child"),
+        ("Apprise is imported by its own process", "providers/apprise/service.py", "import apprise"),
+        (
+            "Nobody imports the process of apprise",
+            "providers/adapters/sandbox_primary.py",
+            "import providers.apprise.child",
+        ),
         ("Nobody imports tasks", "integrationhub/execution/executor.py", "import integrationhub.execution.tasks"),
         (
             "The launcher starts the hub from outside",
