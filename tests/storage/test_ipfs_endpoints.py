@@ -109,7 +109,12 @@ def test_content_that_nobody_has_is_404_and_no_fault_of_the_node(api: Api, monke
 
 
 @pytest.mark.usefixtures("shared_node")
-def test_a_pin_is_the_tenants_own_on_a_node_that_tenants_share(api: Api, ipfs_node: str) -> None:
+def test_a_pin_is_the_tenants_own_on_a_node_that_tenants_share(
+    api: Api, ipfs_node: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten: list[str] = []
+    unpin = sharing._unpin_at_node
+    monkeypatch.setattr(sharing, "_unpin_at_node", lambda call, what: forgotten.append(str(what)) or unpin(call, what))
     content = os.urandom(100)
     cid = upload(api, content).json()["cid"]
     other = another_tenant()
@@ -118,9 +123,11 @@ def test_a_pin_is_the_tenants_own_on_a_node_that_tenants_share(api: Api, ipfs_no
     refused = stranger.delete(f"/storage/ipfs/{cid}/pin")
     assert (refused.status_code, refused.json()["details"]["reason"]) == (404, ipfs.NOT_PINNED)
     assert api.delete(f"/storage/ipfs/{cid}/pin").status_code == 204
-    assert is_pinned(ipfs_node, cid), "the other tenant wants it kept"
+    assert forgotten == [], "the other tenant wants it kept"
+    assert is_pinned(ipfs_node, cid)
     assert api.delete(f"/storage/ipfs/{cid}/pin").status_code == 404
     assert other.delete(f"/storage/ipfs/{cid}/pin").status_code == 204
+    assert forgotten == [cid]
     assert not is_pinned(ipfs_node, cid)
     kept = api.post(f"/storage/ipfs/{cid}/pin")
     assert (kept.status_code, kept.json()["pinned"]) == (200, True)
