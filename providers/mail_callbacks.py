@@ -20,9 +20,9 @@ SIGNING_SECRET = {"signing_secret": secret("by which the service signs its webho
 WEBHOOK_LOGIN: JSONObject = {
     "webhook_username": {
         "type": "string",
-        "pattern": "^[A-Za-z0-9._~-]{1,100}$",
+        "pattern": "^[A-Za-z0-9._~-]{6,100}$",
         "description": "the user in the address that the service's webhooks are sent to: https://user:password@...",
-        "examples": ["hub"],
+        "examples": ["hub-of-the-shop"],
     },
     "webhook_password": {
         "type": "string",
