@@ -282,6 +282,25 @@ def test_a_message_that_comes_twice_calls_nobody_twice(both: Api, twilio: Twilio
     assert len(shown(both, execution_id)["attempts"]) == 2
 
 
+def test_a_task_that_comes_again_in_the_middle_of_the_call_does_nothing(
+    both: Api, twilio: TwilioServer, vonage: VonageServer
+) -> None:
+    execution_id = ask(both)
+    url, sid = last(twilio)
+    told_by_twilio(url, sid, "failed")
+    work_off()
+    [going_on] = OutboxMessage.objects.using("system").filter(task__endswith="go_on")
+
+    def come_again(asked: Asked) -> None:
+        tasks.go_on(**going_on.arguments)
+        connection.close()
+
+    vonage.answer = come_again
+    tasks.go_on(**going_on.arguments)
+    body = shown(both, execution_id)
+    assert (body["status"], body["provider_key"], vonage.hits) == ("running", "vonage_sms", 1)
+
+
 def test_a_worker_that_died_before_the_next_call_is_followed_by_another(both: Api, vonage: VonageServer) -> None:
     execution_id = ask(both)
     Delivery.objects.using("system").update(due_at=Now(), look_at=Now())
