@@ -7,6 +7,7 @@ import pytest
 from standardwebhooks import WebhookVerificationError
 
 from integrationhub.webhooks.telling import delivering
+from tests.isolation.walls import ROW_SECURITY, without
 from tests.make import Api, another_tenant
 from tests.telling.receiving import Receiver, a_receiver, deliveries, happen, later, run, subscribe, work_off
 
@@ -59,6 +60,16 @@ def test_a_subscription_is_told_of_what_it_asks_for_and_nobody_of_another_tenant
         assert sorted(receiver.types) == ["credential.failing", "template.synced"]
         assert second.types == ["template.status_changed"]
         assert theirs.types == []
+
+
+@pytest.mark.parametrize("walls", [(), (ROW_SECURITY,)], ids=["both walls", "the query alone"])
+def test_no_event_goes_to_another_tenants_subscription(
+    tenant: UUID, receiver: Receiver, walls: tuple[str, ...]
+) -> None:
+    subscribe(another_tenant(), receiver)
+    with without(*walls):
+        happen(tenant)
+    assert (work_off(), deliveries(tenant)) == (0, [])
 
 
 def test_a_tenant_without_a_subscription_has_no_deliveries(tenant: UUID) -> None:

@@ -192,6 +192,13 @@ def test_of_two_thresholds_that_passed_unseen_the_last_is_told_and_each_month_an
     assert thresholds.tell(datetime.now(UTC) + timedelta(days=40)) == 0, "nothing is used yet of the next month"
 
 
+def test_of_two_workers_that_find_the_same_tenant_one_tells(tenant: UUID) -> None:
+    use(tenant, 40)
+    period = quotas.period_of(datetime.now(UTC))
+    assert [thresholds._told(tenant, period, "small", 50, 40) for _ in range(2)] == [True, False]
+    assert percents(tenant) == [80]
+
+
 def test_whoever_has_no_quota_is_told_nothing(tenant: UUID) -> None:
     use(tenant, 60)
     Tier.objects.using("system").filter(key="small").update(monthly_quota=None)
