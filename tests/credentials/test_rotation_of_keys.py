@@ -24,6 +24,7 @@ from integrationhub.idempotency import sealing as answer_sealing
 from integrationhub.idempotency.models import AnswerKey
 from marketplace import seeding
 from tests.make import LATER, Api, keyed, sms
+from tests.telling.receiving import a_receiver, happen, subscribe, work_off
 
 SECRETS = {"account": "AC1", "auth_token": "a-long-auth-token-1234"}
 
@@ -236,6 +237,20 @@ def test_a_lost_data_key_is_named(tenant: UUID) -> None:
     TenantKey.objects.using("system").all().delete()
     [fault] = [each for each in run_checks(databases=["system"]) if each.id == "credentials.E005"]
     assert "1 rows of credentials_credential" in fault.msg
+
+
+def test_secrets_of_webhook_subscriptions_sign_as_before_the_old_one_too(api: Api, tenant: UUID, new_key: Any) -> None:
+    with a_receiver() as receiver:
+        made = subscribe(api, receiver)
+        secret = api.post(f"/webhook-subscriptions/{made['id']}/rotate-secret").json()["secret"]
+        new_key()
+        a_new_process()
+        assert "2 values of telling_subscription" in rotate()
+        a_new_process()
+        happen(tenant)
+        work_off()
+        assert receiver.received[0].verified_by(made["secret"])
+        assert receiver.received[0].verified_by(secret)
 
 
 def test_every_sealed_column_is_known() -> None:

@@ -128,6 +128,7 @@ def fly(flight: Flight, authority: Authority, directory: Path) -> None:
     _rotate(flight)
     _enroll(flight)
     _connect(flight)
+    _subscribe(flight)
     _serve(flight, authority, directory)
     _crash(flight)
     for path in ("/executions", "/credentials", "/integrations/installed", "/usage", "/providers", "/connections"):
@@ -211,6 +212,21 @@ def _repeating(secrets: dict[str, str], *names: str) -> dict[str, Any]:
 def _grant(secrets: dict[str, str], which: str) -> dict[str, Any]:
     tokens = {name: secrets[f"oauth_{which}{name}"] for name in ("access_token", "refresh_token")}
     return {**tokens, "expires_in": 3600, "scope": "openid email profile"}
+
+
+def _subscribe(flight: Flight) -> None:
+    """An address that is told of events, which is shown its secret once, and once more when that is rotated. Nobody
+    listens there."""
+    told = "http://127.0.0.1:9/told"
+    for path, body, name, status in (
+        ("/webhook-subscriptions", {"url": told, "event_types": ["*"]}, "webhook_secret", 201),
+        ("/webhook-subscriptions/{id}/rotate-secret", {}, "next_webhook_secret", 200),
+    ):
+        path = path.format(id=flight.last.get("id"))
+        assert flight.post(path, body, **{"Idempotency-Key": f"canary-{name}"}) == status
+        flight.shown.append(flight.answers.pop())
+        flight.secrets[name] = flight.last["secret"].removeprefix("whsec_")
+    assert flight.post(f"/webhook-subscriptions/{flight.last['id']}/test", {}) == 200
 
 
 def _serve(flight: Flight, authority: Authority, directory: Path) -> None:
