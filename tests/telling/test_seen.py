@@ -5,9 +5,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.test import Client
 
 from integrationhub.core.ids import earliest_id
+from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import schedules
+from integrationhub.outbox.models import Event
 from integrationhub.webhooks.telling import tasks
 from integrationhub.webhooks.telling.models import Delivery, Subscription
 from tests.audit.reading import said
@@ -173,11 +176,36 @@ def test_operators_change_nothing_by_hand(api: Api, tenant: UUID, receiver: Rece
     assert operator.post(f"/admin/telling/{page}/{row.pk}/change/", {"type": "x"}).status_code == 403
 
 
+def test_what_waits_and_what_is_disabled_is_counted(api: Api, tenant: UUID, receiver: Receiver, settings: Any) -> None:
+    settings.METRICS_TOKEN = "a-token-of-some-length-for-prometheus-4711"
+    subscribe(api, receiver)
+    subscribe(api, receiver, enabled=False)
+    for _ in range(2):
+        happen(tenant)
+    run("UPDATE telling_delivery SET due_at = due_at - interval '1 minute' WHERE status = 'pending'")
+    headers = {"Authorization": f"Bearer {settings.METRICS_TOKEN}"}
+    text = Client().get("/metrics", headers=headers).content.decode()
+    found = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("hub_webhook_"))
+    assert 60 <= float(found.pop("hub_webhook_deliveries_pending_oldest_seconds")) < 90
+    assert found == {
+        "hub_webhook_deliveries_pending": "2.0",
+        'hub_webhook_deliveries_recent{status="pending"}': "2.0",
+        'hub_webhook_deliveries_recent{status="skipped"}': "2.0",
+        'hub_webhook_subscriptions_disabled{reason="by_request"}': "1.0",
+    }
+    assert str(tenant) not in text
+
+
 def test_deliveries_are_forgotten_after_thirty_days_and_secrets_that_sign_no_more(
     api: Api, tenant: UUID, receiver: Receiver
 ) -> None:
     made = subscribe(api, receiver)
     api.post(f"/webhook-subscriptions/{made['id']}/rotate-secret")
+    with tenant_scope(tenant):
+        Event.objects.create(
+            id=earliest_id(datetime.now(UTC) - timedelta(days=32)), tenant_id=tenant, kind="message.received"
+        )
+    run("DELETE FROM telling_delivery")
     for days in (29, 31):
         happen(tenant)
         then = earliest_id(datetime.now(UTC) - timedelta(days=days))
@@ -188,4 +216,5 @@ def test_deliveries_are_forgotten_after_thirty_days_and_secrets_that_sign_no_mor
     [row] = Subscription.objects.using("system").all()
     assert (bytes(row.previous_sealed), row.previous_until) == (b"", None)
     assert row.sealed
+    assert [event.kind for event in Event.objects.using("system").filter(kind="message.received")] == []
     assert tasks.forget_old_deliveries.name in [schedule.task for schedule in schedules.SCHEDULES]

@@ -1,6 +1,6 @@
 """Deliveries are kept for thirty days, and what customers wrote no longer than that."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db.models.functions import Now
 
@@ -12,8 +12,10 @@ from integrationhub.webhooks.telling.models import KEPT, Delivery, Subscription
 
 def forget_old() -> None:
     """Delete what is older, across tenants, and secrets that sign no more. Ids tell when a row was made."""
-    before = earliest_id(datetime.now(UTC) - KEPT)
-    Delivery.objects.using(SYSTEM).filter(id__lt=before).delete()
-    Event.objects.using(SYSTEM).filter(id__lt=before, kind="message.received").delete()
+    before = datetime.now(UTC) - KEPT
+    Delivery.objects.using(SYSTEM).filter(id__lt=earliest_id(before)).delete()
+    # A day later, so that no delivery is left without what it is to tell.
+    written = Event.objects.using(SYSTEM).filter(kind="message.received")
+    written.filter(id__lt=earliest_id(before - timedelta(days=1))).delete()
     rotated = Subscription.objects.using(SYSTEM).filter(previous_until__lt=Now())
     rotated.update(previous_sealed=b"", previous_until=None)
