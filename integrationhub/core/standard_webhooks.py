@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Iterable
 from typing import Any
 
 PREFIX = "whsec_"
@@ -16,12 +17,17 @@ SECRET: dict[str, Any] = {
 }
 
 
-def headers(secret: str, *, message_id: str, seconds: int, body: bytes) -> dict[str, str]:
-    """What a message is sent with; `seconds` is now, since 1970. Raises ValueError for a secret that is none."""
+def key_of(secret: str) -> bytes:
+    """Raises ValueError for a secret that is none."""
     try:
-        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+        return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
         raise ValueError("The secret is not whsec_ and base64.") from None
+
+
+def headers(keys: Iterable[bytes], *, message_id: str, seconds: int, body: bytes) -> dict[str, str]:
+    """What a message is sent with, signed by each key: by two while one is replaced; `seconds` since 1970."""
     signed = f"{message_id}.{seconds}.".encode() + body
-    signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    return {"webhook-id": message_id, "webhook-timestamp": str(seconds), "webhook-signature": f"v1,{signature}"}
+    signatures = [base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode() for key in keys]
+    told = " ".join(f"v1,{signature}" for signature in signatures)
+    return {"webhook-id": message_id, "webhook-timestamp": str(seconds), "webhook-signature": told}

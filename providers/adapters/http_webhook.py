@@ -140,8 +140,17 @@ def _message(call: Call, message_id: str) -> tuple[dict[str, str], bytes | None]
         headers["Authorization"] = authorization
     if secret := call.secrets.get("signing_secret"):
         moment = int(time.time())
-        headers |= standard_webhooks.headers(secret, message_id=message_id, seconds=moment, body=body or b"")
+        headers |= standard_webhooks.headers([_key_of(secret)], message_id=message_id, seconds=moment, body=body or b"")
     return headers, body
+
+
+def _key_of(secret: str) -> bytes:
+    """Raises Next for a secret of the right letters that is no base64."""
+    try:
+        return standard_webhooks.key_of(secret)
+    except ValueError:
+        words = "The signing secret is not whsec_ and base64; nothing was sent."
+        raise Next(words, reason="signing_secret_unreadable", credential_refused=True) from None
 
 
 def _encoded(value: Any) -> bytes:

@@ -3,12 +3,9 @@
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
-import hashlib
-import hmac
 import json
 import random
 import time
-from base64 import b64encode
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -17,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from credentials.vault import vault
+from integrationhub.core import standard_webhooks
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.outbound import Client, OutboundError
 from integrationhub.core.representation import moment
@@ -123,14 +121,9 @@ def send(receiver: Receiver, job: Job) -> Verdict:
 
 
 def headers(receiver: Receiver, job: Job, timestamp: int) -> dict[str, str]:
-    signed = b"%s.%d.%s" % (str(job.event_id).encode(), timestamp, job.body)
-    signatures = [b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode() for secret in receiver.secrets]
-    told = {
-        "Content-Type": "application/json",
-        "webhook-id": str(job.event_id),
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
-    }
+    """The id is the same each time, so that a receiver knows what it has had."""
+    signed = standard_webhooks.headers(receiver.secrets, message_id=str(job.event_id), seconds=timestamp, body=job.body)
+    told = {"Content-Type": "application/json", **signed}
     return {**told, "x-hub-replay": str(job.replays)} if job.replays else told
 
 

@@ -17,6 +17,7 @@ from integrationhub.audit import trail
 from integrationhub.core.errors import InvalidRequest
 from integrationhub.core.ids import new_id, read_id
 from integrationhub.core.outbound import NotSent, messages
+from integrationhub.core.standard_webhooks import PREFIX
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
 from integrationhub.webhooks.telling import recording
 from integrationhub.webhooks.telling.errors import no_subscription
@@ -141,7 +142,7 @@ def rotate(*, tenant_id: UUID, subscription_id: str, subject: str, overlap_secon
 
 
 def shown(secret: bytes) -> str:
-    return f"whsec_{b64encode(secret).decode()}"
+    return f"{PREFIX}{b64encode(secret).decode()}"
 
 
 def fault_of_url(url: str) -> str | None:

@@ -101,6 +101,12 @@ def test_a_request_without_a_body_is_signed_too(server: AnsweringServer) -> None
     Webhook(SECRET).verify(request.body, dict(request.headers), json_parse=False)
 
 
+def test_a_signing_secret_of_the_right_letters_that_is_no_base64_sends_nothing(server: AnsweringServer) -> None:
+    error = failure(asked(server, {"signing_secret": SECRET + "a"}))
+    assert (type(error), error.reason, error.credential_refused) == (Next, "signing_secret_unreadable", True)
+    assert server.asked == []
+
+
 def test_the_endpoints_own_login_comes_from_the_credential(server: AnsweringServer) -> None:
     server.answer(204, b"")
     send(asked(server, {"authorization": "Bearer hunter2-hunter2"}))
