@@ -19,6 +19,8 @@ CONNECTION_ID: JSONObject = {
     "description": "the connected account that acts where options.connection_id names none",
     "examples": ["01977f1e-7c3a-7b52-9d40-5e0f3a6c2b11"],
 }
+# In `allowed_hosts`: one that the tenant names, in its credential, its configuration or a payload.
+NAMED_BY_TENANT = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Adapter:
     which connection it is, the order or the installation's `connection_id` says. `base_url` is where `ask` sends to,
     unless an operator has given another address. `status_classes` holds the HTTP statuses that this provider documents
     with another class than the usual one (`answers.class_of`), such as a 404 for an unknown account.
+    `allowed_hosts` are those beside the host of `base_url` that it dials of itself (`hosts.may_dial`).
     `has_own_address` says that each tenant's credential names its own service as `endpoint`: what befalls one of them
     says nothing of the others. `offline_intents` are those that it serves without a call. One that serves no
     intent (`frozenset()`) says only what a tenant binds for a provider whose accounts are connected, and needs no
@@ -81,6 +84,7 @@ class Adapter:
     connection_scopes: ClassVar[frozenset[str]] = frozenset()
     docs_url: ClassVar[str] = ""
     base_url: ClassVar[str] = ""
+    allowed_hosts: ClassVar[frozenset[str]] = frozenset()
     has_own_address: ClassVar[bool] = False
     offline_intents: ClassVar[frozenset[str]] = frozenset()
     status_classes: ClassVar[Mapping[int, type[ProviderError]]] = {}

@@ -74,6 +74,7 @@ class AmazonSesEmail(Adapter):
     summary = "E-mail through Amazon Simple Email Service."
     docs_url = "https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html"
     base_url = "https://email.us-east-1.amazonaws.com"
+    allowed_hosts = frozenset({"*.amazonaws.com", "*.amazonaws.com.cn"})
     intents = frozenset({"message.send.email"})
     config_schema = config_schema(
         configuration_set={

@@ -106,6 +106,7 @@ class MailjetEmail(LoginEmail):
     base_url = "https://api.mailjet.com"
     api_path = "/v3.1/"
     regions = {"us": "https://api.us.mailjet.com"}
+    allowed_hosts = frozenset({"api.us.mailjet.com"})
     credential_schema = schema(
         WEBHOOK_LOGIN,
         api_key=secret("the API key", "4f2a9c1e7b3d5f60819a2b3c4d5e6f70", 16),
@@ -150,6 +151,7 @@ class MailtrapEmail(TellingEmail):
     summary = "E-mail through Mailtrap, or into one of its sandboxes."
     docs_url = "https://docs.mailtrap.io/developers/email-sending"
     base_url = "https://send.api.mailtrap.io"
+    allowed_hosts = frozenset({"mailtrap.io", "sandbox.api.mailtrap.io"})
     api_path = "/api/"
     credential_schema = schema(SIGNING_SECRET, api_token=secret("an API token", "5e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b", 16))
     config_schema = config_schema(
@@ -292,6 +294,7 @@ class SparkPostEmail(LoginEmail):
     base_url = "https://api.sparkpost.com"
     api_path = "/api/v1/"
     regions = {"eu": "https://api.eu.sparkpost.com"}
+    allowed_hosts = frozenset({"api.eu.sparkpost.com"})
     credential_schema = schema(
         WEBHOOK_LOGIN,
         api_key=secret(
@@ -346,6 +349,7 @@ class UnisenderGoEmail(TellingEmail):
     base_url = "https://go1.unisender.ru"
     api_path = "/ru/transactional/api/v1/"
     regions = {"go2": "https://go2.unisender.ru"}
+    allowed_hosts = frozenset({"go2.unisender.ru"})
     credential_schema = schema(
         api_key=secret("an API key of the user or of a project", "6w5xk9q3n1zr8t7y4u2i0opasdfgh", 16),
         region=region("go1", "go2"),

@@ -16,6 +16,7 @@ def _adapter(row: dict[str, Any]) -> type[service.AppriseService]:
     known = {
         "__module__": __name__,
         "intents": frozenset({row["intent"]}),
+        "allowed_hosts": frozenset({row["host"]}),
         "config_schema": {"type": "object", "properties": members, "additionalProperties": False},
         "credential_schema": {
             "type": "object",

@@ -42,6 +42,7 @@ class FcmPush(Adapter):
     summary = "Push messages to Android, iOS and browsers through Firebase."
     docs_url = "https://firebase.google.com/docs/cloud-messaging/send/v1-api"
     base_url = "https://fcm.googleapis.com"
+    allowed_hosts = frozenset({"oauth2.googleapis.com"})
     intents = frozenset({"message.send.push"})
     # The key file of a service account as Google gives it out, member for member.
     credential_schema = {

@@ -10,7 +10,7 @@ from integrationhub.core import standard_webhooks
 from integrationhub.core.errors import InvalidRequest
 from integrationhub.core.outbound import NotSent, messages
 from providers import answers
-from providers.adapter import Adapter, Call, Receipt
+from providers.adapter import NAMED_BY_TENANT, Adapter, Call, Receipt
 from providers.errors import Next, Stop
 
 _HOST = r"^(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
@@ -34,6 +34,7 @@ class HttpWebhook(Adapter):
     display_name = "HTTP endpoint"
     summary = "Requests to servers of your own, signed by Standard Webhooks."
     docs_url = "https://www.standardwebhooks.com"
+    allowed_hosts = frozenset({NAMED_BY_TENANT})
     intents = frozenset({"webhook.send.http"})
     config_schema = {
         "type": "object",

@@ -26,6 +26,7 @@ class MailgunEmail(TellingEmail):
     base_url = "https://api.mailgun.net"
     api_path = "/v3/"
     regions = {"eu": "https://api.eu.mailgun.net"}
+    allowed_hosts = frozenset({"api.eu.mailgun.net"})
     credential_schema = schema(
         {"webhook_signing_key": secret("the HTTP webhook signing key", "an-example-of-a-webhook-signing-key")},
         api_key=secret(

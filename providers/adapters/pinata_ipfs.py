@@ -11,7 +11,7 @@ from typing import Any
 
 from integrationhub.core.outbound import Answer
 from providers import answers, contents, endpoints, ipfs
-from providers.adapter import Adapter, Call, Receipt
+from providers.adapter import NAMED_BY_TENANT, Adapter, Call, Receipt
 from providers.cids import Cid
 from providers.errors import Next, ProviderError
 from providers.unixfs import Verdict
@@ -34,6 +34,8 @@ class PinataIpfs(Adapter):
     summary = "Files on IPFS, kept by Pinata."
     docs_url = "https://docs.pinata.cloud/api-reference/introduction"
     base_url = "https://api.pinata.cloud"
+    # The account's gateway, else the public one.
+    allowed_hosts = frozenset({NAMED_BY_TENANT, "gateway.pinata.cloud"})
     intents = frozenset({"storage.add.ipfs", "storage.pin.ipfs", "storage.get.ipfs", "storage.unpin.ipfs"})
     # What this account or its gateway has not, another provider may have; 504 is a gateway that has not found it.
     status_classes = {404: Next, 504: Next}

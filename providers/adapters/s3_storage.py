@@ -23,6 +23,7 @@ class AmazonStorage(S3):
     display_name = "Amazon S3"
     summary = "Objects in the buckets of an AWS account."
     base_url = "https://s3.us-east-1.amazonaws.com"
+    allowed_hosts = frozenset({"*.amazonaws.com"})
     config_schema = config_schema(
         region=_region("the bucket's region; us-east-1 where it is not set", "eu-central-1"), addressing=_ADDRESSING
     )

@@ -13,7 +13,7 @@ from typing import Any
 from integrationhub.core.outbound import AddressBlocked, AnswerLost, NotSent, mailing
 from integrationhub.core.outbound.mailing import Envelope, Mailbox, Refused, Reply, Unoffered
 from providers import answers, composing, mime, senders
-from providers.adapter import Adapter, Call, Receipt
+from providers.adapter import NAMED_BY_TENANT, Adapter, Call, Receipt
 from providers.anymail_family import config_schema
 from providers.errors import Ambiguous, Blocked, Next, ProviderError, Retry, Stop
 
@@ -32,6 +32,7 @@ class SmtpEmail(Adapter):
     display_name = "SMTP"
     summary = "E-mail through a mail server of your own."
     docs_url = "https://www.rfc-editor.org/rfc/rfc5321"
+    allowed_hosts = frozenset({NAMED_BY_TENANT})
     intents = frozenset({"message.send.email"})
     config_schema = config_schema()
     credential_schema = {

@@ -231,7 +231,7 @@ def test_another_tenant_has_a_pace_of_its_own(two: Api, server: ProviderServer) 
 @pytest.fixture
 def without_redis(settings: Any, two: Api) -> Iterator[None]:
     with redis_behind_a_proxy(settings) as proxy:
-        proxy.close()
+        proxy.mode = "close"
         yield
 
 
