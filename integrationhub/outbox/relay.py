@@ -232,7 +232,7 @@ class _Gathering:
 
     def collect(self) -> None:
         now = time.monotonic()
-        if now >= self.not_before and any([_collect(each) for each in settings.COLLECTORS]):
+        if now >= self.not_before and _collect():
             self.not_before, self.looks_until = now + GATHERING_SECONDS, now + COLLECTING_SECONDS
 
     def pause(self) -> float:
@@ -243,7 +243,12 @@ class _Gathering:
         return COLLECTED_SECONDS if now < self.looks_until else IDLE_SECONDS
 
 
-def _collect(collector: str) -> int:
+def _collect() -> int:
+    """By all collectors."""
+    return sum([_collected_by(each) for each in settings.COLLECTORS])
+
+
+def _collected_by(collector: str) -> int:
     """Let rows that wait for workers be put into the outbox, many to a message; returns how many there were."""
     try:
         return int(import_string(collector)())
