@@ -12,6 +12,8 @@ from providers.callbacks import InboundEvent, Kind, Webhook
 from providers.errors import Ambiguous, Blocked, InvalidSignature, Next, ProviderError
 
 JSONObject = Mapping[str, Any]
+# Of content in the answer to one request, where it stands in base64.
+LARGEST_TOLD = 16 * 1024 * 1024
 # In the `config_schema` of an adapter that acts by a connection.
 CONNECTION_ID: JSONObject = {
     "type": "string",
@@ -29,7 +31,7 @@ class Call:
 
     `base_url` is empty unless an operator has set another address than the adapter's own. A credential is checked by a
     call without intent, payload and configuration. `file` stands beside the payload where JSON would be too small: what
-    is to be stored is read from it, and what is read is written to it.
+    is to be stored is read from it, and what is read is written to it. Without one, `largest` bytes of it may be told.
     """
 
     tenant_id: UUID
@@ -41,6 +43,7 @@ class Call:
     secrets: JSONObject = field(default_factory=dict, repr=False)
     attempt_id: UUID | None = None
     file: IO[bytes] | None = field(default=None, repr=False)
+    largest: int = LARGEST_TOLD
 
 
 @dataclass(frozen=True, slots=True)

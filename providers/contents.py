@@ -8,12 +8,12 @@ from tempfile import SpooledTemporaryFile
 from typing import IO
 
 from integrationhub.core.outbound import AddressBlocked, Client, OutboundError
-from providers.adapter import Call
+from providers.adapter import LARGEST_TOLD, Call
 from providers.errors import Blocked, Next, Stop
 
 MIB = 1024 * 1024
 # Of what an answer in JSON can hold, and of what is fetched for one call.
-LARGEST = 16 * MIB
+LARGEST = LARGEST_TOLD
 # What is larger waits on disk.
 IN_MEMORY = MIB
 _WORDS = "The content could not be fetched ({}); nothing was sent."

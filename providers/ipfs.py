@@ -52,7 +52,7 @@ def told(text: Any) -> Cid | None:
 
 
 def largest(call: Call) -> int:
-    return LARGEST_FILE if call.file else contents.LARGEST
+    return LARGEST_FILE if call.file else call.largest
 
 
 @contextmanager

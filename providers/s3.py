@@ -157,11 +157,11 @@ class S3(Adapter):
     def _get(self, call: Call, place: Place) -> Receipt:
         with contents.room(call) as file:
             try:
-                answer = self._send(call, "GET", place.origin, place.path, into=file.write, max_bytes=contents.LARGEST)
+                answer = self._send(call, "GET", place.origin, place.path, into=file.write, max_bytes=call.largest)
             except Ambiguous as error:
                 if error.reason != "answer_too_large":
                     raise
-                words = f"The object is longer than {contents.LARGEST:,} bytes: {PRESIGN} gives an address of it."
+                words = f"The object is longer than {call.largest:,} bytes: {PRESIGN} gives an address of it."
                 raise Stop(words, reason="object_too_large") from None
             etag = answer.headers.get("ETag")
             if answer.status != HTTPStatus.OK or not etag:

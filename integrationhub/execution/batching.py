@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import connections
@@ -18,6 +18,7 @@ from integrationhub.execution.answer import represent
 from integrationhub.execution.order import BODY_SCHEMA, Order
 from integrationhub.idempotency import answers
 from providers import schema_faults
+from providers.adapter import LARGEST_TOLD
 
 MOST_ITEMS = 100
 # How many of a batch run at the same time: it holds one thread of the web process, and must not hold its connections.
@@ -82,6 +83,7 @@ class Batch:
     executions_at: str
     is_later: bool
     key: answers.Key | None
+    count: int
     begun: float = field(default_factory=time.monotonic)
 
     def run(self, bodies: Sequence[Any]) -> list[Item]:
@@ -122,6 +124,8 @@ class Batch:
                 reason="batch_deadline",
                 retryable=True,
             )
+        # One answer tells it all, and no more of it than that of one execution.
+        order = replace(order, largest=LARGEST_TOLD // self.count)
         run = executor.execute(order, key)
         return replaying.kept(key, HttpResponse(encode(represent(run.execution, run.attempts)), content_type=JSON))
 

@@ -300,6 +300,7 @@ def _call(run: Run, step: Step, attempt: Attempt | None = None, secrets: JSONObj
         secrets=secrets or {},
         attempt_id=attempt.id if attempt else None,
         file=run.order.file,
+        largest=run.order.largest,
     )
 
 
@@ -378,8 +379,7 @@ def _fail(run: Run, verdict: HubError) -> None:
     else:
         failure = failing.all_failed(run.order.intent.name, run.attempts, run.execution.skipped, run.pauses)
     errors.record(execution, failure)
-    if run.order.file is None:
-        run.notes.append(partial(keeping.keep, execution, run.order))
+    run.notes.append(partial(keeping.keep, execution, run.order))
     _conclude(run)
     raise errors.Concluded(execution, units_used=run.units_used)
 

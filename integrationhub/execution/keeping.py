@@ -37,7 +37,10 @@ def opened(execution: Execution) -> dict[str, Any]:
 
 
 def keep(execution: Execution, order: Order) -> None:
-    """Keep what an execution that has just failed was to send. Where it cannot be sealed now, it is not kept."""
+    """Keep what an execution that has just failed was to send, unless a file stood beside its payload. Where it cannot
+    be sealed now, it is not kept."""
+    if order.file is not None:
+        return
     try:
         sealed = execution.sealed_payload or seal(execution, order)
     except VaultUnreadable as error:

@@ -11,6 +11,7 @@ from integrationhub.core.http import Principal
 from integrationhub.core.moments import read_moment
 from integrationhub.execution.models import Mode
 from providers import payloads, schema_faults
+from providers.adapter import LARGEST_TOLD
 from providers.intents import Intent
 
 LONGEST_TIMEOUT_MS = 20_000
@@ -139,6 +140,7 @@ class Order:
     attempt_seconds: float = ATTEMPT_SECONDS
     # Beside the payload; see `Call.file`. It ends with the request, so that nothing of it can be kept for a retry.
     file: IO[bytes] | None = field(default=None, repr=False)
+    largest: int = LARGEST_TOLD
 
 
 def read(body: Mapping[str, Any], *, caller: Principal, request_id: str, tenant_version: str | None = None) -> Order:

@@ -233,6 +233,7 @@ class BatchView(QuotaDoor):
             executions_at=f"/integrationhub/{version}/executions",
             is_later=prefers_later(request),
             key=key_of(request, tenant_id),
+            count=len(bodies),
         )
         items = batch.run(bodies)
         answer = Response(batching.shown(items), status=207)

@@ -1,6 +1,7 @@
 """IPFS_UNAVAILABLE: through the endpoints and through an execution, and what is told from it."""
 
 import base64
+import hashlib
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,9 @@ import pytest
 
 from integrationhub.core import catalogue
 from integrationhub.execution import circuits
+from providers import cids
 from providers.adapter import Call
+from providers.cids import Cid
 from providers.errors import Ambiguous
 from tests.make import Api, another_tenant
 from tests.providers.answering import AnsweringServer
@@ -156,6 +159,18 @@ def test_what_is_no_address_is_refused_by_name(api: Api, cid: str) -> None:
 def test_a_body_is_refused_by_its_fields(api: Api, body: dict[str, str], field: str) -> None:
     answer = api.post("/storage/ipfs", body)
     assert (answer.status_code, answer.json()["details"]["fields"][0]["field"]) == (400, field)
+
+
+def test_what_a_batch_reads_is_no_more_together_than_what_one_execution_may(api: Api, server: AnsweringServer) -> None:
+    content = bytes(9 * 1024 * 1024)
+    server.answer(200, content, **{"X-Stream-Output": "1"})
+    bound(api, "kubo_ipfs", endpoint=server.base_url)
+    cid = Cid(cids.RAW, cids.SHA2_256, hashlib.sha256(content).digest())
+    order = {"category": "storage", "intent": "storage.get.ipfs", "payload": {"cid": str(cid)}}
+    assert api.post("/execute", order).status_code == 200
+    told = api.post("/execute/batch", {"items": [order, order]}).json()
+    assert {item["status"] for item in told["items"]} == {400}
+    assert "longer than 8,388,608 bytes" in told["items"][0]["error"]["message"]
 
 
 def test_a_user_may_not(api: Api) -> None:
