@@ -63,6 +63,7 @@ class TeamsChat(Adapter):
     summary = "Messages to the channel or chat of a workflow's webhook."
     docs_url = "https://support.microsoft.com/office/create-incoming-webhooks-with-workflows-for-microsoft-teams-8ae491c7-0394-4861-ba59-055e33f75498"
     has_own_address = True  # Workflows stand on the host of the tenant's own environment.
+    allowed_hosts = frozenset(f"*.{host}" for host in HOSTS)
     intents = frozenset({"message.send.chat"})
     status_classes = {404: Next}  # There is no such workflow.
     config_schema = {
