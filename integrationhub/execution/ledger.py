@@ -57,6 +57,11 @@ SET takes = takes + 1, lease_until = now() + make_interval(secs => %(lease_secon
 WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status = 'running' AND lease_until IS NOT NULL
   AND takes = %(takes)s
 """
+# Its next provider may not be called now: it is not taken, and rung for again when that time is over.
+PUT_OFF = """
+UPDATE execution_execution SET takes = takes - 1, lease_until = now() + make_interval(secs => %(seconds)s)
+WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status = 'running' AND takes = %(takes)s
+"""
 
 
 class KeyTaken(Exception):
@@ -124,6 +129,11 @@ def put_back(execution: Execution, seconds: float) -> None:
     run_in_scope(
         execution.tenant_id, PUT_BACK, execution_id=execution.id, takes=execution.takes, seconds=float(seconds)
     )
+
+
+def put_off(execution: Execution, seconds: float) -> None:
+    """The run that this worker took again waits, and is rung for by who settles what is left behind."""
+    run_in_scope(execution.tenant_id, PUT_OFF, execution_id=execution.id, takes=execution.takes, seconds=float(seconds))
 
 
 def begin_attempt(execution: Execution, attempt: Attempt, ended: Attempt | None = None) -> None:

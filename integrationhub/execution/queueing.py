@@ -86,16 +86,34 @@ def go_on(tenant_id: UUID, execution_id: UUID, takes: int) -> None:
             return
         try:
             run = _rest(execution, attempts)
-            step = executor.first_step(run)
         except VaultUnavailable:
             log.warning("What is to be sent by the next provider cannot be opened now.")  # Rung for again by its lease.
         except HubError as refusal:
-            execution.status = Status.FAILED
-            errors.record(execution, _nobody_left(execution, attempts, refusal))
-            if ledger.conclude(execution, None):
-                keeping.keep_sealed(execution, execution.sealed_payload)
+            _end_undelivered(execution, attempts, refusal)
         else:
-            _drive(run, step)
+            _call_next(run)
+
+
+def _call_next(run: executor.Run) -> None:
+    """Whom circuits or the tenant's own pace hold back is waited for, as by a run that has not begun."""
+    execution = run.execution
+    try:
+        step = executor.first_step(run)
+    except HubError as refusal:
+        waits_for = timedelta(milliseconds=run.order.options.fallback_after_ms) + LONGEST_WAIT
+        if datetime.now(UTC) - run.attempts[-1].started_at < waits_for:
+            ledger.put_off(execution, refusal.retry_after or SHORTEST_WAIT_SECONDS)
+        else:
+            _end_undelivered(execution, run.attempts, refusal)
+    else:
+        _drive(run, step)
+
+
+def _end_undelivered(execution: Execution, attempts: list[Attempt], refusal: HubError) -> None:
+    execution.status = Status.FAILED
+    errors.record(execution, _nobody_left(execution, attempts, refusal))
+    if ledger.conclude(execution, None):
+        keeping.keep_sealed(execution, execution.sealed_payload)
 
 
 def _end_late(execution: Execution, late: Delivery, first: str) -> None:

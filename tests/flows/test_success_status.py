@@ -301,6 +301,22 @@ def test_a_task_that_comes_again_in_the_middle_of_the_call_does_nothing(
     assert (body["status"], body["provider_key"], vonage.hits) == ("running", "vonage_sms", 1)
 
 
+def test_a_next_provider_that_is_left_alone_for_a_moment_is_waited_for(both: Api, vonage: VonageServer) -> None:
+    vonage.answer = lambda _: Told(429, headers={"Retry-After": "3"})
+    assert both.post("/execute", sms(NUMBER, providers=["vonage_sms"], timeout_ms=1000)).status_code == 503
+    vonage.answer, called = None, vonage.hits
+    execution_id = ask(both)
+    time_passes()
+    body = shown(both, execution_id)
+    assert (body["status"], len(body["attempts"]), vonage.hits) == ("running", 1, called)
+    time.sleep(3)
+    Execution.objects.using("system").filter(id=execution_id).update(lease_until=Now())
+    settling.settle()
+    work()
+    assert reasons(shown(both, execution_id))[1] == ("vonage_sms", "succeeded", None)
+    assert vonage.hits == called + 1
+
+
 def test_a_worker_that_died_before_the_next_call_is_followed_by_another(both: Api, vonage: VonageServer) -> None:
     execution_id = ask(both)
     Delivery.objects.using("system").update(due_at=Now(), look_at=Now())
