@@ -8,7 +8,6 @@ from django.db.models.functions import Now
 from integrationhub.audit import trail
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import listing
-from integrationhub.execution.answer import represent
 from integrationhub.execution.errors import in_the_way
 from integrationhub.execution.models import Execution, Status
 from integrationhub.outbox.models import OutboxMessage, State
@@ -39,4 +38,4 @@ def cancel(*, tenant_id: UUID, execution_id: str, subject: str) -> dict[str, Any
         trail.record(
             tenant_id=tenant_id, action="execution.cancelled", actor=subject, about=f"execution:{execution.id}"
         )
-        return represent(execution, [])
+        return listing.get(tenant_id=tenant_id, execution_id=execution_id)

@@ -198,7 +198,7 @@ class CancelView(HubView):
 
     body_is_optional = True
 
-    @extend_schema(summary="Cancel a queued execution", request=None, responses={200: ExecutionShape})
+    @extend_schema(summary="Cancel a queued execution", request=None, responses={200: FullExecutionShape})
     @keyed
     def post(self, request: HubRequest, version: str, execution_id: str) -> Response:
         caller = request.user
