@@ -382,3 +382,12 @@ def test_a_deferral_is_no_failure() -> None:
 )
 def test_what_the_hub_has_no_word_for_is_left_out(key: str, body: Any) -> None:
     assert read(key, body) == []
+
+
+def test_a_digest_that_is_spelled_by_escapes_is_none_of_unisenders() -> None:
+    """It would be left in what is signed, where the key has to stand."""
+    plain = by_unisender(b'{"event": "delivered"}', secrets_of("unisender_go_email")["api_key"])
+    digest = json.loads(plain.body)["auth"]
+    escaped = plain.body.replace(digest.encode(), f"\\u{ord(digest[0]):04x}{digest[1:]}".encode())
+    assert json.loads(escaped) == json.loads(plain.body)
+    assert refused("unisender_go_email", replace(plain, body=escaped)) == "unreadable"
