@@ -49,7 +49,26 @@ def conclude(execution: Execution, last: Attempt, options: Options) -> None:
             execution.status = Status.RUNNING
             return
         log.warning("A message cannot be followed: its reference is none, or another's.")
+    if execution.error_code and options.is_awaited:
+        _forgive(execution)
     ledger.conclude(execution, last, is_followed=is_followed)
+
+
+def _forgive(execution: Execution) -> None:
+    """Nobody need send again what came while the last provider was called."""
+    with tenant_scope(execution.tenant_id):
+        late, attempts = came_late(execution), ledger.attempts_of(execution)
+    if late:
+        succeed_late(execution, late, attempts[0].provider_key)
+        execution.error_code = execution.error_message = ""
+        execution.error_details = {}
+
+
+def succeed_late(execution: Execution, late: Delivery, first: str) -> None:
+    """By a message that is there, if not in time; `first` is who was tried first. The caller writes it down."""
+    execution.status, execution.provider_key, execution.reference = Status.SUCCEEDED, late.provider_key, late.reference
+    execution.fallback_used = late.provider_key != first
+    execution.duration_ms = round((datetime.now(UTC) - execution.created_at).total_seconds() * 1000)
 
 
 def _begin(execution: Execution, accepted: Attempt, options: Options, *, can_be_asked: bool) -> bool:

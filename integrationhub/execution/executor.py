@@ -359,8 +359,7 @@ def _ends_the_chain(run: Run, verdict: HubError) -> bool:
 
 def _succeed(run: Run, receipt: Receipt) -> None:
     execution, deliverer = run.execution, run.attempts[-1].provider_key
-    execution.status = Status.SUCCEEDED
-    execution.provider_key = deliverer
+    execution.status, execution.provider_key = Status.SUCCEEDED, deliverer
     execution.fallback_used = deliverer != run.attempts[0].provider_key
     execution.reference = storable.text(receipt.reference, storable.LONGEST_REFERENCE)
     execution.result = storable.json_value(receipt.result)
@@ -381,7 +380,8 @@ def _fail(run: Run, verdict: HubError) -> None:
     errors.record(execution, failure)
     run.notes.append(partial(keeping.keep, execution, run.order))
     _conclude(run)
-    raise errors.Concluded(execution, units_used=run.units_used)
+    if execution.error_code:  # None where the message of an earlier attempt has come meanwhile.
+        raise errors.Concluded(execution, units_used=run.units_used)
 
 
 def _conclude(run: Run) -> None:

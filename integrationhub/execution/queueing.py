@@ -13,7 +13,7 @@ from integrationhub.core.representation import HubJSONRenderer
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import awaiting, errors, executor, failing, keeping, ledger, routing
 from integrationhub.execution.answer import represent
-from integrationhub.execution.models import Attempt, Delivery, Execution, Status
+from integrationhub.execution.models import Attempt, Execution, Status
 from integrationhub.execution.order import LONGEST_TIMEOUT_MS, Order, options_of
 from integrationhub.idempotency import answers
 from marketplace import quotas
@@ -82,7 +82,8 @@ def go_on(tenant_id: UUID, execution_id: UUID, takes: int) -> None:
         attempts, late = ledger.attempts_of(execution), awaiting.came_late(execution)
     with structlog.contextvars.bound_contextvars(execution_id=str(execution_id), tenant_id=str(tenant_id)):
         if late:
-            _end_late(execution, late, attempts[0].provider_key)
+            awaiting.succeed_late(execution, late, attempts[0].provider_key)
+            ledger.conclude(execution, None)
             return
         try:
             run = _rest(execution, attempts)
@@ -114,14 +115,6 @@ def _end_undelivered(execution: Execution, attempts: list[Attempt], refusal: Hub
     errors.record(execution, _nobody_left(execution, attempts, refusal))
     if ledger.conclude(execution, None):
         keeping.keep_sealed(execution, execution.sealed_payload)
-
-
-def _end_late(execution: Execution, late: Delivery, first: str) -> None:
-    """It is there, if not in time: nobody else need send it."""
-    execution.status, execution.provider_key, execution.reference = Status.SUCCEEDED, late.provider_key, late.reference
-    execution.fallback_used = late.provider_key != first
-    execution.duration_ms = round((datetime.now(UTC) - execution.created_at).total_seconds() * 1000)
-    ledger.conclude(execution, None)
 
 
 def _rest(execution: Execution, attempts: list[Attempt]) -> executor.Run:
