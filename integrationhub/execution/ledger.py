@@ -50,12 +50,16 @@ WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status = 'queued'
 """
 
 
-# One that waited for its message, and whose next provider is to be called.
+HOLD = "SELECT FROM execution_execution WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s FOR UPDATE"
+# One that waited for its message, and whose next provider is to be called; unless a worker that was thought to be dead
+# has just begun to. What that one is doing shows in the next statement only, once the row is held.
 TAKE_AGAIN = """
 UPDATE execution_execution
 SET takes = takes + 1, lease_until = now() + make_interval(secs => %(lease_seconds)s)
 WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status = 'running' AND lease_until IS NOT NULL
-  AND takes = %(takes)s
+  AND takes = %(takes)s AND NOT EXISTS (
+    SELECT FROM execution_attempt
+    WHERE execution_id = %(execution_id)s AND tenant_id = %(tenant_id)s AND outcome = 'started')
 """
 # Its next provider may not be called now: it is not taken, and rung for again when that time is over.
 PUT_OFF = """
@@ -113,7 +117,10 @@ def take(tenant_id: UUID, execution_id: UUID, lease_seconds: float) -> Execution
 
 def take_again(tenant_id: UUID, execution_id: UUID, takes: int, lease_seconds: float) -> Execution | None:
     """One whose message did not come far enough, after it was taken so often; None when another worker has it."""
-    return _taken(TAKE_AGAIN, tenant_id, execution_id, lease_seconds=lease_seconds, takes=takes)
+    with tenant_scope(tenant_id):
+        with connection.cursor() as cursor:
+            cursor.execute(HOLD, {"execution_id": execution_id, "tenant_id": tenant_id})
+        return _taken(TAKE_AGAIN, tenant_id, execution_id, lease_seconds=lease_seconds, takes=takes)
 
 
 def _taken(statement: str, tenant_id: UUID, execution_id: UUID, **more: float) -> Execution | None:

@@ -1,7 +1,12 @@
 """Executions that wait for their messages, where something else comes in between."""
 
+from uuid import UUID
+
 from django.db import connection
 
+from integrationhub.execution import ledger, tasks
+from integrationhub.execution.models import Attempt, Outcome
+from integrationhub.outbox.models import OutboxMessage
 from tests.flows.test_success_status import ask, both, last, shown, time_passes, twilio, vonage
 from tests.make import Api
 from tests.providers.carriers import Asked, Told, TwilioServer, VonageServer
@@ -29,3 +34,29 @@ def test_what_is_delivered_while_the_last_one_refuses_has_not_failed(
     assert vonage.hits >= 1
     assert (body["status"], body["provider_key"], body["fallback_used"]) == ("succeeded", "twilio_sms", False)
     assert "error" not in body
+
+
+def test_a_worker_that_wakes_up_beside_another_ends_its_turn(
+    both: Api, twilio: TwilioServer, vonage: VonageServer
+) -> None:
+    """It had taken the execution, slept, and begins its call while the message for the next worker is on its way."""
+    execution_id = ask(both)
+    url, sid = last(twilio)
+    told_by_twilio(url, sid, "failed")
+    work_off()
+    [going_on] = OutboxMessage.objects.using("system").filter(task__endswith="go_on")
+    takes = going_on.arguments["takes"]
+    tenant_id = UUID(going_on.arguments["tenant_id"])
+    asleep = ledger.take_again(tenant_id, UUID(execution_id), takes, 30)
+    assert asleep
+    # Another was rung for after its lease, was held back, and gave its turn back.
+    other = ledger.take_again(tenant_id, UUID(execution_id), takes + 1, 30)
+    assert other
+    ledger.put_off(other, 1)
+    begun = Attempt(tenant_id=tenant_id, execution_id=asleep.id, sequence=2, provider_key="vonage_sms")
+    begun.outcome = Outcome.STARTED
+    ledger.begin_attempt(asleep, begun)
+    tasks.go_on(**{**going_on.arguments, "takes": takes + 1})
+    body = shown(both, execution_id)
+    assert (body["status"], vonage.hits) == ("running", 0)
+    assert [each["outcome"] for each in body["attempts"]] == ["failed", "started"]
