@@ -11,7 +11,7 @@ from integrationhub.core.errors import HubError
 from integrationhub.core.tenancy import let_go_of_connection, tenant_scope
 from integrationhub.execution import awaiting, deliveries, resolution
 from integrationhub.execution.models import Delivery
-from providers import registry
+from providers import hiding, registry
 from providers.adapter import Call
 from providers.callbacks import InboundEvent, Kind
 
@@ -47,9 +47,20 @@ def _asked(row: Delivery) -> InboundEvent | None:
         secrets = binding.opened(credential) if credential else {}
         call = Call(row.tenant_id, "", {}, Deadline.after(SECONDS), candidate.config, candidate.base_url, secrets)
         let_go_of_connection()
-        return registry.instance(row.provider_key).status(call, row.reference)
+        return _status(row, call)
     except HubError as error:
         log.warning("What became of a message could not be asked.", provider_key=row.provider_key, error=error.message)
+        return None
+
+
+def _status(row: Delivery, call: Call) -> InboundEvent | None:
+    try:
+        return registry.instance(row.provider_key).status(call, row.reference)
+    except HubError:
+        raise
+    except Exception as fault:  # noqa: BLE001  Foreign code ends here, so that the wait for it ends in time.
+        said = hiding.traceback_without(fault, call.secrets)
+        log.error("An adapter raised what its contract does not name.", provider_key=row.provider_key, exception=said)
         return None
 
 

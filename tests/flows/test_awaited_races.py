@@ -1,13 +1,16 @@
 """Executions that wait for their messages, where something else comes in between."""
 
+from typing import Any
 from uuid import UUID
 
+import pytest
 from django.db import connection
 
 from integrationhub.execution import ledger, tasks
 from integrationhub.execution.models import Attempt, Outcome
 from integrationhub.outbox.models import OutboxMessage
-from tests.flows.test_success_status import ask, both, last, shown, time_passes, twilio, vonage
+from providers.adapters.twilio_sms import TwilioSms
+from tests.flows.test_success_status import ask, both, last, reasons, shown, time_passes, twilio, vonage
 from tests.make import Api
 from tests.providers.carriers import Asked, Told, TwilioServer, VonageServer
 from tests.webhooks.posting import work_off
@@ -60,3 +63,16 @@ def test_a_worker_that_wakes_up_beside_another_ends_its_turn(
     body = shown(both, execution_id)
     assert (body["status"], vonage.hits) == ("running", 0)
     assert [each["outcome"] for each in body["attempts"]] == ["failed", "started"]
+
+
+def test_a_provider_that_answers_a_look_with_nonsense_is_given_up_in_time(
+    both: Api, vonage: VonageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution_id = ask(both)
+
+    def broken(*_: Any) -> None:
+        raise KeyError("status")
+
+    monkeypatch.setattr(TwilioSms, "status", broken)
+    time_passes()
+    assert reasons(shown(both, execution_id))[1] == ("vonage_sms", "succeeded", None)
