@@ -21,6 +21,7 @@ MOST_BYTES = 1024 * 1024
 KEEP = """
 UPDATE execution_execution SET sealed_payload = %(sealed)s
 WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status IN ('failed', 'unknown')
+  AND NOT EXISTS (SELECT FROM execution_execution WHERE retry_of = %(execution_id)s AND tenant_id = %(tenant_id)s)
 """
 
 
@@ -50,7 +51,7 @@ def keep(execution: Execution, order: Order) -> None:
 
 
 def keep_sealed(execution: Execution, sealed: bytes | memoryview | None) -> None:
-    """Its end has emptied the row."""
+    """Its end has emptied the row. One that has been retried meanwhile is not retried again."""
     if sealed and len(sealed) <= MOST_BYTES:
         run_in_scope(execution.tenant_id, KEEP, execution_id=execution.id, sealed=bytes(sealed))
 

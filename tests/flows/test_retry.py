@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from credentials.errors import VaultUnavailable
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import keeping, ledger, queueing, settling
-from integrationhub.execution.models import Execution
+from integrationhub.execution.models import Execution, Outcome, Status
 from tests.flows.test_later import lapse, queued, run_what_is_queued
 from tests.make import LATER, Api, another_tenant, keyed, sms
 
@@ -137,6 +137,27 @@ def test_one_whose_outcome_nobody_knows_is_sent_again_only_by_force(api: Api, te
     settling.settle()
     assert reason(retry(api, execution_id)) == (409, "outcome_unknown")
     assert retry(api, execution_id, {"force": True}).json()["retry_of"] == execution_id
+
+
+def test_a_worker_that_hears_of_its_failure_late_lets_nobody_retry_a_second_time(
+    api: Api, tenant: UUID, mended: None
+) -> None:
+    execution_id = queued(api).json()["execution_id"]
+    taken = ledger.take(tenant, UUID(execution_id), 30)
+    assert taken
+    run = queueing._run(taken)
+    first = run.next_attempt(run.chain.steps[0])
+    ledger.begin_attempt(taken, first)
+    lapse(tenant)
+    settling.settle()
+    second = retry(api, execution_id, {"force": True}).json()["execution_id"]
+    # The call that was out all the time comes back with a failure.
+    first.outcome, taken.status = Outcome.FAILED, Status.FAILED
+    assert ledger.conclude(taken, first)
+    keeping.keep(taken, run.order)
+    answer = retry(api, execution_id)
+    assert reason(answer) == (409, "retried_already")
+    assert answer.json()["details"]["retriedAs"] == second
 
 
 def test_what_succeeded_or_has_not_ended_is_not_sent_again(api: Api) -> None:
