@@ -147,9 +147,9 @@ def _drive(run: executor.Run, step: routing.Step) -> None:
 
 
 def _wait(execution: Execution, refusal: HubError) -> None:
-    # Whom only the tenant's own pace holds back goes on waiting for its turn.
-    is_paced = all(each["reason"] == "throttled" for each in refusal.details.get("errors", [{"reason": None}]))
-    if datetime.now(UTC) - execution.due_at > LONGEST_WAIT and not is_paced:
+    # Whom only the tenant's own pace holds back goes on waiting for its turn, whoever else is out of it for good.
+    held_back_by = {each["reason"] for each in refusal.details.get("errors", [])}.intersection(failing.PASSING)
+    if datetime.now(UTC) - execution.due_at > LONGEST_WAIT and held_back_by != {"throttled"}:
         # An operator who mends what kept its providers away can have it sent after all.
         bury(execution, refusal)
     else:

@@ -264,6 +264,13 @@ def test_a_queued_one_waits_for_its_turn_however_long(two: Api, tenant: UUID) ->
     assert two.get(f"/executions/{execution_id}").json()["status"] == "queued"
 
 
+def test_a_provider_that_is_out_of_it_shortens_nobodys_turn(two: Api, tenant: UUID) -> None:
+    """One that is disabled is skipped beside those that are paced."""
+    sandbox = two.post("/marketplace/integrations/sandbox_primary/install", {"priority": 90}).json()["id"]
+    two.patch(f"/integrations/{sandbox}", {"enabled": False})
+    test_a_queued_one_waits_for_its_turn_however_long(two, tenant)
+
+
 def test_the_last_providers_second_call_is_counted_too(live: Api, server: ProviderServer) -> None:
     server.status = 503
     live.put(PATH, {"providers": [{"provider_key": SECOND, "max_per_second": 1}]})
