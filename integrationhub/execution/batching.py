@@ -13,6 +13,7 @@ from django.http import HttpResponse
 
 from integrationhub.core.errors import HubError, InvalidRequest
 from integrationhub.core.representation import JSON, encode
+from integrationhub.core.tenancy import let_go_of_connection
 from integrationhub.execution import errors, executor, ledger, queueing, replaying
 from integrationhub.execution.answer import represent
 from integrationhub.execution.order import BODY_SCHEMA, Order
@@ -95,6 +96,7 @@ class Batch:
         known = [replaying.told(*each, self.refused) for each in zip(keys, answers.find_parts(keys), strict=True)]
         # Each has a copy of what the log lines of this request say.
         contexts = [contextvars.copy_context() for _ in bodies]
+        let_go_of_connection()
         with ThreadPoolExecutor(min(AT_ONCE, len(bodies)), "batch") as pool:
             turns = [
                 pool.submit(
