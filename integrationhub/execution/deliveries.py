@@ -71,8 +71,15 @@ def apply(tenant_id: UUID, news: News) -> bool:
 
 
 def _found(tenant_id: UUID, news: News) -> Delivery | None:
-    """By the provider's reference; else by our attempt, whose answer was lost or is not written down yet."""
+    """By the provider's reference; else by our attempt, whose answer was lost or is not written down yet.
+
+    Who names no reference tells of a message whose answer is written down: two that have none are not the same.
+    """
     mine = Delivery.objects.for_tenant(tenant_id).filter(provider_key=news.provider_key)
+    if not news.reference:
+        by_attempt = mine.filter(id=news.attempt_id) if news.attempt_id else mine.none()
+        unnamed: Delivery | None = by_attempt.select_for_update().first()
+        return unnamed
     row: Delivery | None = mine.filter(reference=news.reference).select_for_update().first()
     if row is None and news.attempt_id:
         attempts = Attempt.objects.for_tenant(tenant_id).filter(id=news.attempt_id, provider_key=news.provider_key)

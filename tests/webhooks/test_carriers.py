@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID, uuid4
@@ -14,9 +15,12 @@ import pytest
 from django.test import Client
 from twilio.request_validator import RequestValidator
 
+from integrationhub.execution import deliveries
+from integrationhub.execution.models import Attempt, Delivery
 from integrationhub.outbox.models import Event
 from integrationhub.webhooks import handling
 from integrationhub.webhooks.models import RefusedPost, WebhookEvent
+from providers.callbacks import Kind
 from tests.execution.test_carriers import NUMBER, installed
 from tests.make import Api, another_tenant, sms
 from tests.providers.carriers import Asked, Told, TwilioServer, VonageServer
@@ -200,6 +204,23 @@ def test_a_message_that_the_hub_did_not_send_is_kept_after_a_while(
     work_off()
     assert [(event.status, event.due_at) for event in events(sender.tenant)] == [("kept", None)]
     assert told_to(sender.tenant) == []
+
+
+def test_of_two_that_are_told_of_by_their_attempts_alone_each_is_its_own(sender: Api, twilio: TwilioServer) -> None:
+    """Some services name no id of theirs in a report, and may be faster than their answer to the sending."""
+    ids = [sent(sender, twilio)[0] for _ in range(2)]
+    attempts = [Attempt.objects.using("system").get(execution_id=each).id for each in ids]
+    told = [
+        deliveries.News(str(uuid4()), kind, "twilio_sms", "", datetime.now(UTC), attempt)
+        for attempt, kind in zip(attempts, (Kind.DELIVERED, Kind.FAILED), strict=True)
+    ]
+    rows = Delivery.objects.using("system")
+    answered = list(rows.all())
+    rows.all().delete()
+    assert [deliveries.apply(sender.tenant, news) for news in told] == [False, False]
+    rows.bulk_create(answered)
+    assert [deliveries.apply(sender.tenant, news) for news in told] == [True, True]
+    assert [delivery(sender, each)["status"] for each in ids] == ["delivered", "failed"]
 
 
 def test_an_attempt_of_another_tenant_is_not_told_of(sender: Api, twilio: TwilioServer) -> None:
