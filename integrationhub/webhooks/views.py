@@ -9,8 +9,9 @@ from rest_framework.response import Response
 from integrationhub.core import bodies, catalogue
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.http import HubRequest
+from integrationhub.core.operators import SYSTEM
 from integrationhub.core.pagination import PageParameters, filters, page
-from integrationhub.core.tenancy import tenant_scope
+from integrationhub.core.tenancy import let_go_of_connection, tenant_scope
 from integrationhub.core.views import HubView
 from integrationhub.idempotency.keyed import keyed
 from integrationhub.webhooks import endpoints, listing, receiving, sources
@@ -122,7 +123,11 @@ class EndpointReceiver(Receiver):
 
     def door(self, **named: str) -> Door:
         tenant_id = endpoints.owner(named["provider_key"], named["endpoint_token"])
-        return sources.get(named["provider_key"]).door(tenant_id)
+        door = sources.get(named["provider_key"]).door(tenant_id)
+        # Some adapters ask their provider before they believe it.
+        let_go_of_connection()
+        let_go_of_connection(SYSTEM)
+        return door
 
 
 class Webhooks(HubView):

@@ -5,11 +5,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connections
 from django.test import Client
 
-from integrationhub.webhooks import handling
+from integrationhub.webhooks import endpoints, handling
 from providers import registry
 from tests.make import Api
+from tests.webhooks.asking_adapter import AskingChat
 from tests.webhooks.posting import count, events, work_off
 
 WORD = {"X-Asking": "its word", "X-Asking-Shard": "7", "X-Else": "a secret"}
@@ -42,6 +44,20 @@ def test_a_question_without_its_signature_is_not_answered(path: str) -> None:
     answer = asked(path, "challenge=abc", **{"X-Asking": "another word"})
     assert (answer.status_code, answer.json()["details"]["provider"]) == (401, "asking_chat")
     assert "abc" not in answer.content.decode()
+
+
+def test_no_connection_is_kept_while_an_adapter_asks_its_provider(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As to fetch Amazon's certificate, or to confirm an address."""
+    lent: list[bool] = []
+
+    def ask(*_: Any) -> str:
+        lent.extend(connections[name].connection is not None for name in ("default", "system"))
+        return "yes"
+
+    endpoints.forget()
+    monkeypatch.setattr(AskingChat, "answer_handshake", ask)
+    assert asked(path, "challenge=abc").content == b"yes"
+    assert lent == [False, False]
 
 
 def test_what_is_told_by_get_is_read_from_the_address(api: Api, path: str) -> None:
