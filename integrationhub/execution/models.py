@@ -183,7 +183,12 @@ class Route(TenantOwned):
     intent = models.CharField(max_length=80)
     providers = models.JSONField(help_text='[{"provider_key": "twilio_sms", "weight": 80}, ...] in order')
     strategy = models.CharField(
-        max_length=10, choices=Strategy, blank=True, default="", help_text="Empty: weighted, where there are weights."
+        max_length=10,
+        choices=Strategy,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Empty: weighted, where there are weights.",
     )
     updated_at = models.DateTimeField(auto_now=True)
 

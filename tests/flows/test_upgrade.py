@@ -80,3 +80,16 @@ def test_a_process_of_the_release_before_may_still_bind() -> None:
         )
         assert cursor.fetchone() == (0,)
         cursor.execute("SELECT set_config('app.tenant_id', '', false)")
+
+
+def test_a_process_of_the_release_before_may_still_set_a_route() -> None:
+    tenant = uuid4()
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT set_config('app.tenant_id', %s, false)", [str(tenant)])
+        cursor.execute(
+            """INSERT INTO execution_route (id, tenant_id, intent, providers, updated_at)
+               VALUES (%s, %s, 'message.send.sms', '[]', now()) RETURNING strategy""",
+            [uuid4(), tenant],
+        )
+        assert cursor.fetchone() == ("",)
+        cursor.execute("SELECT set_config('app.tenant_id', '', false)")

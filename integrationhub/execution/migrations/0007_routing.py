@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 blank=True,
                 choices=[("priority", "Priority"), ("weighted", "Weighted"), ("healthiest", "Healthiest")],
+                db_default="",
                 default="",
                 help_text="Empty: weighted, where there are weights.",
                 max_length=10,
