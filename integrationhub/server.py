@@ -32,7 +32,8 @@ BODY_READ_SECONDS = 5
 BODY_SECONDS = 120.0
 # Beyond those that execute: they read heads and answer what is quick while all of the others wait for providers.
 SPARE_THREADS = 2
-EXECUTES = ("/execute", "/execute/batch", "/retry")
+# A test calls out too, and the tenant whose address it calls says how long that takes.
+EXECUTES = ("/execute", "/execute/batch", "/retry", "/test")
 CARRIES_FILES = "/storage/ipfs"
 # What handling a connection ends with when its request waits for a slot: whoever resumes it goes on.
 PARKED = object()
