@@ -12,7 +12,7 @@ class KuboIpfs(Kubo):
     display_name = Kubo.display_name
 
     def execute(self, call: Call) -> Receipt:
-        return super().execute(call) if call.secrets else shared_node.execute(call)
+        return super().execute(call) if call.secrets else shared_node.execute(call, self.http)
 
     def serves_without_credential(self) -> bool:
         return bool(settings.IPFS_API_URL)

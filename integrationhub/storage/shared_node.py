@@ -7,17 +7,17 @@ back its own wish alone: the node forgets what nobody wants any more. decisions/
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from django.conf import settings
 
 from integrationhub.core.operators import SYSTEM
-from integrationhub.core.outbound import deployment_client
+from integrationhub.core.outbound import Client, deployment_client
 from integrationhub.core.tenancy import let_go_of_connection, tenant_scope
 from integrationhub.storage.models import SharedPin
-from providers import ipfs
+from providers import contents, ipfs
 from providers.adapter import Call, Receipt
 from providers.cids import Cid
 from providers.errors import Next, ProviderError, Stop
@@ -26,11 +26,11 @@ from providers.kubo import Kubo
 _node = cache(lambda: Kubo(deployment_client()))
 
 
-def execute(call: Call) -> Receipt:
-    """Act once at the shared node. Raises what an adapter raises."""
+def execute(call: Call, http: Client) -> Receipt:
+    """Act once at the shared node; `http` fetches what a tenant has named. Raises what an adapter raises."""
     call = _addressed(call)
     act: Callable[[Call], Receipt] | None = {
-        "storage.add.ipfs": _added,
+        "storage.add.ipfs": partial(_added, http=http),
         "storage.pin.ipfs": _pinned,
         "storage.unpin.ipfs": _unpinned,
     }.get(call.intent)
@@ -47,9 +47,13 @@ def _addressed(call: Call) -> Call:
     return replace(call, base_url=plain, secrets=login)
 
 
-def _added(call: Call) -> Receipt:
-    """Pinned once more when it is written down: who took back the last wish before that had the node forget it."""
-    receipt = _node().execute(call)
+def _added(call: Call, http: Client) -> Receipt:
+    """Pinned once more when it is written down: who took back the last wish before that had the node forget it.
+
+    The client that reaches the node may dial any address: it is given the content, and no address of a tenant's.
+    """
+    with contents.opened(call, http) as (file, _):
+        receipt = _node().execute(replace(call, file=file))
     cid = ipfs.told(receipt.reference)
     if cid:
         _want(call.tenant_id, cid)
