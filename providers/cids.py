@@ -8,12 +8,14 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 RAW, DAG_PB = 0x55, 0x70
 SHA2_256 = 0x12
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LONGEST = 256
+Content = TypeVar("Content", bytes, memoryview)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def varint(number: int) -> bytes:
     return bytes([*pieces, number])
 
 
-def read_varint(content: bytes) -> tuple[int, bytes]:
+def read_varint(content: Content) -> tuple[int, Content]:
     """A number, and what follows it. Raises ValueError."""
     number = 0
     for at, piece in enumerate(content[:9]):

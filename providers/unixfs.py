@@ -21,6 +21,8 @@ KIB, MIB = 1024, 1024 * 1024
 LONGEST_BLOCK = 2 * MIB
 # Of a file that somebody has cut into crumbs the check would take for ever.
 MOST_BLOCKS = 500
+# Trees of Kubo's have four levels at 100 MiB, and hundreds of links; a block is a stranger's.
+MOST_LEVELS, MOST_FIELDS = 32, 20_000
 Block = Callable[[Cid], bytes]
 
 
@@ -97,15 +99,15 @@ class _Walk:
     def __init__(self, file: IO[bytes], block: Block) -> None:
         self._file, self._block, self._asked = file, block, 0
 
-    def spans(self, cid: Cid, start: int, length: int) -> bool:
+    def spans(self, cid: Cid, start: int, length: int, level: int = 0) -> bool:
         """Whether this node stands for just these bytes of the file. Raises _Unknown."""
-        if cid.hash_code not in _HASHES:
+        if cid.hash_code not in _HASHES or level > MOST_LEVELS:
             raise _Unknown
         if cid.codec == RAW:
             return _digest(cid, self._file, start, length) == cid.digest
         if cid.codec != DAG_PB:
             raise _Unknown
-        return self._is_leaf(cid, start, length) or self._spans_links(cid, start, length)
+        return self._is_leaf(cid, start, length) or self._spans_links(cid, start, length, level)
 
     def _is_leaf(self, cid: Cid, start: int, length: int) -> bool:
         if length > LONGEST_BLOCK or cid.hash_code != SHA2_256:
@@ -113,7 +115,7 @@ class _Walk:
         content = self._bytes(start, length)
         return any(hashlib.sha256(_wrapped(kind, content)).digest() == cid.digest for kind in (_FILE, _RAW_TYPE))
 
-    def _spans_links(self, cid: Cid, start: int, length: int) -> bool:
+    def _spans_links(self, cid: Cid, start: int, length: int, level: int) -> bool:
         links, inline, sizes = _node(self._fetched(cid))
         if len(links) != len(sizes) or len(inline) + sum(sizes) != length:
             return False
@@ -121,7 +123,7 @@ class _Walk:
             return False
         at = start + len(inline)
         for link, size in zip(links, sizes, strict=True):
-            if not self.spans(link, at, size):
+            if not self.spans(link, at, size, level + 1):
                 return False
             at += size
         return True
@@ -213,20 +215,28 @@ def _node(block: bytes) -> tuple[list[Cid], bytes, list[int]]:
     except (ValueError, KeyError, TypeError) as error:
         raise _Unknown from error
     known = dict(told)
-    if known.get(1) not in (_FILE, _RAW_TYPE):
+    inline, sizes = known.get(2, b""), [value for number, value in told if number == 4]
+    if known.get(1) not in (_FILE, _RAW_TYPE) or not isinstance(inline, bytes):
         raise _Unknown
-    return links, known.get(2, b""), [value for number, value in told if number == 4]
+    if not all(isinstance(size, int) for size in sizes):
+        raise _Unknown
+    return links, inline, sizes
 
 
 def _fields(content: bytes) -> Iterator[tuple[int, Any]]:
     """Each field with its number. Raises ValueError."""
-    while content:
-        tag, content = read_varint(content)
-        value, content = read_varint(content)
+    # What is left of a view is no copy of it.
+    rest, count = memoryview(content), 0
+    while rest:
+        tag, rest = read_varint(rest)
+        value, rest = read_varint(rest)
+        count += 1
+        if count > MOST_FIELDS:
+            raise ValueError("too many fields")
         if tag & 7 == 0:
             yield tag >> 3, value
-        elif tag & 7 == 2 and value <= len(content):
-            yield tag >> 3, content[:value]
-            content = content[value:]
+        elif tag & 7 == 2 and value <= len(rest):
+            yield tag >> 3, bytes(rest[:value])
+            rest = rest[value:]
         else:
             raise ValueError("no field of these messages")

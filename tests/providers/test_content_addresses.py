@@ -1,6 +1,7 @@
 """Content addresses, computed here and compared with what IPFS itself gave these files."""
 
 import hashlib
+import time
 from io import BytesIO
 
 import pytest
@@ -139,3 +140,48 @@ def test_a_directory_is_no_file() -> None:
     block = unixfs._field(1, unixfs._number(1, 1))
     cid = Cid(cids.DAG_PB, cids.SHA2_256, hashlib.sha256(block).digest())
     assert unixfs.walk(cid, BytesIO(b"hello"), lambda _: block) is Verdict.UNKNOWN
+
+
+def _named(block: bytes) -> Cid:
+    return Cid(cids.DAG_PB, cids.SHA2_256, hashlib.sha256(block).digest())
+
+
+def test_a_block_of_a_million_fields_takes_no_time() -> None:
+    block = b"\x18\x00" * (unixfs.LONGEST_BLOCK // 2)
+    began = time.process_time()
+    assert unixfs.walk(_named(block), BytesIO(b"hello"), lambda _: block) is Verdict.UNKNOWN
+    assert time.process_time() - began < 1
+
+
+def test_a_block_of_many_long_fields_is_read_in_one_go() -> None:
+    block = b"\x18\x00" * (unixfs.MOST_FIELDS - 1) + unixfs._field(9, bytes(1_900_000))
+    began = time.process_time()
+    assert unixfs.walk(_named(block), BytesIO(b"hello"), lambda _: block) is Verdict.UNKNOWN
+    assert time.process_time() - began < 1
+
+
+def _linking(told: bytes, *links: Cid) -> bytes:
+    return b"".join(unixfs._field(2, unixfs._field(1, link.content)) for link in links) + unixfs._field(1, told)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        unixfs._number(1, 2) + unixfs._number(2, 5) + unixfs._number(4, 5),
+        unixfs._number(1, 2) + unixfs._field(4, b"\5"),
+    ],
+    ids=["content that is a number", "a size that is none"],
+)
+def test_members_of_another_type_prove_nothing(told: bytes) -> None:
+    leaf = unixfs.added(BytesIO(b"hello"))
+    block = _linking(told, leaf)
+    assert unixfs.walk(_named(block), BytesIO(b"hello"), lambda _: block) is Verdict.UNKNOWN
+
+
+def test_a_tree_without_end_proves_nothing_before_python_gives_up() -> None:
+    blocks, cid = dict[Cid, bytes](), unixfs.added(BytesIO(b"hello"))
+    for _ in range(unixfs.MOST_BLOCKS):
+        block = _linking(unixfs._number(1, 2) + unixfs._number(4, 5), cid)
+        cid = _named(block)
+        blocks[cid] = block
+    assert unixfs.walk(cid, BytesIO(b"hello"), blocks.__getitem__) is Verdict.UNKNOWN
