@@ -23,6 +23,9 @@ WEBHOOK = (
     r"^https://((ptb|canary)\.)?discord(app)?\.com/api/(v[0-9]{1,2}/)?webhooks/"
     r"(?P<id>[0-9]{17,20})/(?P<token>[A-Za-z0-9_-]{40,100})$"
 )
+# Whoever is named is told, but @everyone and @here in a text that may be anybody's wake nobody:
+# https://discord.com/developers/docs/resources/message#allowed-mentions-object
+_MENTIONS = {"parse": ["users", "roles"]}
 _CODES: dict[int, dict[str, Any]] = {
     10015: {"kind": Next, "credential_refused": True},  # Unknown webhook: it was deleted.
     50027: {"kind": Next, "credential_refused": True},  # Invalid webhook token.
@@ -126,7 +129,7 @@ def _query(call: Call) -> dict[str, str]:
 
 def _message(call: Call) -> dict[str, Any]:
     chats.channel(call)
-    message: dict[str, Any] = {"content": call.payload["text"]}
+    message: dict[str, Any] = {"content": call.payload["text"], "allowed_mentions": _MENTIONS}
     if embeds := chats.blocks(call, chats.EMBED)[:MOST_EMBEDS]:
         message["embeds"] = embeds
     return message

@@ -117,7 +117,8 @@ def test_telegrams_bot_is_read_as_by_its_own_library(server: AnsweringServer) ->
 
 def discord(server: AnsweringServer, text: str, **more: Any) -> Asked:
     server.answer(200, {"id": "223456789012345678", "channel_id": "323456789012345678"})
-    DiscordWebhook(url=server.base_url + DISCORD_PATH, content=text, **more).execute()
+    mentions: Any = {"parse": ["users", "roles"]}
+    DiscordWebhook(url=server.base_url + DISCORD_PATH, content=text, allowed_mentions=mentions, **more).execute()
     return server.asked[-1]
 
 

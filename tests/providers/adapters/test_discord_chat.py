@@ -27,6 +27,11 @@ def test_a_posted_message_returns_its_id_and_channel(discord: Chat) -> None:
     assert "channel" not in discord.server.asked[0].json(), "the webhook has its own"
 
 
+def test_a_text_wakes_whom_it_names_but_never_everyone(discord: Chat) -> None:
+    discord.send(text="A note of a buyer's: @everyone")
+    assert discord.server.asked[0].json()["allowed_mentions"] == {"parse": ["users", "roles"]}
+
+
 @pytest.mark.parametrize("said", [{"id": None}, {"id": ""}, {"id": 223456789012345678}, {"id": "no snowflake"}])
 def test_a_success_that_cannot_be_read_is_ambiguous(discord: Chat, said: dict[str, Any]) -> None:
     discord.server.answer(200, {**POSTED, **said})
