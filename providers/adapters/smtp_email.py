@@ -19,11 +19,14 @@ from providers.errors import Ambiguous, Blocked, Next, ProviderError, Retry, Sto
 
 LARGEST_ATTACHMENTS = 25_000_000
 _DEFAULT_PORTS = {"tls": 465, "starttls": 587, "none": 25}
-# RFC 3463: the class, and what it is about: 7 is security and policy, 2.3 and 3.4 are a message too large.
+# RFC 3463: the class, and what it is about: 7 is security and policy, 2.3 and 3.4 are a message too large, 1.7 and 1.8
+# the sender's address.
 _ENHANCED = re.compile(r"5\.(?P<subject>[0-9]{1,3}\.[0-9]{1,3})\b")
 # A dot-atom, and a domain: RFC 5321, section 4.1.2.
 _PLAIN = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _TOO_LARGE = ("2.3", "3.4")
+# Many servers say what is wrong with the sender when they are told the recipient.
+_SENDER = ("1.7", "1.8")
 _TOO_LARGE_CODE, _LOGIN_NEEDED = 552, 530
 
 
@@ -149,7 +152,8 @@ def _kind(step: str, reply: Reply) -> type[ProviderError]:
         return Retry
     if step not in ("recipient", "data", "message") or reply.code == _LOGIN_NEEDED or _is_too_large(reply):
         return Next
-    return Next if _subject(reply).startswith("7.") else Stop
+    subject = _subject(reply)
+    return Next if subject.startswith("7.") or subject in _SENDER else Stop
 
 
 def _is_too_large(reply: Reply) -> bool:

@@ -177,6 +177,8 @@ def test_a_login_that_is_wanted_and_not_given_is_the_credentials_fault(identity:
         ("550 No such user here", Stop, "smtp_550"),
         ("553 5.1.3 Bad address", Stop, "smtp_553"),
         ("550 5.7.1 Relaying denied", Next, "smtp_550"),
+        ("553 5.1.8 Sender address rejected: Domain not found", Next, "smtp_553"),
+        ("553 5.1.7 Sender address rejected", Next, "smtp_553"),
         ("552 5.2.2 Mailbox full", Stop, "smtp_552"),
         ("450 4.2.1 Greylisted, come back", Retry, "smtp_450"),
         ("421 4.3.2 Shutting down", Retry, "smtp_421"),
