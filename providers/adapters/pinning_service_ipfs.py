@@ -60,6 +60,8 @@ class PinningServiceIpfs(Adapter):
         named = {"name": call.payload["name"]} if "name" in call.payload else {}
         answer = self._asked(call, "POST", "/pins", json={"cid": str(cid), **named})
         said = self._pin_in(call, answer, HTTPStatus.ACCEPTED, HTTPStatus.OK)
+        if said["cid"] != cid:
+            raise self._failure(call, answer)
         said = self._watched(call, said)
         if said["status"] == "failed":
             words = f"{self.display_name} could not pin the content."

@@ -13,7 +13,7 @@ from providers import ipfs
 from providers.adapter import Call
 from providers.adapters import pinning_service_ipfs
 from providers.adapters.pinning_service_ipfs import PinningServiceIpfs
-from providers.errors import Next
+from providers.errors import Ambiguous, Next
 from tests.providers.answering import call
 from tests.providers.carriers import Asked, CarrierServer, Misasked, Told
 
@@ -93,6 +93,14 @@ def test_one_that_takes_longer_was_accepted(service: Service, monkeypatch: pytes
     service.states = ["queued"]
     receipt = PinningServiceIpfs(Client()).execute(asked(service, "pin"))
     assert receipt.result == {"cid": CID, "pinned": False, "status": "queued"}
+
+
+def test_a_pin_of_another_content_is_no_success(service: Service) -> None:
+    other = {"cid": "QmbFMke1KXqnYyBBWxB74N4c5SBnJMVAiMNRcGu6x1AwQH"}
+    service.answer = lambda _: Told(202, {"requestid": "r/0", "status": "pinned", "pin": other})
+    with pytest.raises(Ambiguous) as caught:
+        PinningServiceIpfs(Client()).execute(asked(service, "pin"))
+    assert caught.value.reason == "unreadable_answer"
 
 
 def test_one_that_failed_may_be_pinned_elsewhere(service: Service) -> None:
