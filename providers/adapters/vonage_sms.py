@@ -140,6 +140,9 @@ class VonageSms(Adapter):
             self._verify_sig(_fields(hook), secret)
 
     def _verify_token(self, hook: Webhook, token: str, secret: str) -> None:
+        """A token is over the body; what a GET tells stands in its query."""
+        if hook.method == "GET":
+            raise self.unverified("a token does not sign the query.", reason="wrong_digest")
         try:
             claims = jwt.decode(token, secret, algorithms=["HS256"], options={"require": ["iat", "payload_hash"]})
         except jwt.PyJWTError:

@@ -82,6 +82,7 @@ def test_a_secret_is_as_short_as_vonage_has_it() -> None:
         (tokened(iat=int(time.time()) - 3600), "stale"),
         (tokened(payload_hash="0" * 64), "wrong_digest"),
         (replace(tokened(), body=tokened().body + b" "), "wrong_digest"),
+        (replace(tokened(), method="GET", url="https://hub.example/x?messageId=1&status=failed"), "wrong_digest"),
         (replace(tokened(), headers={"authorization": "Bearer " + jwt.encode({}, None, "none")}), "wrong_signature"),
         (hook(TOLD), "missing_signature"),
     ],
