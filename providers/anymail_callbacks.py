@@ -43,7 +43,8 @@ def events(view: str, hook: Webhook, *, payload_at: str, key_at: str) -> list[In
     reader = getattr(importlib.import_module(f"anymail.webhooks.{module}"), name)(**_VERIFIED)
     try:
         told = reader.parse_events(_request(hook))
-    except (AnymailError, ImproperlyConfigured, AssertionError, RecursionError) as error:
+    except (AnymailError, ImproperlyConfigured, AssertionError, RecursionError, OverflowError, OSError) as error:
+        # The last two: a time that no calendar has.
         raise ValueError(type(error).__name__) from None
     return [_event(module, each, payload_at, key_at) for each in told if each.event_type in _KINDS]
 

@@ -391,3 +391,9 @@ def test_a_digest_that_is_spelled_by_escapes_is_none_of_unisenders() -> None:
     escaped = plain.body.replace(digest.encode(), f"\\u{ord(digest[0]):04x}{digest[1:]}".encode())
     assert json.loads(escaped) == json.loads(plain.body)
     assert refused("unisender_go_email", replace(plain, body=escaped)) == "unreadable"
+
+
+@pytest.mark.parametrize("moment", [1e30, 10**30, 1e17, "x"])
+def test_a_time_that_no_calendar_has_is_another_shape_than_theirs(moment: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        read("mailjet_email", [{"event": "sent", "time": moment, "MessageID": 1}])
