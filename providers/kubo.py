@@ -103,7 +103,11 @@ class Kubo(Adapter):
             is_content = "X-Stream-Output" in answer.headers or "X-Chunked-Output" in answer.headers
             if answer.status != HTTPStatus.OK or not is_content:
                 raise self._failure(call, answer)
-            return ipfs.received(self.display_name, call, cid, file, self._verdict(call, cid, file))
+            found = self._verdict(call, cid, file)
+            if found is Verdict.UNKNOWN:
+                words = f"{self.display_name} gave bytes that cannot be checked by the CID; they were thrown away."
+                raise Next(words, reason="unchecked_content", upstream_status=answer.status)
+            return ipfs.received(self.display_name, call, cid, file, found)
 
     def _pinned(self, call: Call, cid: Cid, command: str) -> Receipt:
         answer = self._rpc(call, f"pin/{command}", {"arg": str(cid)})

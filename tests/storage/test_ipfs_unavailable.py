@@ -20,6 +20,8 @@ from tests.providers.misbehaving import MisbehavingServer, answering
 from tests.storage.asking import install
 
 CID = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"  # Of an empty file.
+TREE = "QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o"
+BLAKE = str(Cid(cids.RAW, 0xB220, bytes(32)))
 ADD = {"content": base64.b64encode(b"hello").decode()}
 
 
@@ -138,11 +140,16 @@ def test_a_tenants_dead_node_is_left_alone_and_no_other_tenants(api: Api, nobody
     assert circuits.admit(another_tenant().tenant, "kubo_ipfs") is None
 
 
-def test_bytes_of_another_content_are_given_to_nobody(api: Api, server: AnsweringServer) -> None:
+@pytest.mark.parametrize(
+    ("cid", "reason"),
+    [(CID, "wrong_content"), (TREE, "unchecked_content"), (BLAKE, "unchecked_content")],
+    ids=["a block", "a tree whose blocks the node does not show", "a hash that is not known here"],
+)
+def test_bytes_of_another_content_are_given_to_nobody(api: Api, server: AnsweringServer, cid: str, reason: str) -> None:
     server.answer(200, b"not what was asked for", **{"X-Stream-Output": "1"})
-    answer = bound(api, "kubo_ipfs", endpoint=server.base_url).get(f"/storage/ipfs/{CID}")
+    answer = bound(api, "kubo_ipfs", endpoint=server.base_url).get(f"/storage/ipfs/{cid}")
     assert answer.status_code == 503
-    assert answer.json()["details"]["errors"][0]["reason"] == "wrong_content"
+    assert answer.json()["details"]["errors"][0]["reason"] == reason
     assert b"not what was asked for" not in answer.content
 
 
