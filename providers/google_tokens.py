@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.outbound import Answer, AnswerLost, Client, NotSent
@@ -93,7 +94,7 @@ def _statement(secrets: JSONObject, scope: str) -> str:
     headers = {"kid": secrets["private_key_id"]} if "private_key_id" in secrets else {}
     try:
         return jwt.encode(claims, secrets["private_key"], algorithm="RS256", headers=headers)
-    except (jwt.PyJWTError, ValueError, TypeError):
+    except (jwt.PyJWTError, ValueError, TypeError, UnsupportedAlgorithm):
         # What it says may hold the key.
         words = "The service account's private key is no RSA key in PEM; nothing was sent."
         raise Next(words, reason="private_key_unreadable", credential_refused=True) from None

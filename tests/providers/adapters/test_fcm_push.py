@@ -185,11 +185,12 @@ def test_without_a_token_nothing_was_sent_and_another_may(
     assert firebase.sent() == []
 
 
-def test_a_key_that_is_none_is_refused_without_being_told(firebase: FcmServer) -> None:
-    firebase.credentials["private_key"] = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n"
+@pytest.mark.parametrize("letters", ["hunter2", "MC4CAQAwBQYDK2VjBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"])
+def test_a_key_that_is_none_is_refused_without_being_told(firebase: FcmServer, letters: str) -> None:
+    firebase.credentials["private_key"] = f"-----BEGIN PRIVATE KEY-----\n{letters}\n-----END PRIVATE KEY-----\n"
     error = failure(firebase)
     assert (type(error), error.reason, error.credential_refused) == (Next, "private_key_unreadable", True)
-    assert "hunter2" not in repr(error)
+    assert letters not in repr(error)
     assert error.__cause__ is None
     assert firebase.hits == 0
 
