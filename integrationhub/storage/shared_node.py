@@ -29,12 +29,12 @@ _node = cache(lambda: Kubo(deployment_client()))
 def execute(call: Call, http: Client) -> Receipt:
     """Act once at the shared node; `http` fetches what a tenant has named. Raises what an adapter raises."""
     call = _addressed(call)
-    act: Callable[[Call], Receipt] | None = {
+    acts: dict[str, Callable[[Call], Receipt]] = {
         "storage.add.ipfs": partial(_added, http=http),
         "storage.pin.ipfs": _pinned,
         "storage.unpin.ipfs": _unpinned,
-    }.get(call.intent)
-    return act(call) if act else _node().execute(call)
+    }
+    return acts.get(call.intent, _node().execute)(call)
 
 
 def _addressed(call: Call) -> Call:
