@@ -14,6 +14,7 @@ from integrationhub.execution.models import Delivery
 from providers import hiding, registry
 from providers.adapter import Call
 from providers.callbacks import InboundEvent, Kind
+from providers.errors import ProviderError
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +50,9 @@ def _asked(row: Delivery) -> InboundEvent | None:
         let_go_of_connection()
         return _status(row, call)
     except HubError as error:
-        log.warning("What became of a message could not be asked.", provider_key=row.provider_key, error=error.message)
+        # Its words may name whom the message was for.
+        reason = error.reason if isinstance(error, ProviderError) else error.details.get("reason")
+        log.warning("What became of a message could not be asked.", provider_key=row.provider_key, reason=reason)
         return None
 
 

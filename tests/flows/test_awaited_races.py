@@ -6,10 +6,13 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
+from integrationhub.core.logs import JSONLine
 from integrationhub.execution import ledger, tasks
 from integrationhub.execution.models import Attempt, Outcome
 from integrationhub.outbox.models import OutboxMessage
 from providers.adapters.twilio_sms import TwilioSms
+from providers.errors import Next
+from tests.execution.test_carriers import NUMBER
 from tests.flows.test_success_status import ask, both, last, reasons, shown, time_passes, twilio, vonage
 from tests.make import Api
 from tests.providers.carriers import Asked, Told, TwilioServer, VonageServer
@@ -76,3 +79,19 @@ def test_a_provider_that_answers_a_look_with_nonsense_is_given_up_in_time(
     monkeypatch.setattr(TwilioSms, "status", broken)
     time_passes()
     assert reasons(shown(both, execution_id))[1] == ("vonage_sms", "succeeded", None)
+
+
+def test_what_a_provider_says_to_a_look_is_not_logged(
+    both: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask(both)
+
+    def refused(*_: Any) -> None:
+        raise Next(f"The number {NUMBER} is not one of yours.", reason="refused")
+
+    monkeypatch.setattr(TwilioSms, "status", refused)
+    time_passes()
+    lines = [JSONLine().format(record) for record in caplog.records]
+    [line] = [line for line in lines if "could not be asked" in line]
+    assert '"reason": "refused"' in line
+    assert NUMBER not in line
