@@ -1,7 +1,7 @@
 """Whether a provider may be called now: by the pace that the tenant itself sets, and by the provider's circuits.
 
-A pace is `max_per_second` of the tenant's route, counted for all processes. While Redis is away it holds nothing back:
-a provider that is called too fast says so itself.
+A pace is `max_per_second` of the tenant's route for an intent, counted for all processes. While Redis is away it holds
+nothing back: a provider that is called too fast says so itself.
 """
 
 from uuid import UUID
@@ -27,23 +27,23 @@ return wait
 )
 
 
-def refusal(tenant_id: UUID, step: Step, *, is_live: bool) -> Refusal | None:
+def refusal(tenant_id: UUID, intent: str, step: Step, *, is_live: bool) -> Refusal | None:
     """Ask before a call; None lets it through, and counts it."""
-    if too_fast := _too_fast(tenant_id, step):
+    if too_fast := _too_fast(tenant_id, intent, step):
         return too_fast
     return circuits.admit(tenant_id, step.provider_key) if is_live else None
 
 
-def may_repeat(tenant_id: UUID, step: Step, *, is_live: bool) -> bool:
+def may_repeat(tenant_id: UUID, intent: str, step: Step, *, is_live: bool) -> bool:
     """Whether it may be called a second time for one execution."""
     if is_live and not circuits.may_repeat(step.provider_key):
         return False
-    return _too_fast(tenant_id, step) is None
+    return _too_fast(tenant_id, intent, step) is None
 
 
-def _too_fast(tenant_id: UUID, step: Step) -> Refusal | None:
+def _too_fast(tenant_id: UUID, intent: str, step: Step) -> Refusal | None:
     if not step.max_per_second:
         return None
-    cost = 1000 / step.max_per_second
-    wait_ms = valkey_client.run(TAKE, [f"hub:pace:{tenant_id}:{step.provider_key}"], [cost, max(1000, cost)])
+    cost, key = 1000 / step.max_per_second, f"hub:pace:{tenant_id}:{intent}:{step.provider_key}"
+    wait_ms = valkey_client.run(TAKE, [key], [cost, max(1000, cost)])
     return Refusal("throttled", wait_ms / 1000) if wait_ms else None

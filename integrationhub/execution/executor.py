@@ -213,7 +213,7 @@ def _next_step(run: Run) -> Step | None:
     """The next provider that may be called now; those it passes over are noted as skipped."""
     while run.waiting:
         step = run.waiting.popleft()
-        refusal = admission.refusal(run.order.tenant_id, step, is_live=run.is_live)
+        refusal = admission.refusal(run.order.tenant_id, run.execution.intent, step, is_live=run.is_live)
         if refusal is None:
             return step
         run.pauses.append(refusal.seconds)
@@ -345,7 +345,7 @@ def _waited(run: Run, step: Step, refusal: Retry) -> bool:
     pause = refusal.retry_after or random.uniform(*BACK_OFF_SECONDS)  # noqa: S311  Jitter, no secret.
     if len(run.attempts) >= CALLS_PER_CHAIN or run.deadline.remaining() < pause + LEAST_SECONDS:
         return False
-    if not admission.may_repeat(run.order.tenant_id, step, is_live=run.is_live):
+    if not admission.may_repeat(run.order.tenant_id, run.execution.intent, step, is_live=run.is_live):
         return False
     time.sleep(pause)
     return True

@@ -9,10 +9,12 @@ import pytest
 
 from integrationhub.core import valkey_client
 from integrationhub.core.tenancy import tenant_scope
-from integrationhub.execution import circuit_state, circuits, queueing
+from integrationhub.execution import admission, circuit_state, circuits, queueing
 from integrationhub.execution.circuit_state import LocalCircuits
 from integrationhub.execution.models import Execution, Route
+from integrationhub.execution.routing import Step
 from providers.adapter import Receipt
+from providers.adapters.sandbox_primary import SandboxPrimary
 from providers.errors import Next, Retry
 from tests.core.proxies import redis_behind_a_proxy
 from tests.execution.conftest import ProviderServer, bind
@@ -226,6 +228,16 @@ def test_another_tenant_has_a_pace_of_its_own(two: Api, server: ProviderServer) 
     bind(other)
     other.put(PATH, {"providers": [{"provider_key": FIRST, "max_per_second": 0.1}]})
     assert deliverer(other) == FIRST
+
+
+def test_another_intent_of_a_provider_has_a_pace_of_its_own(tenant: UUID) -> None:
+    slow, fast = (Step("aws_s3", SandboxPrimary, {}, "", None, max_per_second=pace) for pace in (0.1, 100))
+
+    def is_held_back(intent: str, step: Step) -> bool:
+        return admission.refusal(tenant, intent, step, is_live=False) is not None
+
+    assert [is_held_back("storage.put.object", slow) for _ in range(2)] == [False, True]
+    assert [is_held_back("storage.get.object", fast) for _ in range(2)] == [False, False]
 
 
 @pytest.fixture
