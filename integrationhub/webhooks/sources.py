@@ -1,7 +1,7 @@
 """Who sends webhooks, and how each is verified, taken apart and told whose it is."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -24,8 +24,8 @@ class Door:
 
     tenant_id: UUID
     provider_key: str
-    secrets: tuple[Any, ...]
-    verify_token: str = ""
+    secrets: tuple[Any, ...] = field(repr=False)
+    verify_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

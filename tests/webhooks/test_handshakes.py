@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from django.db import connections
 from django.test import Client
 
 from integrationhub.webhooks import endpoints, handling
+from integrationhub.webhooks.sources import Door
 from providers import registry
 from tests.make import Api
 from tests.webhooks.asking_adapter import AskingChat
@@ -84,3 +86,7 @@ def test_an_adapter_that_is_gone_has_no_address_any_more(path: str, settings: An
     settings.ADAPTER_MODULES = [name for name in settings.ADAPTER_MODULES if not name.startswith("tests.webhooks")]
     registry.load()
     assert asked(path, "id=1").json()["code"] == "ERR_WEBHOOK_NOT_FOUND"
+
+
+def test_what_is_printed_of_a_door_holds_no_secret() -> None:
+    assert "hunter2" not in repr(Door(uuid4(), "asking_chat", ({"token": "hunter2"},), "hunter2"))
