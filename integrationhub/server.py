@@ -34,6 +34,8 @@ BODY_SECONDS = 120.0
 SPARE_THREADS = 2
 # A test calls out too, and the tenant whose address it calls says how long that takes.
 EXECUTES = ("/execute", "/execute/batch", "/retry", "/test")
+# So does the check of a credential, of which some name a server of the tenant's own.
+CHECKS = "/credentials/"
 CARRIES_FILES = "/storage/ipfs"
 # What handling a connection ends with when its request waits for a slot: whoever resumes it goes on.
 PARKED = object()
@@ -181,13 +183,14 @@ class Reread:
 
 
 def executing_tenant(req: Any) -> str | None:
-    """In whose name an execution is asked for; None for any other request.
+    """In whose name something is asked for that waits for a third party; None for any other request.
 
     The token is not looked at yet. Whoever names a tenant that is not its own is refused before its body is read, and
     has left the slot within milliseconds; one UUID in either case is one tenant, as it is behind the door.
     """
     path = unquote(req.path)
-    if not (req.method == "POST" and path.endswith(EXECUTES)) and CARRIES_FILES not in path:
+    calls_out = req.method == "POST" and (path.endswith(EXECUTES) or CHECKS in path)
+    if not calls_out and CARRIES_FILES not in path:
         return None
     return next((value.lower() for name, value in req.headers if name == "X-TENANT-ID"), None)
 

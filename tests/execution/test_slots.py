@@ -35,13 +35,24 @@ def test_whoever_runs_an_execution_waits_for_a_slot() -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/integrationhub/v1/executions"), ("POST", "/integrationhub/v1/executions/1/cancel"), ("GET", "/healthz")],
+    [
+        ("GET", "/integrationhub/v1/executions"),
+        ("POST", "/integrationhub/v1/executions/1/cancel"),
+        ("POST", "/integrationhub/v1/totp/verify"),
+        ("GET", "/healthz"),
+    ],
 )
 def test_what_is_quick_waits_for_none(method: str, path: str) -> None:
     assert executing_tenant(asked(method, path)) is None
 
 
-@pytest.mark.parametrize("path", ["webhook-subscriptions/1/test", "providers/twilio_sms/test", "integrations/1/test"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("webhook-subscriptions/1/test", "providers/twilio_sms/test", "integrations/1/test"),
+        *("credentials/bind", "credentials/1/verify", "credentials/1/rotate"),
+    ],
+)
 def test_who_tries_an_address_of_its_own_waits_for_a_slot_too(path: str) -> None:
     """Its tenant says how long that takes, up to ten seconds."""
     assert executing_tenant(asked("POST", f"/integrationhub/v1/{path}")) == TENANT
