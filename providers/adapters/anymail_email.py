@@ -328,9 +328,21 @@ class SparkPostEmail(LoginEmail):
         first = _first(said)
         return ": ".join(str(first[name]) for name in ("message", "description") if first.get(name))
 
+    def is_accepted(self, answer: Answer) -> bool:
+        """Where the numbers are not its own, anymail knows of nobody whether he was refused."""
+        return super().is_accepted(answer) and not _took_none(answer)
+
+    def refusal(self, call: Call, answer: Answer) -> ProviderError:
+        return self.refused(call, answer) if _took_none(answer) else super().refusal(call, answer)
+
     def extras(self, call: Call, mail: Mail) -> dict[str, Any]:
         """A template has its sender, and a message that names it may not have another."""
         return {**super().extras(call, mail), **({"from_email": None} if mail.template_id else {})}
+
+
+def _took_none(answer: Answer) -> bool:
+    results = answers.document(answer).get("results") if answer.status == HTTPStatus.OK else None
+    return isinstance(results, dict) and results.get("total_accepted_recipients") == 0
 
 
 def _first(said: Mapping[str, Any]) -> Mapping[str, Any]:

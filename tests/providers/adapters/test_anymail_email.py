@@ -247,6 +247,12 @@ def test_when_every_recipient_is_refused_the_chain_ends(
     assert caught.value.reason == "recipients_refused"
 
 
+def test_sparkpost_that_took_none_of_several_has_sent_nothing(server: AnsweringServer) -> None:
+    server.answer(200, {"results": {"total_rejected_recipients": 1, "total_accepted_recipients": 0, "id": "1"}})
+    with pytest.raises(Stop, match="every recipient is refused"):
+        send(server, "sparkpost_email", cc=[TO])
+
+
 def test_a_recipient_that_is_only_away_may_be_tried_by_another(server: AnsweringServer) -> None:
     server.answer(200, {"status": "success", "emails": [], "failed_emails": {TO: "temporary_unavailable"}})
     with pytest.raises(Next) as caught:
