@@ -92,7 +92,7 @@ def test_the_first_drag_numbers_the_rows(operators: Person) -> None:
 def test_a_drag_among_the_rows_of_a_search_leaves_the_others_where_they_are(operators: Person) -> None:
     number_through()
     before = stored()
-    page = operators.open(f"{operators.hub}{LIST}?q=sandbox")
+    page = operators.open(f"{operators.hub}{LIST}?q=sandbox_")
     assert shown(page) == ["sandbox_primary", "sandbox_secondary"]
     drag(page, "sandbox_primary", past="sandbox_secondary")
     save(page)

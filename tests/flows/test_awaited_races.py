@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connections
 
 from integrationhub.core.logs import JSONLine
 from integrationhub.execution import ledger, tasks
@@ -31,7 +31,7 @@ def test_what_is_delivered_while_the_last_one_refuses_has_not_failed(
         url, sid = last(twilio)
         told_by_twilio(url, sid, "delivered")
         work_off()
-        connection.close()
+        connections.close_all()
         return Told(429)
 
     vonage.answer = late

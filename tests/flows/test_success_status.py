@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connections
 from django.db.models.functions import Now
 
 from integrationhub.execution import settling, tasks
@@ -188,6 +188,7 @@ def test_what_is_told_before_the_acceptance_is_written_settles_it(both: Api, twi
         answer = twilio.acceptance(asked)
         told_by_twilio(asked.form["StatusCallback"], answer.body["sid"], "delivered")
         work_off()
+        connections.close_all()
         return answer
 
     twilio.answer = tell_first
@@ -237,7 +238,7 @@ def test_the_moment_of_the_fallback_and_of_the_delivery_have_one_outcome(
             except Exception as fault:  # noqa: BLE001
                 failures.append(fault)  # noqa: B023
             finally:
-                connection.close()
+                connections.close_all()
 
         deeds = (work_off, lambda: tasks.look_at_delivery(**looking.arguments))  # noqa: B023
         threads = [threading.Thread(target=run, args=[deed]) for deed in deeds]
@@ -293,7 +294,7 @@ def test_a_task_that_comes_again_in_the_middle_of_the_call_does_nothing(
 
     def come_again(asked: Asked) -> None:
         tasks.go_on(**going_on.arguments)
-        connection.close()
+        connections.close_all()
 
     vonage.answer = come_again
     tasks.go_on(**going_on.arguments)

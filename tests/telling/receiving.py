@@ -66,7 +66,10 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             received = Received(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             with receiver.lock:
                 receiver.received.append(received)
-            status, headers = receiver.answer(received)
+            try:
+                status, headers = receiver.answer(received)
+            finally:
+                connections.close_all()  # Of this thread, where the answer looked something up.
             self.send_response(status)
             for name, value in {"Content-Length": "0", **headers}.items():
                 self.send_header(name, value)

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import jwt
 import pytest
+from django.db import connections
 from django.test import Client
 from twilio.request_validator import RequestValidator
 
@@ -163,6 +164,7 @@ def test_what_comes_before_the_answer_to_the_sending_is_known_by_its_attempt(
         answer = twilio.acceptance(asked)
         told_by_twilio(asked.form["StatusCallback"], answer.body["sid"], "delivered")
         work_off()
+        connections.close_all()
         return replace(answer, drops=lost)
 
     twilio.answer = tell_first
@@ -183,6 +185,7 @@ def test_what_comes_early_and_names_no_attempt_is_looked_for_again(
         answer = twilio.acceptance(asked)
         told_by_twilio(url, answer.body["sid"], "delivered")
         work_off()
+        connections.close_all()
         return answer
 
     twilio.answer = tell_first
