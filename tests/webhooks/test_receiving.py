@@ -58,6 +58,12 @@ def test_the_same_bytes_again_are_the_same_row() -> None:
     assert Post.objects.using("system").get().repeats == 2
 
 
+def test_a_query_that_meta_has_not_signed_makes_no_other_row_of_it() -> None:
+    for query in ("", "?again=1", "?again=2"):
+        assert post(messages("wamid.1"), f"{ROOT}{query}").status_code == 200
+    assert Post.objects.using("system").get().repeats == 2
+
+
 def test_three_megabytes_of_a_thousand_changes_are_taken() -> None:
     body = written(*(change(messages=[message(f"wamid.{number}", "x" * 2900)]) for number in range(1000)))
     assert len(body) > 2.8 * 1024 * 1024
