@@ -44,8 +44,8 @@ class HashicorpVault:
         # As the vault keeps it, sealed: while it is away, what was used within minutes can be used.
         self._kept: ShortMemory[UUID, bytes] = ShortMemory(seconds=REMEMBERED_SECONDS, capacity=MOST_REMEMBERED)
 
-    def seal(self, plaintext: bytes, context: Context) -> bytes:
-        with self._in_time(None):
+    def seal(self, plaintext: bytes, context: Context, deadline: Deadline | None = None) -> bytes:
+        with self._in_time(deadline):
             return sealing.seal(self._data_keys.current(context.tenant_id), plaintext, context)
 
     def open(self, sealed: bytes, context: Context, deadline: Deadline | None = None) -> bytes:

@@ -17,7 +17,7 @@ class LocalVault:
         self.keys = LocalKeys()
         self._data_keys = DataKeys(self.keys)
 
-    def seal(self, plaintext: bytes, context: Context) -> bytes:
+    def seal(self, plaintext: bytes, context: Context, deadline: Deadline | None = None) -> bytes:
         return sealing.seal(self._data_keys.current(context.tenant_id), plaintext, context)
 
     def open(self, sealed: bytes, context: Context, deadline: Deadline | None = None) -> bytes:

@@ -34,7 +34,7 @@ class Vault(Protocol):
     def keys(self) -> Wrapper:
         """Who wraps the tenants' data keys."""
 
-    def seal(self, plaintext: bytes, context: Context) -> bytes:
+    def seal(self, plaintext: bytes, context: Context, deadline: Deadline | None = None) -> bytes:
         """Encrypt for this place. Raises VaultUnreadable."""
 
     def open(self, sealed: bytes, context: Context, deadline: Deadline | None = None) -> bytes:

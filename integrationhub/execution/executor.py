@@ -378,7 +378,7 @@ def _fail(run: Run, verdict: HubError) -> None:
     else:
         failure = failing.all_failed(run.order.intent.name, run.attempts, run.execution.skipped, run.pauses)
     errors.record(execution, failure)
-    run.notes.append(partial(keeping.keep, execution, run.order))
+    run.notes.append(partial(keeping.keep, execution, run.order, run.deadline))
     _conclude(run)
     if execution.error_code:  # None where the message of an earlier attempt has come meanwhile.
         raise errors.Concluded(execution, units_used=run.units_used)

@@ -8,6 +8,7 @@ import structlog
 
 from credentials.errors import VaultUnreadable
 from credentials.vault import Context, vault
+from integrationhub.core.deadline import Deadline
 from integrationhub.core.tenancy import run_in_scope
 from integrationhub.execution.models import PAYLOAD_PLACE, Execution
 from integrationhub.execution.order import Order
@@ -25,9 +26,9 @@ WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status IN ('failed
 """
 
 
-def seal(execution: Execution, order: Order) -> bytes:
+def seal(execution: Execution, order: Order, deadline: Deadline | None = None) -> bytes:
     """Raises VaultUnreadable."""
-    return vault().seal(json.dumps(order.payload).encode(), _context(execution))
+    return vault().seal(json.dumps(order.payload).encode(), _context(execution), deadline)
 
 
 def opened(execution: Execution) -> dict[str, Any]:
@@ -37,13 +38,13 @@ def opened(execution: Execution) -> dict[str, Any]:
     return payload
 
 
-def keep(execution: Execution, order: Order) -> None:
+def keep(execution: Execution, order: Order, deadline: Deadline) -> None:
     """Keep what an execution that has just failed was to send, unless a file stood beside its payload. Where it cannot
-    be sealed now, it is not kept."""
+    be sealed by the deadline, it is not kept: a vault that hangs must not keep the caller waiting."""
     if order.file is not None:
         return
     try:
-        sealed = execution.sealed_payload or seal(execution, order)
+        sealed = execution.sealed_payload or seal(execution, order, deadline)
     except VaultUnreadable as error:
         log.warning("The payload of a failed execution is not kept.", reason=error.details.get("reason"))
     else:

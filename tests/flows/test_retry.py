@@ -154,7 +154,7 @@ def test_a_worker_that_hears_of_its_failure_late_lets_nobody_retry_a_second_time
     # The call that was out all the time comes back with a failure.
     first.outcome, taken.status = Outcome.FAILED, Status.FAILED
     assert ledger.conclude(taken, first)
-    keeping.keep(taken, run.order)
+    keeping.keep(taken, run.order, run.deadline)
     answer = retry(api, execution_id)
     assert reason(answer) == (409, "retried_already")
     assert answer.json()["details"]["retriedAs"] == second
