@@ -304,5 +304,7 @@ def test_no_connection_of_operators_is_held_while_the_provider_thinks(
         held.append(stats["pool_size"] - stats["pool_available"])
 
     twilio.answer = count
+    connections.close_all()
+    count(None)  # What a thread of another test may have left.
     asked(operator, provider, twilio.credentials)
-    assert held == [0]
+    assert held[1:] == held[:1]
