@@ -23,6 +23,7 @@ from providers.intents import INTENTS
 _KEY = re.compile(r"[a-z][a-z0-9_]{2,63}")
 _adapters: dict[str, type[Adapter]] = {}
 _instances: dict[str, Adapter] = {}
+_faultless: set[type[Adapter]] = set()  # Those looked at before; to read a schema takes a millisecond.
 _client = cache(Client)  # One pool of connections for all adapters.
 
 
@@ -118,8 +119,11 @@ def _adapters_in(module: ModuleType) -> list[type[Adapter]]:
 
 
 def _check(adapter: type[Adapter]) -> None:
+    if adapter in _faultless:
+        return
     if fault := _fault(adapter):
         raise ImproperlyConfigured(f"The adapter {_name(adapter)} {fault}")
+    _faultless.add(adapter)
 
 
 def _fault(adapter: type[Adapter]) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from integrationhub.core import tenant_version
 from providers import registry
 from providers.adapter import Adapter
 from providers.intents import INTENTS
@@ -10,16 +11,22 @@ from providers.models import Category, Provider, Status
 
 def seed() -> None:
     """Make the rows that are missing. What operators have changed or retired stays as they left it."""
-    for adapter in registry.all():
-        Provider.objects.get_or_create(
+    there = set(Provider.objects.values_list("provider_key", flat=True))
+    missing = [
+        Provider(
             provider_key=adapter.key,
-            defaults={
-                "display_name": adapter.display_name,
-                "summary": adapter.summary,
-                "category": _category_of(adapter),
-                "status": Status.ACTIVE,
-            },
+            display_name=adapter.display_name,
+            summary=adapter.summary,
+            category=_category_of(adapter),
+            status=Status.ACTIVE,
         )
+        for adapter in registry.all()
+        if adapter.key not in there
+    ]
+    if missing:
+        # Another process may be at it too.
+        Provider.objects.bulk_create(missing, ignore_conflicts=True)
+        tenant_version.changed()
 
 
 def _category_of(adapter: type[Adapter]) -> str:
