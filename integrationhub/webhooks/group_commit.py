@@ -1,4 +1,4 @@
-"""Many writers, one commit: who waits for the writer before it is written by the next one, together with all others.
+"""Many writers, one commit: what comes while a commit is under way is written by the next one, all together.
 
 A commit costs a write to the disk and a trip to the server, and costs the same for one row as for ten.
 """
@@ -17,29 +17,56 @@ MOST = 64
 class _Waiting:
     order: Any
     is_over: bool = False
-    error: Exception | None = field(default=None)
+    error: BaseException | None = None
+    # Taken until somebody calls: its order is over, or it is the one to lead.
+    called: Any = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self.called.acquire()
 
 
 class GroupCommit:
-    """`write_all` commits some orders or none. Safe to share between threads; no thread of its own, none to lose."""
+    """`write_all` commits some orders or none. Safe to share between threads; no thread of its own, none to lose.
+
+    Whoever finds nobody leading leads: writes all that wait, and calls the next leader before those that it wrote for.
+    Each is called by a lock of its own: were they to queue at one, the next commit could not begin before each of the
+    last had woken up.
+    """
 
     def __init__(self, write_all: Callable[[Sequence[Any]], None]) -> None:
         self._write_all = write_all
         self._waiting: list[_Waiting] = []
-        self._lock, self._turn = Lock(), Lock()
+        self._is_led = False
+        self._lock = Lock()
 
     def write(self, order: Any) -> None:
         """When this returns, the order is committed. Raises what `write_all` does, for this order's sake."""
         mine = _Waiting(order)
         with self._lock:
             self._waiting.append(mine)
-        with self._turn:
-            while not mine.is_over:
-                with self._lock:
-                    batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-                self._commit(batch)
+            leads, self._is_led = not self._is_led, True
+        if not leads:
+            mine.called.acquire()
+        if not mine.is_over:
+            self._lead()
         if mine.error is not None:
             raise mine.error
+
+    def _lead(self) -> None:
+        with self._lock:
+            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+        try:
+            self._commit(batch)
+        except BaseException as error:
+            # This thread is made to end; those who wait must not take that for their commit.
+            self._fail(batch, error)
+            raise
+        finally:
+            with self._lock:
+                following = self._waiting[:1]
+                self._is_led = bool(following)
+            for each in (*following, *batch):
+                each.called.release()
 
     def _commit(self, batch: Sequence[_Waiting]) -> None:
         try:
@@ -56,6 +83,6 @@ class GroupCommit:
         for each in batch:
             each.is_over = True
 
-    def _fail(self, batch: Sequence[_Waiting], error: Exception) -> None:
+    def _fail(self, batch: Sequence[_Waiting], error: BaseException) -> None:
         for each in batch:
             each.error, each.is_over = error, True

@@ -1,6 +1,7 @@
 """Who writes at the same moment shares a commit, and each hears of its own row alone."""
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,7 +11,7 @@ from django.db import DataError, OperationalError, connections
 
 from integrationhub.core.ids import new_id
 from integrationhub.webhooks import receiving
-from integrationhub.webhooks.group_commit import GroupCommit
+from integrationhub.webhooks.group_commit import MOST, GroupCommit
 from integrationhub.webhooks.models import NOBODY, Post
 from tests.webhooks.posting import messages, post
 
@@ -27,6 +28,8 @@ class Table:
         assert self.may_end.wait(10)
         if "away" in orders:
             raise OperationalError
+        if "end" in orders:
+            raise SystemExit
         if "bad" in orders:
             raise DataError
         self.commits.append(list(orders))
@@ -63,6 +66,38 @@ def test_a_database_that_is_away_is_asked_once_and_all_hear_of_it() -> None:
     table, heard = together("first", "away", "another")
     assert table.commits == [["first"]]
     assert {order for order, error in heard.items() if isinstance(error, OperationalError)} == {"away", "another"}
+
+
+def test_a_writer_that_is_made_to_end_lets_nobody_take_that_for_a_commit() -> None:
+    table, heard = together("first", "end", "another")
+    assert table.commits == [["first"]]
+    assert [order for order, error in heard.items() if isinstance(error, SystemExit)] == ["end", "another"]
+
+
+def test_more_than_a_commit_takes_are_written_by_several() -> None:
+    table, heard = together("first", *range(MOST + 8))
+    assert [len(commit) for commit in table.commits] == [1, MOST, 8]
+    assert set(heard.values()) == {None}
+
+
+def test_the_next_commit_does_not_wait_until_all_of_the_last_have_woken_up() -> None:
+    """Twelve writers without a pause, and a commit that takes as long as twelve of them work."""
+    commits: list[int] = []
+
+    def write_all(orders: Sequence[Any]) -> None:
+        time.sleep(0.002)
+        commits.append(len(orders))
+
+    group, ends = GroupCommit(write_all), time.monotonic() + 0.5
+
+    def keep_writing(_: int) -> None:
+        while time.monotonic() < ends:
+            sum(range(4000))
+            group.write(None)
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(keep_writing, range(12)))
+    assert sum(commits) / len(commits) > 4
 
 
 def test_many_at_once_are_all_stored_and_repeats_counted() -> None:
