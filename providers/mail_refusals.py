@@ -54,22 +54,25 @@ BREVO: Refusals = {
     "not_enough_credits": {"kind": Next, "retry_after": LONGEST_SECONDS},
     "account_under_validation": {"kind": Next},
     "document_not_found": {"kind": Next},  # There is no such template.
-    "too_many_requests": {"kind": Retry},
 }
 
-# https://developers.mailersend.com/general.html#validation-errors
+# https://developers.mailersend.com/general, "API error codes"; the last one is not in that list, but has been met:
+# "The recipient domain gmail.com must be one of the verified domains", while an account waits for its approval.
 MAILERSEND: Refusals = {
-    "#MS42207": {"kind": Next},  # "The from.email domain must be verified in your account."
-    "#MS42209": {"kind": Next},  # "The from.email domain does not match the domain of the token."
-    "#MS42212": {"kind": Next},  # There is no such template.
-    "#MS42222": {"kind": Next},  # The account's trial is used up.
-    "#MS42225": {"kind": Next},  # "Trial accounts can only send emails to the administrator's email."
-    "#MS42234": {"kind": Next},  # The account may not send to so many recipients.
+    "#MS42204": {"kind": Next, "retry_after": LONGEST_SECONDS},  # "Your account reached its email quota limit."
+    "#MS42205": {"kind": Next},  # The account may not send to so many recipients at once.
+    "#MS42207": {"kind": Next},  # "The from.email domain must be verified in your account to send emails."
+    "#MS42216": {"kind": Next},  # The account's plan does not have this, such as headers of one's own.
+    "#MS42222": {"kind": Next, "retry_after": LONGEST_SECONDS},  # "Your trial domain reached its email quota limit."
+    "#MS42225": {"kind": Next},  # "You have reached the trial domain unique recipients limit."
+    "#MS42226": {"kind": Next},  # "Your default template domain must be verified in your account to send emails."
+    "#MS42901": {"kind": Next, "retry_after": LONGEST_SECONDS},  # The day's requests are used up.
+    "#MS42212": {"kind": Next},
 }
 
 # https://dev.mailjet.com/email/guides/send-api-v31/#error-management
 MAILJET: Refusals = {
-    "mj-0001": {"kind": Next},  # The account is suspended or not yet set up.
+    "mj-0001": {"kind": Next},  # "API key is suspended": "Your account has been temporarily blocked."
     "send-0008": {"kind": Next},  # "… is not an authorized sender email address for your account."
     "send-0010": {"kind": Next},  # There is no such template.
 }
@@ -89,14 +92,15 @@ MANDRILL_ACCOUNT_REASONS = frozenset(
     {"payment", "invalid-sender", "unsigned", "test-mode-limit", "rule", "expired-plan"}
 )
 
-# https://www.scaleway.com/en/developers/api/#error-handling
+# https://www.scaleway.com/en/developers/api/#error-handling, and the types that its own client tells apart:
+# https://github.com/scaleway/scaleway-sdk-go/blob/master/scw/errors.go
 SCALEWAY: Refusals = {
     "denied_authentication": {"kind": Next, "credential_refused": True},
     "permissions_denied": {"kind": Next, "credential_refused": True},
     "quotas_exceeded": {"kind": Next, "retry_after": LONGEST_SECONDS},
     "too_many_requests": {"kind": Retry},
     "out_of_stock": {"kind": Next},
-    "resource_locked": {"kind": Next},
+    "locked": {"kind": Next},
     "precondition_failed": {"kind": Next},  # The domain is not verified, or the service not activated.
     "not_found": {"kind": Next},  # The project or the domain.
     "invalid_arguments": {"kind": Stop},
@@ -110,20 +114,22 @@ SPARKPOST: Refusals = {
     "1600": {"kind": Next},  # There is no such resource, for a message the template.
     "1603": {"kind": Next},
     "1902": {"kind": Stop},  # "Message generation rejection": every recipient is suppressed, or none is valid.
-    "2100": {"kind": Next, "retry_after": LONGEST_SECONDS},  # A sending limit is used up.
-    "2101": {"kind": Next, "retry_after": LONGEST_SECONDS},
-    "2102": {"kind": Next, "retry_after": LONGEST_SECONDS},
-    "2103": {"kind": Next, "retry_after": LONGEST_SECONDS},
+    "2005": {"kind": Next},  # The template has no published version.
+    "2101": {"kind": Next, "retry_after": LONGEST_SECONDS},  # The hour's sending limit is used up.
+    "2103": {"kind": Next, "retry_after": LONGEST_SECONDS},  # That of the sandbox is.
     "7000": {"kind": Next},  # The sending domain is restricted.
     "7001": {"kind": Next},  # "Invalid domain": it is not one of the account's.
 }
 
-# https://godocs.unisender.ru/web-api-ref#email-send
+# https://docs.unione.io/en/api-errors: Unisender Go is UniOne under another name, and has the same API.
 UNISENDER_GO: Refusals = {
-    102: {"kind": Next, "credential_refused": True},  # The key is missing or unknown.
-    103: {"kind": Next, "credential_refused": True},
-    107: {"kind": Retry},  # Too many requests.
-    114: {"kind": Next, "credential_refused": True},  # The account is not found or switched off.
-    204: {"kind": Stop},  # "No valid recipients."
-    901: {"kind": Next, "retry_after": LONGEST_SECONDS},  # The account has no money left.
+    102: {"kind": Next, "credential_refused": True},  # The key is unknown.
+    114: {"kind": Next, "credential_refused": True},  # The user is, to this one of the two servers.
+    204: {"kind": Stop},  # Every recipient is refused.
+    206: {"kind": Next},  # The sender is not verified.
+    1508: {"kind": Next},  # There is no such template.
+    1574: {"kind": Next},  # The sender's domain is not confirmed.
+    903: {"kind": Next},  # On the free tariff: to one's own domains and to checked addresses alone.
+    # The limit of the day, of the free tariff or of the plan is used up (901, 902, 905), or the money is (904).
+    **{code: {"kind": Next, "retry_after": LONGEST_SECONDS} for code in (901, 902, 904, 905)},
 }

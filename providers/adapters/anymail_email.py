@@ -78,7 +78,7 @@ class MailerSendEmail(TellingEmail):
     largest = 18 * MB
     checked = ("/v1/api-quota", "quota")
     refusals = mail_refusals.MAILERSEND
-    # Maintenance: https://developers.mailersend.com/general.html#http-status-codes
+    # Maintenance: https://developers.mailersend.com/general
     status_classes = {421: Next}
     carries_metadata = False
 
@@ -86,8 +86,8 @@ class MailerSendEmail(TellingEmail):
         return {"headers": {"Authorization": f"Bearer {call.secrets['api_token']}", "Accept": "application/json"}}
 
     def code_of(self, said: Mapping[str, Any]) -> Any:
-        """It stands behind the words for each member."""
-        found = re.search("#MS[0-9]{5}", str(said.get("errors", ""))[: answers.LONGEST_READ])
+        """It stands behind the words, of the whole or of a member."""
+        found = re.search("#MS[0-9]{5}", str(said)[: answers.LONGEST_READ])
         return found.group() if found else None
 
     def verify_webhook(self, hook: Webhook, secrets: JSONObject) -> None:

@@ -93,6 +93,11 @@ REFUSALS: list[tuple[str, int, Any, type[ProviderError], str]] = [
         Next, "mailersend_ms42207",
     ),
     ("mailersend_email", 422, {"errors": {"to.0.email": ["must be valid. #MS42208"]}}, Stop, "upstream_422"),
+    ("mailersend_email", 422, {"errors": {"subject": ["The subject is required. #MS42209"]}}, Stop, "upstream_422"),
+    ("mailersend_email", 422, {"message": "Too many recipients. #MS42205"}, Next, "mailersend_ms42205"),
+    ("mailersend_email", 422, {"message": "This feature requires a plan. #MS42216"}, Next, "mailersend_ms42216"),
+    ("mailersend_email", 429, {"message": "API daily quota limit. #MS42901"}, Next, "mailersend_ms42901"),
+    ("mailersend_email", 429, {"message": "its rate limit of 120 requests/min. #MS42903"}, Retry, "upstream_429"),
     (
         "mailjet_email", 400,
         {"Messages": [{"Status": "error", "Errors": [{"ErrorCode": "send-0008", "ErrorMessage": "not a sender"}]}]},
@@ -115,13 +120,21 @@ REFUSALS: list[tuple[str, int, Any, type[ProviderError], str]] = [
     ("mandrill_email", 200, [{**REJECTED, "reject_reason": "unsigned"}], Next, "mandrill_unsigned"),
     ("scaleway_email", 403, {"type": "permissions_denied", "message": "no"}, Next, "scaleway_permissions_denied"),
     ("scaleway_email", 412, {"type": "precondition_failed", "message": "no"}, Next, "scaleway_precondition_failed"),
+    ("scaleway_email", 403, {"type": "locked", "message": "no"}, Next, "scaleway_locked"),
     ("scaleway_email", 400, {"type": "invalid_arguments", "message": "no"}, Stop, "scaleway_invalid_arguments"),
     ("sparkpost_email", 400, {"errors": [{"code": "7001", "message": "Invalid domain"}]}, Next, "sparkpost_7001"),
     ("sparkpost_email", 400, {"errors": [{"code": "1902", "message": "rejection"}]}, Stop, "sparkpost_1902"),
+    ("sparkpost_email", 422, {"errors": [{"code": "2005", "message": "no template"}]}, Next, "sparkpost_2005"),
+    ("sparkpost_email", 420, {"errors": [{"code": "2101", "message": "limit"}]}, Next, "sparkpost_2101"),
     ("sparkpost_email", 420, {"errors": [{"message": "Exceed Sending Limit"}]}, Next, "upstream_420"),
     ("sparkpost_email", 403, {"errors": [{"message": "Forbidden."}]}, Next, "upstream_403"),
     ("unisender_go_email", 400, {"code": 204, "message": "No valid recipients"}, Stop, "unisender_go_204"),
     ("unisender_go_email", 401, {"code": 102, "message": "no key"}, Next, "unisender_go_102"),
+    ("unisender_go_email", 400, {"code": 206, "message": "not verified"}, Next, "unisender_go_206"),
+    ("unisender_go_email", 400, {"code": 1574, "message": "from_email denied"}, Next, "unisender_go_1574"),
+    ("unisender_go_email", 400, {"code": 1508, "message": "no such template"}, Next, "unisender_go_1508"),
+    ("unisender_go_email", 403, {"code": 903, "message": "own domains only"}, Next, "unisender_go_903"),
+    ("unisender_go_email", 429, {"message": "slow down"}, Retry, "upstream_429"),
 ]  # fmt: skip
 
 
@@ -146,6 +159,9 @@ def test_a_refusal_has_the_class_of_its_own_code(
         ("mandrill_email", 500, {"name": "Invalid_Key"}, True),
         ("sparkpost_email", 403, {"errors": [{"code": "7001"}]}, False),
         ("brevo_email", 400, {"code": "unauthorized"}, True),
+        ("mailjet_email", 401, {"ErrorCode": "mj-0001", "ErrorMessage": "temporarily blocked"}, False),
+        ("scaleway_email", 403, {"type": "locked"}, False),
+        ("unisender_go_email", 403, {"code": 904}, False),
     ],
 )
 def test_a_credential_is_called_refused_by_the_code(
@@ -164,6 +180,9 @@ def test_a_credential_is_called_refused_by_the_code(
         ("resend_email", 429, {"name": "monthly_quota_exceeded"}),
         ("brevo_email", 400, {"code": "not_enough_credits"}),
         ("mandrill_email", 500, {"name": "PaymentRequired"}),
+        ("mailersend_email", 422, {"message": "Your account reached its email quota limit. #MS42204"}),
+        ("mailersend_email", 422, {"message": "Your trial domain reached its email quota limit. #MS42222"}),
+        ("unisender_go_email", 403, {"code": 904, "message": "no funds"}),
     ],
 )
 def test_an_account_without_credit_is_left_alone(server: AnsweringServer, key: str, status: int, body: Any) -> None:
