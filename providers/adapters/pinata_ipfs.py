@@ -14,17 +14,19 @@ from providers import answers, contents, endpoints, ipfs
 from providers.adapter import NAMED_BY_TENANT, Adapter, Call, Receipt
 from providers.cids import Cid
 from providers.errors import Next, ProviderError
+from providers.retry_after import LONGEST_SECONDS
 from providers.unixfs import Verdict
 
 _GREETING = "communicating with the Pinata API"
 _PUBLIC_GATEWAY = "https://gateway.pinata.cloud"
-# https://docs.pinata.cloud/api-reference/endpoint/ipfs/unpin-file, .../pin-by-cid
+# As met in its answers: the pages of its API show none of these words.
 _REASONS = {
     "CURRENT_USER_HAS_NOT_PINNED_CID": {"kind": Next, "reason": ipfs.NOT_PINNED},
     "INVALID_CREDENTIALS": {"kind": Next, "credential_refused": True},
     "NO_SCOPES_FOUND": {"kind": Next, "credential_refused": True},
     "PAID_FEATURE_ONLY": {"kind": Next, "credential_refused": False},
-    "ACCOUNT_BLOCKED": {"kind": Next, "credential_refused": False},
+    # "Account blocked due to plan usage limit"
+    "FORBIDDEN": {"kind": Next, "credential_refused": False, "retry_after": LONGEST_SECONDS},
 }
 
 

@@ -14,6 +14,7 @@ from providers.adapter import Call
 from providers.adapters.pinata_ipfs import PinataIpfs
 from providers.cids import DAG_PB, SHA2_256, Cid
 from providers.errors import Ambiguous, Next, Stop
+from providers.retry_after import LONGEST_SECONDS
 from tests.providers.answering import AnsweringServer, call
 
 JWT = "an-example.of-a-jwt-of.pinatas-own"
@@ -131,3 +132,10 @@ def test_a_jwt_is_asked_for(server: AnsweringServer) -> None:
         PinataIpfs(server.client()).check(add())
     assert caught.value.credential_refused
     assert JWT not in caught.value.message
+
+
+def test_a_used_up_plan_is_not_the_credentials_fault(server: AnsweringServer) -> None:
+    server.answer(403, {"error": {"reason": "FORBIDDEN", "details": "Account blocked due to plan usage limit"}})
+    with pytest.raises(Next, match="plan usage limit") as caught:
+        PinataIpfs(server.client()).execute(add())
+    assert (caught.value.credential_refused, caught.value.retry_after) == (False, LONGEST_SECONDS)
