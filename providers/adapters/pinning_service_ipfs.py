@@ -59,7 +59,7 @@ class PinningServiceIpfs(Adapter):
     def _pin(self, call: Call, cid: Cid) -> Receipt:
         named = {"name": call.payload["name"]} if "name" in call.payload else {}
         answer = self._asked(call, "POST", "/pins", json={"cid": str(cid), **named})
-        said = self._pin_in(call, answer, HTTPStatus.ACCEPTED, HTTPStatus.OK)
+        said = self._kept(call, cid, answer) or self._pin_in(call, answer, HTTPStatus.ACCEPTED, HTTPStatus.OK)
         if said["cid"] != cid:
             raise self._failure(call, answer)
         said = self._watched(call, said)
@@ -68,6 +68,12 @@ class PinningServiceIpfs(Adapter):
             raise Next(words, reason=ipfs.FOUND_NOWHERE, upstream_status=answer.status, credential_refused=False)
         told = {"cid": str(cid), "pinned": said["status"] == "pinned", "status": said["status"]}
         return Receipt(said["requestid"], told)
+
+    def _kept(self, call: Call, cid: Cid, answer: Answer) -> dict[str, Any] | None:
+        """The account's own pin, where a service refuses to make a second one, as Pinata's does with a 400."""
+        error = answers.document(answer).get("error")
+        is_kept = isinstance(error, dict) and error.get("reason") == "DUPLICATE_OBJECT"
+        return next(iter(self._pins_of(call, cid)), None) if is_kept else None
 
     def _watched(self, call: Call, said: dict[str, Any]) -> dict[str, Any]:
         """How it goes on, for a moment. It was accepted: a look that fails tells nothing else."""
@@ -83,7 +89,7 @@ class PinningServiceIpfs(Adapter):
 
     def _unpin(self, call: Call, cid: Cid) -> Receipt:
         """Every request of the account to pin it: the same content may have been asked for more than once."""
-        pins = [pin for pin in self._pins(call, f"cid={cid}&status={_ALL}&limit=100") if pin["cid"] == cid]
+        pins = self._pins_of(call, cid)
         if not pins:
             words = f"{self.display_name} has no pin of this content."
             raise Next(words, reason=ipfs.NOT_PINNED, upstream_status=200)
@@ -92,6 +98,9 @@ class PinningServiceIpfs(Adapter):
             if answer.status not in (HTTPStatus.ACCEPTED, HTTPStatus.NOT_FOUND):
                 raise self._failure(call, answer)
         return Receipt(pins[0]["requestid"], {"cid": str(cid), "pinned": False})
+
+    def _pins_of(self, call: Call, cid: Cid) -> list[dict[str, Any]]:
+        return [pin for pin in self._pins(call, f"cid={cid}&status={_ALL}&limit=100") if pin["cid"] == cid]
 
     def _pins(self, call: Call, query: str) -> list[dict[str, Any]]:
         answer = self._asked(call, "GET", f"/pins?{query}")

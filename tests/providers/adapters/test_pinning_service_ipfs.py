@@ -13,7 +13,7 @@ from providers import ipfs
 from providers.adapter import Call
 from providers.adapters import pinning_service_ipfs
 from providers.adapters.pinning_service_ipfs import PinningServiceIpfs
-from providers.errors import Ambiguous, Next
+from providers.errors import Ambiguous, Next, Stop
 from tests.providers.answering import call
 from tests.providers.carriers import Asked, CarrierServer, Misasked, Told
 
@@ -124,6 +124,25 @@ def test_every_request_for_a_content_is_taken_back(service: Service) -> None:
     with pytest.raises(Next) as caught:
         PinningServiceIpfs(Client()).execute(asked(service, "unpin"))
     assert caught.value.reason == ipfs.NOT_PINNED
+
+
+def kept_already(asked: Asked) -> Told | None:
+    words = "Object already pinned to pinata. Please remove or replace existing pin object."
+    is_pin = asked.method == "POST"
+    return Told(400, {"error": {"reason": "DUPLICATE_OBJECT", "details": words}}) if is_pin else None
+
+
+def test_content_that_is_pinned_already_is_pinned(service: Service) -> None:
+    PinningServiceIpfs(Client()).execute(asked(service, "pin"))
+    service.answer = kept_already
+    receipt = PinningServiceIpfs(Client()).execute(asked(service, "pin", SAME))
+    assert (receipt.reference, receipt.result["pinned"]) == ("r/0", True)
+
+
+def test_a_pin_that_is_told_but_not_listed_is_no_success(service: Service) -> None:
+    service.answer = kept_already
+    with pytest.raises(Stop, match="already pinned"):
+        PinningServiceIpfs(Client()).execute(asked(service, "pin"))
 
 
 def test_an_account_without_funds_is_left_alone(service: Service) -> None:
