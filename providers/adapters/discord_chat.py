@@ -31,9 +31,8 @@ _CODES: dict[int, dict[str, Any]] = {
     50027: {"kind": Next, "credential_refused": True},  # Invalid webhook token.
     50013: {"kind": Next},  # Missing permissions.
     220001: {"kind": Next},  # A forum's webhook posts to threads only.
-    220004: {"kind": Next},  # This kind of webhook does not post to forums.
+    220004: {"kind": Next},  # "Webhook services cannot be used in forum channels."
     10003: {"kind": Stop},  # Unknown channel: the thread that was named.
-    40060: {"kind": Stop},  # Already acknowledged.
     50006: {"kind": Stop},  # An empty message.
     50035: {"kind": Stop},  # Invalid form body.
     50083: {"kind": Stop},  # The thread is archived.

@@ -38,6 +38,7 @@ _CHANNEL_FAULTS = (
     "chat not found",
     "chat_id is empty",
     "group is deactivated",
+    "group chat was deactivated",
     "group chat was deleted",
     "upgraded to",
 )

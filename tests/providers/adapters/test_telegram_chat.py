@@ -77,6 +77,14 @@ def test_each_refusal_has_its_class(
     assert description in str(error)
 
 
+@pytest.mark.parametrize("words", ["chat not found", "the group chat was deleted", "group chat was deactivated"])
+def test_a_chat_that_is_gone_is_the_fault_of_who_named_it(telegram: Chat, words: str) -> None:
+    telegram.server.answer(*refusal(400, f"Bad Request: {words}"))
+    assert type(telegram.failure()) is Stop
+    assert type(error := telegram.failure(config={"channel": "-4242"})) is Next
+    assert error.reason == "chat_not_found"
+
+
 def test_a_group_that_moved_is_named_and_not_written_to(telegram: Chat) -> None:
     """https://core.telegram.org/bots/api#responseparameters"""
     words = "Bad Request: group chat was upgraded to a supergroup chat"
