@@ -86,15 +86,18 @@ CHOSEN = (
     _push(
         "simplepush", "spush", "api.simplepu.sh", recipients={"topic": _to()},
     ),
-    _push(
-        "techulus", "push", "push.techulus.com",
+    _push(  # https://docs.push.techulus.com/api-documentation
+        "techulus", "push", "push.techulus.com", proof={"success": True},
         examples={"apikey": "01234567-89ab-4cde-8f01-23456789abcd"},
     ),
     _push(
         "join", "join", "joinjoaomgcd.appspot.com", proof={"success": True}, recipients={"token": _to()},
         examples={"apikey": _HEX32},
     ),
-    _push("pushed", "pushed", "api.pushed.co", recipients={"token": _to("@"), "topic": _to("#")}),
+    _push(  # https://about.pushed.co/docs/api
+        "pushed", "pushed", "api.pushed.co", proof={"response.type": "shipment_successfully_sent"},
+        recipients={"token": _to("@"), "topic": _to("#")},
+    ),
     _push(
         "pushplus", "pushplus", "www.pushplus.plus", proof={"code": 200}, reference="data",
         recipients={"topic": None}, examples={"token": _HEX32},
