@@ -52,7 +52,8 @@ def _chat(key: str, schema: str, host: str, /, **more: Any) -> Service:
 
 
 def _sms(key: str, schema: str, host: str, reference: str, /, **more: Any) -> Service:
-    return Service(key, schema, "sms", host, {"to": _to()}, {reference: None}, reference, **more)
+    proof = {reference: None, **more.pop("proof", {})}
+    return Service(key, schema, "sms", host, {"to": _to()}, proof, reference, **more)
 
 
 _HEX40 = "0123456789abcdef0123456789abcdef01234567"
@@ -133,7 +134,8 @@ CHOSEN = (
         "plivo", "plivo", "api.plivo.com", "message_uuid.0",
         examples={"auth_id": "MAEXAMPLE00EXAMPLE00", "token": _HEX40},
     ),
-    _sms("bulksms", "bulksms", "api.bulksms.com", "0.id"),
+    # https://developer.bulksms.com/json/v1/swagger.yaml: what is FAILED has an id too.
+    _sms("bulksms", "bulksms", "api.bulksms.com", "0.id", proof={"0.status.type": "ACCEPTED"}),
     _sms("46elks", "46elks", "api.46elks.com", "id"),
     Service("gupshup", "gupshup", "whatsapp", "api.gupshup.io", {"to": _to()}, {"messageId": None}, "messageId",
             examples={"source": "+15005550006"}),

@@ -121,6 +121,13 @@ def test_a_message_that_was_not_made_may_be_sent_by_another(server: AnsweringSer
     assert "players are not subscribed" in str(error)
 
 
+def test_a_message_that_failed_at_once_has_an_id_too(server: AnsweringServer) -> None:
+    """https://developer.bulksms.com/json/v1/swagger.yaml, `Message`"""
+    bulksms = registry.get("apprise_bulksms")
+    server.answer(201, [{"id": "1", "status": {"id": "FAILED.NOT_SENT", "type": "FAILED", "subtype": "NOT_SENT"}}])
+    assert type(failure(bulksms, call(bulksms, server))) is Ambiguous  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("key", "payload"),
     [

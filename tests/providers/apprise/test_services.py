@@ -54,7 +54,7 @@ def put(said: Any, steps: list[str], value: Any) -> Any:
     if not steps:
         return value
     if steps[0].isdigit():
-        return [put({}, steps[1:], value)]
+        return [put(said[0] if isinstance(said, list) else {}, steps[1:], value)]
     return {**said, steps[0]: put(said.get(steps[0], {}), steps[1:], value)}
 
 
