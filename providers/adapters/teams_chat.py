@@ -44,9 +44,8 @@ _CODES: dict[str, dict[str, Any]] = {
     # Switched off, deleted, or of an address that a newer one has replaced.
     "WorkflowTriggerIsNotEnabled": {"kind": Next, "credential_refused": True},
     "WorkflowNotFound": {"kind": Next, "credential_refused": True},
-    "TriggerNotFound": {"kind": Next, "credential_refused": True},
+    "WorkflowTriggerNotFound": {"kind": Next, "credential_refused": True},
     "TriggerInputSchemaMismatch": {"kind": Stop},
-    "InvalidRequestContent": {"kind": Stop},
 }
 
 

@@ -49,6 +49,7 @@ def test_a_workflow_that_answers_in_its_own_words_is_known_by_its_run(teams: Cha
     [
         (400, "WorkflowTriggerIsNotEnabled", Next, "teams_workflow_trigger_is_not_enabled", True),
         (404, "WorkflowNotFound", Next, "teams_workflow_not_found", True),
+        (404, "WorkflowTriggerNotFound", Next, "teams_workflow_trigger_not_found", True),
         (401, "DirectApiAuthorizationRequired", Next, "teams_direct_api_authorization_required", True),
         (400, "TriggerInputSchemaMismatch", Stop, "teams_trigger_input_schema_mismatch", False),
         (400, "SomethingNew", Stop, "teams_something_new", False),
