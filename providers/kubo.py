@@ -20,7 +20,9 @@ AHEAD_SECONDS = 0.5
 # The rules by which `unixfs.added` computes what the node has to answer, whatever its own configuration says.
 _ADD = {"cid-version": "1", "raw-leaves": "true", "chunker": "size-262144", "hash": "sha2-256", "pin": "true"}
 _NONE: Mapping[str, str] = {}
-# By a part of the message, since every failed command is a 500 with code 0: of Kubo, and of js-ipfs.
+# By a part of the message, since every failed command is a 500 with code 0: of Kubo, and of js-ipfs. Kubo's words are
+# those of its libraries: https://github.com/ipfs/go-ipld-format/blob/master/merkledag.go ("ipld: could not find …"),
+# https://github.com/ipfs/boxo/blob/main/pinning/pinner/pin.go ("not pinned or pinned indirectly")
 _SAYINGS = {
     "not pinned": {"reason": ipfs.NOT_PINNED},
     "deadline exceeded": {"reason": ipfs.FOUND_NOWHERE},

@@ -1,7 +1,8 @@
 """MessageBird (Bird's SMS API at rest.messagebird.com).
 
 Send: https://developers.messagebird.com/api/sms-messaging/#send-outbound-sms
-Errors: https://developers.messagebird.com/api/#api-errors
+Errors: https://developers.messagebird.com/api/#api-errors, and as its client names them:
+https://github.com/messagebird/php-rest-api/blob/master/src/MessageBird/Common/ResponseError.php
 Status reports: https://developers.messagebird.com/api/sms-messaging/#handle-a-status-report
 Their signature: https://developers.messagebird.com/api/#verifying-http-requests
 """

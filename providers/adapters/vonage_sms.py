@@ -1,7 +1,8 @@
 """Vonage SMS API. It answers 200 to a refusal too: what counts is the status of each part of the message.
 
 Send: https://developer.vonage.com/en/api/sms
-Status codes: https://developer.vonage.com/en/api-errors/sms
+Status codes: https://developer.vonage.com/en/api-errors/sms, and that any but 0 was not queued for sending:
+https://developer.vonage.com/en/messaging/sms/guides/troubleshooting-sms
 Delivery receipts: https://developer.vonage.com/en/messaging/sms/guides/delivery-receipts
 Their signatures: https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks (JWT),
 https://developer.vonage.com/en/getting-started/concepts/signing-messages (`sig`)
