@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -78,13 +79,21 @@ class AnsweringServer:
 
         class Handler(BaseHTTPRequestHandler):
             def handle_any(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                server.asked.append(Asked(self.command, self.path, dict(self.headers), self.rfile.read(length)))
+                server.asked.append(Asked(self.command, self.path, dict(self.headers), b"".join(self.pieces())))
                 self.send_response(server.status)
                 for name, value in {**server.headers, "Content-Length": str(len(server.body))}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(server.body)
+
+            def pieces(self) -> Iterator[bytes]:
+                if self.headers.get("Transfer-Encoding") != "chunked":
+                    yield self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                    return
+                while size := int(self.rfile.readline(), 16):
+                    yield self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
 
             do_GET = do_POST = do_PUT = do_DELETE = handle_any
 
