@@ -1,5 +1,6 @@
-"""In which order the tenant's providers come before it is known which of them may be called."""
+"""In which order the tenant's providers are tried: as its route places them, then by the route's strategy."""
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,35 +40,37 @@ NO_RULE = Rule(Strategy.PRIORITY)
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """`behind`: calls and failures of late of those that stand behind the others for them."""
+    """The keys of providers, the first to be tried first. `behind`: calls and failures of late of those that stand
+    behind the others for them."""
 
-    candidates: Sequence[Candidate]
+    keys: Sequence[str]
     strategy: str
     behind: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
-def ranked(tenant_id: UUID, candidates: Sequence[Candidate], rule: Rule) -> Ranked:
-    """The rule's providers in its order, then the others by priority. `weighted`: who is first is drawn by the weights.
-    `healthiest`: those that have done badly of late come last, the worst at the end."""
+def placed(candidates: Sequence[Candidate], rule: Rule) -> Sequence[Candidate]:
+    """The rule's providers in its order, then the others by priority."""
     if rule is NO_RULE:
-        return Ranked(candidates, rule.strategy)
-    ordered = sorted(candidates, key=lambda candidate: rule.places.get(candidate.provider_key, len(rule.places)))
+        return candidates
+    return sorted(candidates, key=lambda candidate: rule.places.get(candidate.provider_key, len(rule.places)))
+
+
+def ranked(tenant_id: UUID, keys: Sequence[str], rule: Rule) -> Ranked:
+    """Of those that are to be tried, as they were placed. `weighted`: drawn by the weights one after the other, those
+    without a weight last. `healthiest`: those that have done badly of late come last, the worst at the end."""
     if rule.strategy == Strategy.WEIGHTED:
-        _draw_first(ordered, rule.weights)
+        return Ranked(_drawn(keys, rule.weights), rule.strategy)
     if rule.strategy != Strategy.HEALTHIEST:
-        return Ranked(ordered, rule.strategy)
-    behind = _poor(tenant_id, [candidate.provider_key for candidate in ordered])
-    ordered.sort(key=lambda candidate: _share(behind.get(candidate.provider_key, (1, 0))))
-    return Ranked(ordered, rule.strategy, behind)
+        return Ranked(keys, rule.strategy)
+    behind = _poor(tenant_id, keys)
+    return Ranked(sorted(keys, key=lambda key: _share(behind.get(key, (1, 0)))), rule.strategy, behind)
 
 
-def _draw_first(ordered: list[Candidate], weights: Mapping[str, int]) -> None:
-    drawable = [candidate for candidate in ordered if candidate.provider_key in weights]
-    if drawable:
-        chances = [weights[candidate.provider_key] for candidate in drawable]
-        first = random.choices(drawable, chances)[0]  # noqa: S311  A share of traffic, not a secret.
-        ordered.remove(first)
-        ordered.insert(0, first)
+def _drawn(keys: Sequence[str], weights: Mapping[str, int]) -> list[str]:
+    """Each waits for a time drawn by its rate: of any that wait, one is the first as often as its share of their rates
+    says. So of those that are left when one is passed over, too."""
+    times = {key: random.expovariate(weights[key]) for key in keys if key in weights}
+    return sorted(keys, key=lambda key: times.get(key, math.inf))
 
 
 def _poor(tenant_id: UUID, keys: Sequence[str]) -> dict[str, tuple[int, int]]:

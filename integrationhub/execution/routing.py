@@ -99,12 +99,9 @@ def chain_for(order: Order) -> Chain:
     nothing has been stored or counted by then.
     """
     settled = resolution.of(order.tenant_id, order.tenant_version)
-    rule = settled.rules.get(order.intent.name, NO_RULE)
-    if order.options.providers:
-        ranked = Ranked(_named(order, settled.candidates), "named")
-    else:
-        ranked = ordering.ranked(order.tenant_id, settled.candidates, rule)
-    usable, skipped = _sieve(order, ranked.candidates, settled, rule.paces)
+    rule, are_named = settled.rules.get(order.intent.name, NO_RULE), bool(order.options.providers)
+    candidates = _named(order, settled.candidates) if are_named else ordering.placed(settled.candidates, rule)
+    usable, skipped = _sieve(order, candidates, settled, rule.paces)
     mode, usable, out_of_mode = _in_mode(order.options.mode, usable)
     skipped += out_of_mode
     if not usable:
@@ -112,9 +109,11 @@ def chain_for(order: Order) -> Chain:
     usable = _with_their_connections(order, usable)
     steps, without = _with_credentials(order.tenant_id, usable)
     skipped += without
-    if not steps or (order.options.providers and without):
+    if not steps or (are_named and without):
         raise _credential_fault(without)
-    return Chain(tuple(steps), tuple(skipped), mode, ranked.strategy, ranked.behind)
+    found = {step.provider_key: step for step in steps}
+    ranked = Ranked(list(found), "named") if are_named else ordering.ranked(order.tenant_id, list(found), rule)
+    return Chain(tuple(found[key] for key in ranked.keys), tuple(skipped), mode, ranked.strategy, ranked.behind)
 
 
 def _named(order: Order, candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -21,7 +21,8 @@ ROUTE_SCHEMA: dict[str, Any] = {
     "properties": {
         "strategy": {
             "enum": list(Strategy.values),
-            "description": "`priority`: in this order. `weighted`: who is first is drawn by the weights. "
+            "description": "`priority`: in this order. `weighted`: who is first is drawn by the weights of "
+            "those that may be called, who follows by the weights of the rest; those without one come last. "
             "`healthiest`: in this order, but those of whose calls in the last half minute a fifth failed, and two at "
             "least, come last. Without one: `weighted` where there are weights, else `priority`.",
         },
@@ -40,7 +41,7 @@ ROUTE_SCHEMA: dict[str, Any] = {
                         "type": ["integer", "null"],
                         "minimum": 0,
                         "maximum": 1000,
-                        "description": "Its share of being tried first, drawn for each execution.",
+                        "description": "Its share of being the next one, drawn for each execution.",
                     },
                     "max_per_second": {
                         "type": ["number", "null"],
