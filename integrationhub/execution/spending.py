@@ -7,7 +7,8 @@ from uuid import UUID
 from django.db import DatabaseError
 
 from integrationhub.core.representation import moment
-from integrationhub.execution import circuits, executor, listing
+from integrationhub.execution import admission, executor, listing
+from integrationhub.execution.circuits import Refusal
 from integrationhub.execution.models import Mode
 from integrationhub.execution.order import Order
 from integrationhub.execution.routing import Chain, Skipped
@@ -17,7 +18,7 @@ from marketplace import quotas
 def plan(order: Order) -> dict[str, Any]:
     """The chain that an order would take and the quota left. Raises what `executor.prepare` raises."""
     chain = executor.prepare(order).chain
-    left_alone = _left_alone(order.tenant_id, chain)
+    left_alone = _left_alone(order, chain)
     tried = [step.provider_key for step in chain.steps if step.provider_key not in left_alone]
     return {
         "intent": order.intent.name,
@@ -32,10 +33,13 @@ def plan(order: Order) -> dict[str, Any]:
     }
 
 
-def _left_alone(tenant_id: UUID, chain: Chain) -> dict[str, circuits.Refusal]:
-    """The providers of a live chain that would not be called now; a sandbox has no circuits."""
-    keys = [step.provider_key for step in chain.steps] if chain.mode == Mode.LIVE else []
-    found = {key: circuits.look(tenant_id, key) for key in keys}
+def _left_alone(order: Order, chain: Chain) -> dict[str, Refusal]:
+    """The providers of the chain that would not be called now."""
+    is_live = chain.mode == Mode.LIVE
+    found = {
+        step.provider_key: admission.look(order.tenant_id, order.intent.name, step, is_live=is_live)
+        for step in chain.steps
+    }
     return {key: refusal for key, refusal in found.items() if refusal}
 
 

@@ -240,6 +240,49 @@ def test_another_intent_of_a_provider_has_a_pace_of_its_own(tenant: UUID) -> Non
     assert [is_held_back("storage.get.object", fast) for _ in range(2)] == [False, False]
 
 
+def test_an_open_circuit_uses_up_no_pace(two: Api, tenant: UUID) -> None:
+    route(two, **{FIRST: 0.01})
+    happened(tenant, FIRST, succeeded=0, failed=5)
+    answers = [two.post("/execute", sms(NUMBER)).json() for _ in range(2)]
+    assert [answer["skipped"] for answer in answers] == [[{"provider_key": FIRST, "reason": "circuit_open"}]] * 2
+    happened(tenant, FIRST, succeeded=1, failed=0)
+    assert deliverer(two) == FIRST
+
+
+def test_what_its_pace_holds_back_takes_no_probe(two: Api, tenant: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
+    soon_due = valkey_client.Script(circuit_state.RECORD.text.replace("+ 5000", "+ 50"))
+    monkeypatch.setattr(circuits, "RECORD", soon_due)
+    route(two, **{FIRST: 0.01})
+    assert deliverer(two) == FIRST
+    happened(tenant, FIRST, succeeded=0, failed=5)
+    time.sleep(0.06)
+    for _ in range(2):
+        assert two.post("/execute", sms(NUMBER)).json()["skipped"] == [{"provider_key": FIRST, "reason": "throttled"}]
+    assert circuits.admit(tenant, FIRST) is None
+
+
+def planned(api: Api, **options: Any) -> tuple[list[str], list[tuple[str, str]]]:
+    plan = api.post("/execute/plan", sms(NUMBER, **options)).json()
+    skipped = [(each["provider_key"], each["reason"]) for each in plan["skipped"]]
+    return [step["provider_key"] for step in plan["chain"]], skipped
+
+
+def test_a_plan_says_whom_the_pace_holds_back_and_counts_nothing(two: Api) -> None:
+    route(two, **{FIRST: 0.01})
+    assert [planned(two) for _ in range(3)] == [([FIRST, SECOND], [])] * 3
+    assert deliverer(two) == FIRST
+    assert planned(two) == ([SECOND], [(FIRST, "throttled")])
+
+
+def test_a_plan_of_a_sandbox_knows_its_pace_too(api: Api) -> None:
+    key = "sandbox_primary"
+    api.post(f"/marketplace/integrations/{key}/install", {})
+    api.put(PATH, {"providers": [{"provider_key": key, "max_per_second": 0.01}]})
+    assert planned(api) == ([key], [])
+    api.post("/execute", sms())
+    assert planned(api) == ([], [(key, "throttled")])
+
+
 @pytest.fixture
 def without_redis(settings: Any, two: Api) -> Iterator[None]:
     with redis_behind_a_proxy(settings) as proxy:
