@@ -1,7 +1,8 @@
 """Any mail server that speaks SMTP, of the tenant's own or of a provider: RFC 5321, its codes by RFC 3463.
 
 What is final and about the recipient or the message ends the chain; what the server's policy says of us (5.7.x), of
-this sender or of the login leaves the message to another provider.
+this sender or of the login leaves the message to another provider. What is said of some of several recipients stands in
+`result.recipients`, and nobody is sent a second one for it: to who is `deferred` the caller may write later.
 """
 
 import re
@@ -109,7 +110,7 @@ class SmtpEmail(Adapter):
         except (Refused, Unoffered, NotSent) as error:
             raise self._error(call, error) from None
         told = [
-            {"to": address, "status": "rejected" if dialled in refusals else "queued", "id": None}
+            {"to": address, "id": None, **_fate(call, refusals.get(dialled))}
             for address, dialled in zip(recipients, envelope.recipients, strict=True)
         ]
         return Receipt(mail.message_id, {"status": "queued", "recipients": told})
@@ -139,12 +140,24 @@ class SmtpEmail(Adapter):
         kinds = {_kind(refused.step, reply): reply for reply in replies}
         kind = next(each for each in (Retry, Next, Stop) if each in kinds)
         reply = kinds[kind]
-        said = answers.quoted(reply.words, [call.secrets.get(name) for name in ("username", "password")])
+        said = _quoted(call, reply)
         return kind(
             f"The mail server refused the {refused.step} ({reply.code}){f': {said}' if said else '.'}",
             reason="message_too_large" if _is_too_large(reply) else f"smtp_{reply.code}",
             credential_refused=kind is Next and (refused.step == "login" or reply.code == _LOGIN_NEEDED),
         )
+
+
+def _fate(call: Call, refusal: Reply | None) -> dict[str, Any]:
+    """What is told of one recipient: `deferred` would be taken later, as by greylisting; `rejected` would never be."""
+    if refusal is None:
+        return {"status": "queued"}
+    status = "deferred" if refusal.code // 100 == 4 else "rejected"
+    return {"status": status, "code": str(refusal.code), "message": _quoted(call, refusal)}
+
+
+def _quoted(call: Call, reply: Reply) -> str:
+    return answers.quoted(reply.words, [call.secrets.get(name) for name in ("username", "password")])
 
 
 def _kind(step: str, reply: Reply) -> type[ProviderError]:

@@ -194,11 +194,34 @@ def test_a_recipient_that_is_refused(reply: str, kind: type[ProviderError], reas
 def test_who_was_refused_is_told_when_others_were_written_to() -> None:
     with MailServer(refusals={BOB: "550 5.1.1 No such user"}) as server:
         receipt = send(mail(server.port, to=[ADA, BOB]))
-    assert [(each["to"], each["status"]) for each in receipt.result["recipients"]] == [
-        (ADA, "queued"),
-        (BOB, "rejected"),
+    assert receipt.result["recipients"] == [
+        {"to": ADA, "status": "queued", "id": None},
+        {"to": BOB, "status": "rejected", "id": None, "code": "550", "message": "5.1.1 No such user"},
     ]
     assert server.delivered[0].recipients == [ADA]
+
+
+def test_who_would_be_taken_later_is_told_apart_from_who_never_will() -> None:
+    """Greylisting takes nobody at the first time, and everybody some minutes later."""
+    eve = "eve@example.com"
+    refusals = {BOB: f"450 4.2.0 <{BOB}>: Greylisted, come\tback", eve: "550 5.1.1 No such user"}
+    with MailServer(refusals=refusals) as server:
+        receipt = send(mail(server.port, to=[ADA, BOB, eve]))
+        told = {each["to"]: each["status"] for each in receipt.result["recipients"]}
+        assert told == {ADA: "queued", BOB: "deferred", eve: "rejected"}
+        said = receipt.result["recipients"][1]
+        assert (said["code"], said["message"]) == ("450", f"4.2.0 <{BOB}>: Greylisted, come back")
+        server.refusals.clear()
+        send(mail(server.port, to=[address for address, status in told.items() if status == "deferred"]))
+    assert [each.recipients for each in server.delivered] == [[ADA], [BOB]]
+
+
+def test_what_is_said_of_a_recipient_repeats_no_password(identity: Identity) -> None:
+    with MailServer(starttls=identity.server, wants_login=True, refusals={BOB: f"450 {PASSWORD}"}) as server:
+        asked = mail(server.port, security="starttls", login=True, to=[ADA, BOB])
+        receipt = send(asked, identity.client)
+    assert receipt.result["recipients"][1]["status"] == "deferred"
+    assert PASSWORD not in str(receipt.result)
 
 
 def test_of_recipients_that_are_all_refused_the_one_that_may_yet_be_taken_counts() -> None:
