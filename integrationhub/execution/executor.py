@@ -89,8 +89,9 @@ class Run:
         self.attempts.append(attempt)
         return attempt
 
-    def may_go_on(self) -> bool:
-        return len(self.attempts) < CALLS_PER_CHAIN and self.deadline.remaining() >= LEAST_SECONDS
+    def may_go_on(self, *, after: float = 0.0) -> bool:
+        seconds = min(self.deadline.remaining() - LEAST_SECONDS, self.order.options.seconds_left())
+        return len(self.attempts) < CALLS_PER_CHAIN and seconds >= after
 
 
 def prepare(order: Order, chain: Chain | None = None) -> Run:
@@ -137,8 +138,7 @@ def execute(order: Order, key: answers.Key | None = None, chain: Chain | None = 
 
 
 def first_step(run: Run) -> Step:
-    """The first provider that may be called now. Raises AllProvidersFailed when every circuit is open; nothing has
-    been stored or counted then."""
+    """The first that may be called now. Raises AllProvidersFailed where none may; nothing is stored or counted then."""
     step = _next_step(run)
     if step is None:
         raise failing.all_failed(run.order.intent.name, run.attempts, run.execution.skipped, run.pauses)
@@ -343,7 +343,7 @@ def _waited(run: Run, step: Step, refusal: Retry) -> bool:
     """Wait before the last provider's second call; False when the deadline, the limit of calls or the budget of such
     repeats forbids one."""
     pause = refusal.retry_after or random.uniform(*BACK_OFF_SECONDS)  # noqa: S311  Jitter, no secret.
-    if len(run.attempts) >= CALLS_PER_CHAIN or run.deadline.remaining() < pause + LEAST_SECONDS:
+    if not run.may_go_on(after=pause):
         return False
     if not admission.may_repeat(run.order.tenant_id, run.execution.intent, step, is_live=run.is_live):
         return False

@@ -1,5 +1,6 @@
 """What a caller asks for: the body of `POST /execute`, checked and typed."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -88,7 +89,7 @@ BODY_SCHEMA: dict[str, Any] = {
                 "expires_at": {
                     "type": ["string", "null"],
                     "format": "date-time",
-                    "description": "What has not been begun by this time (RFC 3339 with its offset) is not sent.",
+                    "description": "After this time (RFC 3339 with its offset) no provider is called any more.",
                 },
             },
         },
@@ -119,6 +120,10 @@ class Options:
     def is_for_a_worker(self) -> bool:
         """Whether it takes longer than a request lasts, whatever the caller prefers."""
         return self.is_awaited or self.send_at is not None
+
+    def seconds_left(self) -> float:
+        """Until no call may be begun for it any more."""
+        return (self.expires_at - datetime.now(UTC)).total_seconds() if self.expires_at else math.inf
 
 
 @dataclass(frozen=True, slots=True)

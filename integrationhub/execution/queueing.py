@@ -123,7 +123,7 @@ def _rest(execution: Execution, attempts: list[Attempt]) -> executor.Run:
     steps = tuple(step for step in chain.steps if step.provider_key not in called)
     execution.skipped = [skipped.shown() for skipped in chain.skipped]
     run = executor.Run(order, replace(chain, steps=steps), execution, attempts=attempts)
-    if not (steps and run.may_go_on()) or _is_expired(execution):
+    if not (steps and run.may_go_on()):
         raise failing.all_failed(execution.intent, attempts, execution.skipped, [SHORTEST_WAIT_SECONDS])
     return run
 
@@ -209,7 +209,8 @@ def _is_expired(execution: Execution) -> bool:
 def _order(execution: Execution) -> Order:
     payload = keeping.opened(execution)
     intent = Intent.parse(execution.category, execution.intent)
-    options = options_of(execution.options, intent)
+    # What is installed by now changes nothing of it: it was counted, and told, as a trial or as none.
+    options = options_of({**execution.options, "mode": execution.mode}, intent)
     return Order(
         execution.tenant_id, execution.subject, execution.request_id, intent, payload, options, execution.options
     )

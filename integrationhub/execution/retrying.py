@@ -53,7 +53,9 @@ def order_of(
     options = {name: value for name, value in execution.options.items() if name not in NOT_REPEATED}
     asked = {"category": execution.category, "intent": execution.intent, "payload": payload, "options": options}
     wanted = order.read(asked, caller=caller, request_id=request_id, tenant_version=tenant_version)
-    return replace(wanted, retry_of=execution.id)
+    # A trial stays one, and no sandbox answers for what was none.
+    options_then = order.options_of({**options, "mode": execution.mode}, wanted.intent)
+    return replace(wanted, retry_of=execution.id, options=options_then)
 
 
 def _refuse(execution: Execution, *, is_forced: bool) -> None:

@@ -49,7 +49,7 @@ WHY_SKIPPED = {
     "cooling_down": "It asked to be left alone for a while.",
     "throttled": "It is called no faster than the tenant's route says.",
     "call_limit": "The chain had made all the calls that one execution may make.",
-    "deadline": "The deadline of the execution was too near to begin another attempt.",
+    "deadline": "The deadline of the execution, or its expires_at, was too near to begin another attempt.",
 }
 
 
