@@ -13,7 +13,7 @@ from integrationhub.execution.models import Attempt
 from integrationhub.execution.routing import WHY_SKIPPED
 from providers.errors import Stop
 
-NOBODY_MAY_BE_CALLED = "Every provider of the chain failed too often just now, or asked to be left alone for a while."
+NOBODY_MAY_BE_CALLED = "No provider of the chain may be called now; details.errors tells of each why."
 SKIP_ENTRIES: dict[str, Entry] = {
     "credential_missing": catalogue.CREDENTIAL_NOT_FOUND,
     "credential_expired": catalogue.CREDENTIAL_EXPIRED,

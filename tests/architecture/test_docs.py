@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from integrationhub.execution.routing import WHY_SKIPPED
+from providers import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -48,6 +49,11 @@ def test_links_lead_somewhere(document: Path) -> None:
 def test_python_in_documents_compiles(document: Path) -> None:
     for block in re.findall(r"```python\n(.*?)```", document.read_text(), re.S):
         compile(block, str(document), "exec")
+
+
+def test_the_readme_knows_how_many_services_there_are() -> None:
+    [told] = re.findall(r"It speaks to (\d+) services", (ROOT / "README.md").read_text())
+    assert int(told) == sum(not adapter.is_sandbox for adapter in registry.all())
 
 
 def test_operators_find_every_reason_for_which_a_provider_was_not_tried() -> None:
