@@ -81,16 +81,20 @@ class HttpWebhook(Adapter):
             raise InvalidRequest(f"This cannot be sent: see details.fields ({names}).", **_said(faults))
 
     def execute(self, call: Call) -> Receipt:
-        """A 2xx is a success. What was answered is quoted in one line, without this call's secrets."""
+        """A 2xx is a success. What was answered is quoted in one line, without this call's secrets; where it cannot be
+        read, nothing is."""
         if faults := _faults(call):
             raise Next(f"{faults[0]['field']} must be {faults[0]['expected']}; nothing was sent.", reason="not_allowed")
         message_id = f"msg_{call.attempt_id}"
         headers, body = _message(call, message_id)
         method, url = call.payload.get("method", "POST"), call.payload["url"]
         # No base URL of an operator's: the tenant names the place.
-        answer = self.ask(replace(call, base_url=""), method, url, headers=headers, data=body)
+        asked = replace(call, base_url="")
+        answer = self.ask(asked, method, url, headers=headers, data=body, body_within=call.deadline.remaining())
         if not 200 <= answer.status < 300:
             raise self.failure(call, answer, answer.body.decode(errors="replace"))
+        if answer.lost:
+            return Receipt(message_id, {"status": answer.status})
         said = answers.quoted(answer.body.decode(errors="replace"), call.secrets)
         return Receipt(message_id, {"status": answer.status, "answer": said})
 

@@ -3,6 +3,7 @@
 import re
 import socket
 import threading
+import time
 from io import BytesIO
 from typing import Any
 
@@ -91,6 +92,31 @@ def test_an_answer_that_trickles_ends_with_the_deadline(client: Client) -> None:
     trickle: list[bytes | float] = [head, *(each for _ in range(40) for each in (b"a", 0.1))]
     with RawServer(trickle) as server, pytest.raises(AnswerLost, match="read_timeout"):
         client.request("GET", server.url, deadline=Deadline.after(0.5), into=Taken())
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_where_the_head_decides_a_body_that_is_not_whole_loses_nothing_else(client: Client, name: str) -> None:
+    said, reason = LOST[name]
+    with serving(says(*said)) as url:
+        answer = client.request("GET", url, deadline=Deadline.after(3), max_bytes=MIB, body_within=1)
+    assert (answer.status, answer.lost) == (int(said[0][9:12]), reason)
+
+
+def test_where_the_head_decides_its_body_is_waited_for_so_long_and_the_connection_is_used_no_more(
+    client: Client,
+) -> None:
+    slow: list[bytes | float] = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no", 1.0, b"k"]
+    with RawServer(slow, ok(b"{}")) as server:
+        begun = time.monotonic()
+        answer = client.request("GET", server.url, deadline=Deadline.after(5), body_within=0.2)
+        assert (answer.lost, time.monotonic() - begun < 0.8) == ("read_timeout", True)
+        assert client.request("GET", server.url, deadline=Deadline.after(5), body_within=0.2).body == b"{}"
+        assert server.connections == 2
+
+
+def test_a_head_that_does_not_come_is_no_answer(client: Client) -> None:
+    with RawServer([b"HTTP/1.1 200 OK\r\nContent-", 1.0]) as server, pytest.raises(AnswerLost, match="read_timeout"):
+        client.request("GET", server.url, deadline=Deadline.after(0.3), body_within=5)
 
 
 class Measured(BytesIO):

@@ -28,11 +28,15 @@ Take = Callable[[bytes], object]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, whatever its status. Redirects are answers too: none is followed."""
+    """What came back, whatever its status. Redirects are answers too: none is followed.
+
+    `lost` is the reason why `body` is not whole, where that was not asked for.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    lost: str = ""
 
     def json(self) -> Any:
         """The body as JSON. Raises AnswerLost (`unreadable_answer`) for anything else, NaN included."""
@@ -84,13 +88,15 @@ class Client:
         auth: tuple[str, str] | None = None,
         max_bytes: int = MAX_ANSWER_BYTES,
         into: Take | None = None,
+        body_within: float | None = None,
     ) -> Answer:
         """Exchange one request for one answer before `deadline`. Raises NotSent or AnswerLost, nothing else.
 
         `data` is a mapping (sent as a form), bytes or text; `files` maps names to (file name, content, type), sent
         with `data` in multipart form, the content as bytes or, of one file, as an open file, which is sent as it is
         read; `auth` is user and password, sent as Basic. `into` is given the body of an answer of 200 piece by piece,
-        which `Answer.body` then lacks; whoever gets an error instead has got a part of it.
+        which `Answer.body` then lacks; whoever gets an error instead has got a part of it. With `body_within` the head
+        alone decides: its body is waited for so many seconds, and one that cannot be read is no error but `lost`.
         """
         where = messages.target(url)
         if not messages.METHOD.fullmatch(method):
@@ -108,6 +114,9 @@ class Client:
         with exchanging(deadline) as exchange:
             try:
                 with self._send(where, method, path, body, asked) as response:
+                    if body_within is not None:
+                        exchange.deadline = deadline.within(body_within)
+                        return _as_it_came(response, exchange, max_bytes)
                     if into and response.status == HTTPStatus.OK:
                         _pour(response, exchange, max_bytes, into)
                         return Answer(response.status, response.headers, b"")
@@ -135,6 +144,19 @@ class Client:
             preload_content=False,
             decode_content=False,
         )
+
+
+def _as_it_came(response: BaseHTTPResponse, exchange: Exchange, max_bytes: int) -> Answer:
+    """With as much of the body as could be read."""
+    pieces: list[bytes] = []
+    lost = ""
+    try:
+        _pour(response, exchange, max_bytes, pieces.append)
+    except AnswerLost as error:
+        lost = error.reason
+    except (HTTPError, HTTPException, OSError, ValueError):
+        lost = exchange.failure().reason
+    return Answer(response.status, response.headers, b"".join(pieces), lost)
 
 
 def _body(response: BaseHTTPResponse, exchange: Exchange, max_bytes: int) -> bytes:

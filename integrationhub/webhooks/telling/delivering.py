@@ -24,6 +24,9 @@ from integrationhub.webhooks.telling.models import Subscription
 from providers.retry_after import seconds_to_wait
 
 SEND_SECONDS = 10.0
+# The status decides. What is said behind it is waited for only so that the connection can be used again.
+BODY_SECONDS = 1.0
+MAX_BODY_BYTES = 64 * 1024
 # Before each try but the first, in seconds. It begins as the specification's, and all ten of them fit into a day.
 PAUSES = (5, 300, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 25_200)
 MOST_TRIES = len(PAUSES) + 1
@@ -95,7 +98,7 @@ def body_of(event: Event) -> bytes:
 
 
 def send(receiver: Receiver, job: Job) -> Verdict:
-    """One request. Whatever is no 2xx is a failure, a redirect too."""
+    """One request. Whatever is no 2xx is a failure, a redirect too; a body that cannot be read is none."""
     begun, at = time.monotonic(), datetime.now(UTC)
 
     def verdict(**said: Any) -> Verdict:
@@ -108,6 +111,8 @@ def send(receiver: Receiver, job: Job) -> Verdict:
             deadline=Deadline.after(SEND_SECONDS),
             headers=headers(receiver, job, int(at.timestamp())),
             data=job.body,
+            max_bytes=MAX_BODY_BYTES,
+            body_within=BODY_SECONDS,
         )
     except OutboundError as error:
         return verdict(reason=error.reason)

@@ -79,6 +79,28 @@ def test_an_answer_is_quoted_in_part_and_without_our_secrets(server: AnsweringSe
     assert "hunter2" not in answer
 
 
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (b"Content-Encoding: gzip\r\nContent-Length: 4", b"\x1f\x8b\x08\x00"),
+        (b"Content-Length: 2097152", bytes(2 * 1024 * 1024)),
+        (b"Transfer-Encoding: chunked", b"zz\r\nok\r\n0\r\n\r\n"),
+        (b"Content-Length: 90", b"broken off"),
+    ],
+    ids=["compressed", "of 2 MiB", "in a broken chunk", "broken off"],
+)
+@pytest.mark.parametrize(("status", "kind"), [(200, None), (422, Stop), (503, Retry)])
+def test_the_status_holds_where_what_was_answered_cannot_be_read(
+    head: bytes, said: bytes, status: int, kind: type[ProviderError] | None
+) -> None:
+    with MisbehavingServer(b"HTTP/1.1 %d Said\r\n%s\r\n\r\n%s" % (status, head, said)) as server:
+        if kind is None:
+            assert send(asked(server)).result == {"status": 200}
+        else:
+            error = failure(asked(server))
+            assert (type(error), error.reason) == (kind, f"upstream_{status}")
+
+
 @pytest.mark.parametrize("payload", [{}, {"body": None}, {"body": "plain"}, {"method": "DELETE"}])
 def test_a_receiver_can_verify_who_called(server: AnsweringServer, payload: dict[str, Any]) -> None:
     server.answer(204, b"")
