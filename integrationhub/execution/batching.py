@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connections
 from django.http import HttpResponse
 
+from integrationhub.core import catalogue
 from integrationhub.core.errors import HubError, InvalidRequest
 from integrationhub.core.representation import JSON, encode
 from integrationhub.core.tenancy import let_go_of_connection
@@ -27,6 +28,9 @@ AT_ONCE = 4
 # None is begun later. With the longest deadline of an execution all ends before a claim on the batch's key counts as
 # abandoned (`answers.ABANDONED_AFTER`), and before the minute after which many a proxy gives a request up.
 BEGUN_WITHIN_SECONDS = 30.0
+
+# An item with one of these is at fault itself, and would be so again.
+OWN_FAULTS = frozenset({catalogue.INVALID_REQUEST, catalogue.INVALID_INTENT, catalogue.INVALID_PHONE})
 
 BATCH_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -65,10 +69,12 @@ def items_of(body: Mapping[str, Any], *, most: int | None) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What one item is answered with. `has_begun`: an attempt was started or it was queued, so it stands."""
+    """What one item is answered with. `has_begun`: an attempt was started or it was queued, so it stands; `may_differ`:
+    nothing was, and sent again unchanged it may be done."""
 
     answer: answers.Answer
     has_begun: bool
+    may_differ: bool = False
 
     def shown(self, index: int) -> dict[str, Any]:
         member = "result" if self.answer.status < 400 else "error"
@@ -136,7 +142,14 @@ class Batch:
             failure = answers.still_running()
         has_ended = isinstance(failure, errors.Concluded)
         has_begun = has_ended or (isinstance(failure, HubError) and failure.details.get("reason") == "outcome_unknown")
-        return Item(replaying.kept(key if has_ended else None, self.refused(failure)), has_begun=has_begun)
+        answer = replaying.kept(key if has_ended else None, self.refused(failure))
+        is_at_fault = isinstance(failure, HubError) and failure.status == 400 and failure.entry in OWN_FAULTS
+        return Item(answer, has_begun=has_begun, may_differ=not (has_begun or is_at_fault))
+
+
+def is_kept(items: Sequence[Item]) -> bool:
+    """Whether the batch's key answers with this from now on. Else a repeat runs what was not begun, and that alone."""
+    return any(item.has_begun for item in items) and not any(item.may_differ for item in items)
 
 
 def shown(items: Sequence[Item]) -> dict[str, Any]:

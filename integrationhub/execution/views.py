@@ -211,6 +211,9 @@ class BatchView(QuotaDoor):
 
     At most four run at a time. What has not been begun within 30 s is not begun: its error says `batch_deadline`. A
     batch counts in the window of executions once for each item, and is refused whole where that has no room.
+
+    Where some items were not begun that may be done later, the same `Idempotency-Key` does those, and tells of the
+    others what came of them before.
     """
 
     failures = {"POST": (catalogue.EXECUTION_FAILED,)}
@@ -237,7 +240,7 @@ class BatchView(QuotaDoor):
         )
         items = batch.run(bodies)
         answer = Response(batching.shown(items), status=207)
-        answer.has_acted = any(item.has_begun for item in items)  # type: ignore[attr-defined]  # For `keyed`.
+        answer.is_kept = batching.is_kept(items)  # type: ignore[attr-defined]  # For `keyed`.
         return answer
 
 

@@ -36,7 +36,7 @@ def replay(answer: answers.Answer) -> HttpResponse:
 def keyed(handler: Handler) -> Handler:
     """Answers of 2xx are kept; a refusal gives the key back, so that the corrected request may use it.
 
-    So does an answer whose `has_acted` is false: it tells of refusals alone.
+    So does an answer whose `is_kept` is false: a repeat may have something left to do.
     """
 
     @wraps(handler)
@@ -58,17 +58,17 @@ def keyed(handler: Handler) -> Handler:
 
 
 def _answered(key: answers.Key, claim_id: UUID, act: Callable[[], Any]) -> HttpResponse:
-    acted = False
+    is_kept = False
     try:
         response = act()
-        acted = getattr(response, "has_acted", True)
+        is_kept = getattr(response, "is_kept", True)
     finally:
-        if not acted:
+        if not is_kept:
             answers.release(key, claim_id=claim_id)
     body = HubJSONRenderer().render(response.data)
     answer = answers.Answer(response.status_code, {"Content-Type": HubJSONRenderer.media_type}, body)
     try:
-        if acted:
+        if is_kept:
             answers.store(key, answer, claim_id=claim_id)
     except DatabaseError:
         # It was done: the answer goes out, and the claim stays, so that a repeat does not do it again.
