@@ -163,6 +163,55 @@ def test_after_a_rotation_both_secrets_sign_for_a_day_and_then_the_new_one_alone
     assert ("subscription.secret_rotated", "tester") in said(tenant)
 
 
+def verifies(received: Any, secret: str) -> bool:
+    try:
+        received.verified_by(secret)
+    except WebhookVerificationError:
+        return False
+    return True
+
+
+def test_a_second_rotation_cuts_off_neither_of_the_secrets_before(api: Api, tenant: UUID, receiver: Receiver) -> None:
+    made = subscribe(api, receiver)
+    one = f"/webhook-subscriptions/{made['id']}"
+    second = api.post(f"{one}/rotate-secret", {"overlap_seconds": 3 * HOUR}).json()
+    third = api.post(f"{one}/rotate-secret", {"overlap_seconds": HOUR}).json()
+    assert third["previous_secret_until"] == second["previous_secret_until"], "the later of the two"
+    secrets = [made["secret"], second["secret"], third["secret"]]
+    signs = []
+    for hours in (0, 2, 2):
+        later(hours * HOUR)
+        happen(tenant)
+        work_off()
+        signs.append([verifies(receiver.received[-1], secret) for secret in secrets])
+    assert signs == [[True, True, True], [True, False, True], [False, False, True]]
+    assert api.get(one).json()["previous_secret_until"] is None
+
+
+def test_a_third_one_waits_until_one_of_them_has_ended_but_not_if_one_has_leaked(
+    api: Api, tenant: UUID, receiver: Receiver
+) -> None:
+    made = subscribe(api, receiver)
+    one = f"/webhook-subscriptions/{made['id']}/rotate-secret"
+    before = [api.post(one, {"overlap_seconds": hours * HOUR}).json() for hours in (2, 5)]
+    refused = api.post(one)
+    details = refused.json()["details"]
+    assert (refused.status_code, details["reason"]) == (409, "rotations_under_way")
+    assert details["until"] == before[0]["previous_secret_until"]
+    assert 2 * HOUR - 60 < int(refused["Retry-After"]) <= 2 * HOUR
+    happen(tenant)
+    work_off()
+    assert verifies(receiver.received[-1], before[1]["secret"]), "nothing has changed"
+    later(2 * HOUR + 1)
+    third = api.post(one).json()["secret"]
+    fourth = api.post(one, {"overlap_seconds": 0}).json()
+    assert fourth["previous_secret_until"] is None
+    happen(tenant)
+    work_off()
+    told = [made["secret"], *(each["secret"] for each in before), third, fourth["secret"]]
+    assert [verifies(receiver.received[-1], secret) for secret in told] == [False, False, False, False, True]
+
+
 def test_a_secret_that_has_leaked_ends_at_once(api: Api, tenant: UUID, receiver: Receiver) -> None:
     made = subscribe(api, receiver)
     one = f"/webhook-subscriptions/{made['id']}/rotate-secret"

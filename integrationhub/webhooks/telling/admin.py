@@ -32,6 +32,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         "failing_since",
         "disabled_at",
         "previous_until",
+        "older_until",
         "free_at",
         "takes",
         "created_at",

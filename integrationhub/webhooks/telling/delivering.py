@@ -37,7 +37,7 @@ LEFT_ALONE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A subscription's address, and the secrets that sign for it: of a rotation that is under way both."""
+    """A subscription's address, and the secrets that sign for it: while a rotation is under way several."""
 
     url: str = field(repr=False)
     secrets: tuple[bytes, ...] = field(repr=False)
@@ -83,12 +83,8 @@ class Verdict:
 
 def receiver_of(subscription: Subscription) -> Receiver:
     """Its secrets opened; outside any scope, since a vault may be asked. Raises VaultUnreadable."""
-    sealed = [subscription.sealed]
-    if subscription.previous_until and subscription.previous_until > datetime.now(UTC):
-        sealed.append(subscription.previous_sealed)
-    return Receiver(
-        subscription.url, tuple(vault().open(bytes(each), subscription.place) for each in sealed if bytes(each))
-    )
+    sealed = [bytes(subscription.sealed), *(before for before, _ in subscription.still_signing)]
+    return Receiver(subscription.url, tuple(vault().open(each, subscription.place) for each in sealed if each))
 
 
 def body_of(event: Event) -> bytes:

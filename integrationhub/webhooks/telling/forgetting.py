@@ -17,5 +17,6 @@ def forget_old() -> None:
     # A day later, so that no delivery is left without what it is to tell.
     written = Event.objects.using(SYSTEM).filter(kind="message.received")
     written.filter(id__lt=earliest_id(before - timedelta(days=1))).delete()
-    rotated = Subscription.objects.using(SYSTEM).filter(previous_until__lt=Now())
-    rotated.update(previous_sealed=b"", previous_until=None)
+    subscriptions = Subscription.objects.using(SYSTEM)
+    subscriptions.filter(previous_until__lt=Now()).update(previous_sealed=b"", previous_until=None)
+    subscriptions.filter(older_until__lt=Now()).update(older_sealed=b"", older_until=None)

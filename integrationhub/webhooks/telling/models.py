@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -32,6 +32,8 @@ class Subscription(TenantOwned):
     sealed = SealedField()
     previous_sealed = SealedField(default=bytes, place="sealed", help_text="The secret before; moved as it was sealed.")
     previous_until = models.DateTimeField(null=True, help_text="Until then it signs too.")
+    older_sealed = SealedField(default=bytes, place="sealed", help_text="The one before that, if it still signs.")
+    older_until = models.DateTimeField(null=True)
     failing_since = models.DateTimeField(null=True, help_text="Nothing has been delivered since.")
     disabled_at = models.DateTimeField(null=True)
     disabled_reason = models.CharField(max_length=12, choices=Disabled, blank=True)
@@ -51,6 +53,18 @@ class Subscription(TenantOwned):
     def place(self) -> Context:
         """Where its secrets are sealed for."""
         return Context(self.tenant_id, self._meta.db_table, self.id, "sealed")
+
+    @property
+    def still_signing(self) -> list[tuple[bytes, datetime]]:
+        """The secrets before the one in use that sign beside it, sealed, and until when each does."""
+        before = [(self.previous_sealed, self.previous_until), (self.older_sealed, self.older_until)]
+        now = datetime.now(UTC)
+        return [(bytes(sealed), until) for sealed, until in before if until and until > now]
+
+    @property
+    def previous_secret_until(self) -> datetime | None:
+        """When the last of them ends."""
+        return max((until for _, until in self.still_signing), default=None)
 
 
 class Delivery(TenantOwned):

@@ -66,7 +66,9 @@ class SubscriptionRow(serializers.ModelSerializer):
     failing_since = Moment(
         read_only=True, allow_null=True, help_text="The first failure since the last success; null: there is none."
     )
-    previous_secret_until = Moment(source="previous_until", read_only=True, allow_null=True)
+    previous_secret_until = Moment(
+        read_only=True, allow_null=True, help_text="Until then a secret before this one signs too; null: none does."
+    )
     created_at = Moment(read_only=True)
     updated_at = Moment(read_only=True)
 

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F
 from django.db.models.functions import Now
 
 from credentials.vault import vault
@@ -20,7 +19,7 @@ from integrationhub.core.outbound import NotSent, messages
 from integrationhub.core.standard_webhooks import PREFIX
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
 from integrationhub.webhooks.telling import recording
-from integrationhub.webhooks.telling.errors import no_subscription
+from integrationhub.webhooks.telling.errors import no_subscription, rotations_under_way
 from integrationhub.webhooks.telling.kinds import KINDS
 from integrationhub.webhooks.telling.models import Disabled, Subscription
 
@@ -124,21 +123,36 @@ def remove(*, tenant_id: UUID, subscription_id: str, subject: str) -> None:
 
 
 def rotate(*, tenant_id: UUID, subscription_id: str, subject: str, overlap_seconds: int) -> tuple[Subscription, str]:
-    """A new secret, told here alone; the one before signs beside it for so long. Raises InvalidRequest (404), and
-    VaultUnreadable."""
-    subscription = get(tenant_id=tenant_id, subscription_id=subscription_id)
+    """A new secret, told here alone; the one before signs beside it for so long. Raises InvalidRequest (404, and 409
+    while two sign beside it already), and VaultUnreadable."""
+    place = get(tenant_id=tenant_id, subscription_id=subscription_id).place
     secret = secrets.token_bytes(SECRET_BYTES)
-    sealed = vault().seal(secret, subscription.place)
-    previous: dict[str, Any] = {"previous_sealed": b"", "previous_until": None}
-    if overlap_seconds:
-        previous = {"previous_sealed": F("sealed"), "previous_until": Now() + timedelta(seconds=overlap_seconds)}
+    sealed = vault().seal(secret, place)
     with tenant_scope(tenant_id):
-        mine = listed(tenant_id=tenant_id).filter(id=subscription.id)
-        if not mine.update(**previous, sealed=sealed, updated_at=Now()):
-            raise no_subscription(subscription_id)
+        rows = listed(tenant_id=tenant_id)
+        subscription = found(rows.select_for_update(), subscription_id)
+        before = _before_the_next(subscription, overlap_seconds)
+        rows.filter(id=subscription.id).update(**before, sealed=sealed, updated_at=Now())
         subscription.refresh_from_db()
         _record(subscription, "secret_rotated", subject, overlap_seconds=overlap_seconds)
     return subscription, shown(secret)
+
+
+def _before_the_next(subscription: Subscription, overlap_seconds: int) -> dict[str, Any]:
+    """The columns of the secrets before, once the one in use is one of them: each signs for as long as was promised.
+    Without an overlap none does, since nobody can tell which of them has leaked."""
+    if not overlap_seconds:
+        return {"previous_sealed": b"", "previous_until": None, "older_sealed": b"", "older_until": None}
+    signing = subscription.still_signing
+    if len(signing) > 1:
+        raise rotations_under_way(min(until for _, until in signing))
+    older_sealed, older_until = signing[0] if signing else (b"", None)
+    return {
+        "previous_sealed": subscription.sealed,
+        "previous_until": Now() + timedelta(seconds=overlap_seconds),
+        "older_sealed": older_sealed,
+        "older_until": older_until,
+    }
 
 
 def shown(secret: bytes) -> str:
