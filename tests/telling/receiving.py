@@ -130,6 +130,7 @@ def later(seconds: float) -> None:
     run(
         """UPDATE telling_subscription SET free_at = free_at - make_interval(secs => %(s)s),
            failing_since = failing_since - make_interval(secs => %(s)s),
+           last_failed_at = last_failed_at - make_interval(secs => %(s)s),
            previous_until = previous_until - make_interval(secs => %(s)s),
            older_until = older_until - make_interval(secs => %(s)s)""",
         {"s": seconds},

@@ -30,6 +30,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         "shown_state",
         "is_ordered",
         "failing_since",
+        "last_failed_at",
         "disabled_at",
         "previous_until",
         "older_until",

@@ -146,11 +146,19 @@ KINDS: Mapping[str, Kind] = {
             "resets_at": "when the next month begins",
         },
     ),
+    "webhook_subscription.failing": Kind(
+        "Nothing that a subscription was sent has been delivered for an hour. Told once, until something is.",
+        {
+            "subscription_id": "as `GET /webhook-subscriptions/{id}` has it",
+            "failing_since": "the first of those failures",
+            "will_be_disabled_at": "if it goes on failing until then",
+        },
+    ),
     "webhook_subscription.disabled": Kind(
         "A subscription is told nothing any more, until it is enabled again.",
         {
             "subscription_id": "as `GET /webhook-subscriptions/{id}` has it",
-            "reason": "`failing`: nothing was delivered for five days. `gone`: its receiver answered 410",
+            "reason": "`failing`: nothing was delivered for five days on end. `gone`: its receiver answered 410",
             "failing_since": "the first of those failures; null if there was none before",
         },
     ),

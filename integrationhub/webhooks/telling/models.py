@@ -10,6 +10,10 @@ from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import TenantOwned
 
 KEPT = timedelta(days=30)
+# Nothing is delivered for so long, and it goes on failing: then it is disabled.
+LONGEST_FAILING = timedelta(days=5)
+# So long without a failure, and the count begins anew: of what is hardly sent anything, one is not what the other was.
+QUIET = timedelta(days=1)
 
 
 class Disabled(models.TextChoices):
@@ -35,6 +39,7 @@ class Subscription(TenantOwned):
     older_sealed = SealedField(default=bytes, place="sealed", help_text="The one before that, if it still signs.")
     older_until = models.DateTimeField(null=True)
     failing_since = models.DateTimeField(null=True, help_text="Nothing has been delivered since.")
+    last_failed_at = models.DateTimeField(null=True)
     disabled_at = models.DateTimeField(null=True)
     disabled_reason = models.CharField(max_length=12, choices=Disabled, blank=True)
     free_at = models.DateTimeField(db_default=Now(), help_text="A worker is at it until then, or it is left alone.")
@@ -60,6 +65,14 @@ class Subscription(TenantOwned):
         before = [(self.previous_sealed, self.previous_until), (self.older_sealed, self.older_until)]
         now = datetime.now(UTC)
         return [(bytes(sealed), until) for sealed, until in before if until and until > now]
+
+    @property
+    def will_be_disabled_at(self) -> datetime | None:
+        """If it goes on failing until then. None: it does not fail, or not any more, or is disabled."""
+        last = self.last_failed_at
+        if not (self.is_enabled and self.failing_since and last and last > datetime.now(UTC) - QUIET):
+            return None
+        return self.failing_since + LONGEST_FAILING
 
     @property
     def previous_secret_until(self) -> datetime | None:

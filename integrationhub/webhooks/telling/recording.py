@@ -1,21 +1,22 @@
 """What came of a delivery, on its row and on its subscription. Each function is a scope of its own."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 
 from integrationhub.audit import trail
 from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.outbox import events
 from integrationhub.webhooks.telling.delivering import Job, Verdict, attempt_of, pause_before_next
-from integrationhub.webhooks.telling.models import Delivery, Disabled, Subscription
+from integrationhub.webhooks.telling.models import LONGEST_FAILING, QUIET, Delivery, Disabled, Subscription
 
-FAILING_DAYS = 5
+# Longer than a restart of the receiver; soon enough to mend it before anything is lost.
+WARNED_AFTER = timedelta(hours=1)
 MOST_ATTEMPTS_SHOWN = 30
 
 # What is delivered is delivered, however late its worker hears of it. What follows a failure, the latest try says.
@@ -31,6 +32,18 @@ UPDATE telling_delivery SET
                   ELSE now() + make_interval(secs => %(pause)s::float8) END,
     delivered_at = CASE WHEN %(is_delivered)s THEN now() ELSE delivered_at END
 WHERE id = %(id)s AND tenant_id = %(tenant_id)s
+"""
+
+# Since when it fails; whether that is too long; and whether this failure is the first after the time of the warning.
+FAILED = """
+WITH before AS (
+    SELECT id, last_failed_at,
+        CASE WHEN last_failed_at > now() - %(quiet)s THEN coalesce(failing_since, now()) ELSE now() END AS since
+    FROM telling_subscription WHERE id = %(id)s AND tenant_id = %(tenant_id)s AND is_enabled FOR UPDATE)
+UPDATE telling_subscription AS subscription SET failing_since = before.since, last_failed_at = now()
+FROM before WHERE subscription.id = before.id AND subscription.tenant_id = %(tenant_id)s
+RETURNING before.since, before.since <= now() - %(longest)s,
+    before.since <= now() - %(warned_after)s AND before.last_failed_at < before.since + %(warned_after)s
 """
 
 
@@ -57,19 +70,35 @@ def note_success(tenant_id: UUID, subscription_id: UUID) -> None:
 
 
 def note_failure(tenant_id: UUID, subscription_id: UUID) -> None:
-    """Disables one that has taken nothing for five days."""
+    """Disables one that has taken nothing for five days, of which none passed without a failure; warns before that."""
+    values: dict[str, Any] = {
+        "id": subscription_id,
+        "tenant_id": tenant_id,
+        "quiet": QUIET,
+        "longest": LONGEST_FAILING,
+        "warned_after": WARNED_AFTER,
+    }
     with tenant_scope(tenant_id):
-        mine = Subscription.objects.for_tenant(tenant_id).filter(id=subscription_id)
-        mine.update(failing_since=Coalesce(F("failing_since"), Now()))
         with connection.cursor() as cursor:
-            cursor.execute(
-                """SELECT failing_since <= now() - make_interval(days => %s) FROM telling_subscription
-                   WHERE id = %s AND tenant_id = %s""",
-                [FAILING_DAYS, subscription_id, tenant_id],
-            )
+            cursor.execute(FAILED, values)
             found = cursor.fetchone()
-        if found and found[0]:
+        if found is None:  # Removed or disabled meanwhile.
+            return
+        since, is_too_long, is_to_be_told = found
+        if is_to_be_told:
+            _warn(tenant_id, subscription_id, since)
+        if is_too_long:
             disable(tenant_id, subscription_id, Disabled.FAILING)
+
+
+def _warn(tenant_id: UUID, subscription_id: UUID, since: datetime) -> None:
+    events.publish(
+        tenant_id=tenant_id,
+        kind="webhook_subscription.failing",
+        subscription_id=str(subscription_id),
+        failing_since=moment(since),
+        will_be_disabled_at=moment(since + LONGEST_FAILING),
+    )
 
 
 def disable(tenant_id: UUID, subscription_id: UUID, reason: Disabled) -> None:

@@ -8,8 +8,8 @@ from integrationhub.webhooks.telling.models import Disabled, Subscription
 from providers.serializers import Moment
 
 WHY_DISABLED = (
-    "`by_request`; `failing`: nothing was delivered for five days; `gone`: the receiver answered 410. Null while it is "
-    "enabled."
+    "`by_request`; `failing`: nothing was delivered for five days on end; `gone`: the receiver answered 410. Null "
+    "while it is enabled."
 )
 
 
@@ -64,7 +64,14 @@ class SubscriptionRow(serializers.ModelSerializer):
     disabled_reason = serializers.ChoiceField(Disabled.choices, allow_null=True, read_only=True, help_text=WHY_DISABLED)
     disabled_at = Moment(read_only=True, allow_null=True)
     failing_since = Moment(
-        read_only=True, allow_null=True, help_text="The first failure since the last success; null: there is none."
+        read_only=True,
+        allow_null=True,
+        help_text="The first failure since the last success, or since a day without one; null: there is none.",
+    )
+    will_be_disabled_at = Moment(
+        read_only=True,
+        allow_null=True,
+        help_text="If it goes on failing until then; null: it does not fail now, or is disabled.",
     )
     previous_secret_until = Moment(
         read_only=True, allow_null=True, help_text="Until then a secret before this one signs too; null: none does."
@@ -84,6 +91,7 @@ class SubscriptionRow(serializers.ModelSerializer):
             "disabled_reason",
             "disabled_at",
             "failing_since",
+            "will_be_disabled_at",
             "previous_secret_until",
             "created_at",
             "updated_at",

@@ -80,14 +80,17 @@ def _make_room(tenant_id: UUID) -> None:
 
 
 def change(*, tenant_id: UUID, subscription_id: str, subject: str, changes: Mapping[str, Any]) -> Subscription:
-    """`changes` are some of what `subscribe` takes. Enabling one forgets its failures; what it has missed is replayed
-    only if somebody asks for it. Raises InvalidRequest (404)."""
+    """`changes` are some of what `subscribe` takes. Enabling one, or another address, forgets its failures; what it has
+    missed is replayed only if somebody asks for it. Raises InvalidRequest (404)."""
     with tenant_scope(tenant_id):
         rows = listed(tenant_id=tenant_id)
         subscription = found(rows.select_for_update(), subscription_id)
         mine = rows.filter(id=subscription.id)
         if plain := {name: value for name, value in changes.items() if name != "is_enabled"}:
             mine.update(**plain, updated_at=Now())
+        if changes.get("url", subscription.url) != subscription.url:
+            # Nor has it asked to be left alone.
+            mine.update(failing_since=None, free_at=Now())
         is_enabled = changes.get("is_enabled", subscription.is_enabled)
         if is_enabled and not subscription.is_enabled:
             enable(mine)
