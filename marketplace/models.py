@@ -89,6 +89,7 @@ class Subscription(TenantOwned):
     tier = models.ForeignKey(Tier, on_delete=models.PROTECT, related_name="+")
     told_period = models.DateField(null=True, editable=False, help_text="Of which month its usage was last told.")
     told_percent = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    told_quota = models.PositiveBigIntegerField(null=True, editable=False, help_text="Of which quota that was.")
 
     def __str__(self) -> str:
         return f"{self.tier_id} for tenant {self.tenant_id}"

@@ -1,4 +1,4 @@
-"""A tenant is told once a month when it has used so much of its quota."""
+"""A tenant is told once a month when it has used so much of its quota; of another quota anew."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -27,7 +27,8 @@ CROSS JOIN LATERAL (
     SELECT coalesce(sum(used), 0)::bigint AS used FROM marketplace_usage
     WHERE tenant_id = subscription.tenant_id AND period = %(period)s) AS counted
 WHERE tier.monthly_quota > 0 AND counted.used * 100 >= tier.monthly_quota * (
-    CASE WHEN subscription.told_period IS DISTINCT FROM %(period)s THEN %(first)s
+    CASE WHEN subscription.told_period IS DISTINCT FROM %(period)s OR subscription.told_quota <> tier.monthly_quota
+              THEN %(first)s
          WHEN subscription.told_percent < %(last)s THEN %(last)s END)
 LIMIT %(most)s
 """
@@ -60,9 +61,10 @@ def _tell_once(tenant_id: UUID, period: date, *, quota: int, used: int, **said: 
     """By the one that finds the row untold."""
     percent = max(each for each in PERCENTS if used * 100 >= quota * each)
     with tenant_scope(tenant_id):
-        untold = ~Q(told_period=period) | Q(told_period=None) | Q(told_percent__lt=percent)
+        of_another = Q(told_quota__lt=quota) | Q(told_quota__gt=quota)
+        untold = ~Q(told_period=period) | Q(told_period=None) | Q(told_percent__lt=percent) | of_another
         mine = Subscription.objects.for_tenant(tenant_id).filter(untold)
-        if not mine.update(told_period=period, told_percent=percent):
+        if not mine.update(told_period=period, told_percent=percent, told_quota=quota):
             return False
         events.publish(
             tenant_id=tenant_id,

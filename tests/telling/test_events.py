@@ -192,6 +192,32 @@ def test_of_two_thresholds_that_passed_unseen_the_last_is_told_and_each_month_an
     assert thresholds.tell(datetime.now(UTC) + timedelta(days=40)) == 0, "nothing is used yet of the next month"
 
 
+def test_another_quota_in_the_month_is_told_of_anew(tenant: UUID) -> None:
+    tier = Tier.objects.using("system").filter(key="small")
+    use(tenant, 50)
+    thresholds.tell()
+    tier.update(monthly_quota=100)
+    assert thresholds.tell() == 0, "half of it is used"
+    for used, told in ((80, [100, 80]), (90, [100, 80]), (100, [100, 80, 100]), (100, [100, 80, 100])):
+        use(tenant, used)
+        thresholds.tell()
+        assert percents(tenant) == told
+    tier.update(monthly_quota=90)
+    assert [thresholds.tell() for _ in range(2)] == [1, 0]
+    assert [event["data"]["quota"] for event in told_of(tenant)] == [50, 100, 100, 90]
+
+
+def test_what_was_told_before_quotas_were_remembered_is_not_told_again(tenant: UUID) -> None:
+    use(tenant, 40)
+    thresholds.tell()
+    with connections["system"].cursor() as cursor:
+        cursor.execute("UPDATE marketplace_subscription SET told_quota = NULL")
+    assert thresholds.tell() == 0
+    use(tenant, 50)
+    assert thresholds.tell() == 1
+    assert percents(tenant) == [80, 100]
+
+
 def test_of_two_workers_that_find_the_same_tenant_one_tells(tenant: UUID) -> None:
     use(tenant, 40)
     period = quotas.period_of(datetime.now(UTC))

@@ -136,7 +136,7 @@ KINDS: Mapping[str, Kind] = {
     "provider.circuit_opened": Kind("A provider that failed again and again is left alone for a while.", _CIRCUIT),
     "provider.circuit_closed": Kind("It is called again.", _CIRCUIT),
     "usage.threshold": Kind(
-        "So much of the month's quota is used up. Told once a month at each.",
+        "So much of the month's quota is used up. Told once a month at each, and anew where the quota changes.",
         {
             "percent": "80 or 100",
             "used": "executions of this month",
