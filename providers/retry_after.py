@@ -9,20 +9,20 @@ LONGEST_SECONDS = 300.0
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:\s*,\s*[0-9]+(?:\.[0-9]*)?)*")
 
 
-def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds from 0 to 300; None where the header is missing or says nothing usable, such as a negative number.
+def seconds_to_wait(headers: Mapping[str, str], longest: float = LONGEST_SECONDS) -> float | None:
+    """Seconds from 0 to `longest`; None where the header is missing or says nothing usable, such as a negative number.
 
     Several numbers (a proxy added its own) count as the longest. A date is measured from the answer's own `Date`, since
     the two clocks may differ by minutes; only where that is missing too, from this machine's.
     """
     said = headers.get("Retry-After", "").strip()
     if _NUMBERS.fullmatch(said):
-        return min(LONGEST_SECONDS, max(float(number) for number in said.split(",")))
+        return min(longest, max(float(number) for number in said.split(",")))
     until = _moment(said)
     if until is None:
         return None
     now = _moment(headers.get("Date", "")) or datetime.now(UTC)
-    return min(LONGEST_SECONDS, max(0.0, (until - now).total_seconds()))
+    return min(longest, max(0.0, (until - now).total_seconds()))
 
 
 def _moment(said: str) -> datetime | None:

@@ -167,6 +167,23 @@ def test_retry_after_is_honoured_for_all_that_the_receiver_is_to_be_sent(
     assert [each.status for each in deliveries(tenant)] == ["delivered", "delivered"]
 
 
+@pytest.mark.parametrize(("asked_for", "hours"), [(2 * HOUR, 2), (30 * HOUR, 6)])
+def test_retry_after_is_honoured_up_to_six_hours(
+    api: Api, tenant: UUID, receiver: Receiver, asked_for: int, hours: int
+) -> None:
+    subscribe(api, receiver, "credential.*")
+    receiver.says(503, Retry_After=str(asked_for))
+    happen(tenant)
+    work_off()
+    receiver.says(200)
+    happen(tenant)
+    later(hours * HOUR - 60)
+    assert work_off() == 0, "nothing at all is sent before"
+    later(61)
+    assert work_off() == 1
+    assert [each.status for each in deliveries(tenant)] == ["delivered", "delivered"]
+
+
 def test_410_disables_at_once_and_the_owner_is_told_elsewhere(api: Api, tenant: UUID, receiver: Receiver) -> None:
     with a_receiver() as watcher:
         subscription_id = subscribe(api, receiver)["id"]

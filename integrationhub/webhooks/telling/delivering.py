@@ -33,6 +33,8 @@ MOST_TRIES = len(PAUSES) + 1
 # What says that it has too much to do, or is not there, is left alone altogether: for as long as it asks, or so long.
 TOO_MUCH = frozenset({429, 502, 503, 504})
 LEFT_ALONE_SECONDS = 5.0
+# What it asks for beyond that is forgotten: one that has mended itself is not left waiting for a day.
+LONGEST_LEFT_ALONE_SECONDS = 6 * 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def send(receiver: Receiver, job: Job) -> Verdict:
     return verdict(
         upstream_status=answer.status,
         reason=f"upstream_{answer.status}",
-        retry_after=seconds_to_wait(answer.headers),
+        retry_after=seconds_to_wait(answer.headers, LONGEST_LEFT_ALONE_SECONDS),
     )
 
 
