@@ -146,6 +146,17 @@ def test_operators_see_hosts_and_no_addresses_and_no_secrets(
     assert "204" in pages[f"delivery/{delivery.id}/change/"]
 
 
+def test_operators_find_it_under_a_name_that_says_what_it_is(
+    api: Api, tenant: UUID, receiver: Receiver, operator: Any
+) -> None:
+    subscribe(api, receiver)
+    [subscription] = Subscription.objects.using("system").all()
+    for path in ("", "telling/", "telling/subscription/", f"telling/subscription/{subscription.id}/change/"):
+        page = operator.get(f"/admin/{path}").content.decode()
+        assert "Webhook subscriptions" in page
+        assert "Telling" not in page
+
+
 def test_an_operator_enables_and_replays(api: Api, tenant: UUID, receiver: Receiver, operator: Any) -> None:
     subscription_id = subscribe(api, receiver)["id"]
     receiver.says(410)
