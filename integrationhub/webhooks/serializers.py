@@ -65,6 +65,16 @@ class HandlingShape(serializers.Serializer):
     is_replay = serializers.BooleanField()
     upstream_status = serializers.IntegerField(required=False, allow_null=True, help_text="What the receiver answered.")
     latency_ms = serializers.IntegerField(required=False)
+    answer = serializers.CharField(
+        required=False, allow_blank=True, help_text="For admins: how the receiver's words began when it refused."
+    )
+
+    def to_representation(self, attempt: dict[str, Any]) -> dict[str, Any]:
+        """What it said may repeat what it was sent, which admins alone see."""
+        shown: dict[str, Any] = super().to_representation(attempt)
+        if not self.context.get("is_admin"):
+            shown.pop("answer", None)
+        return shown
 
 
 class SignatureShape(serializers.Serializer):

@@ -52,6 +52,46 @@ def test_a_refusal_whose_body_cannot_be_read_is_what_its_status_says(api: Api, t
     assert api.get(f"/webhook-subscriptions/{subscription_id}").json()["disabled_reason"] == "gone"
 
 
+def refusing(body: bytes, status: bytes = b"422 No") -> RawServer:
+    return RawServer([b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)])
+
+
+def answers_of(api: Api, tenant: UUID) -> list[str | None]:
+    [row] = deliveries(tenant)
+    return [attempt.get("answer") for attempt in api.get(f"/webhooks/{row.id}").json()["attempts"]]
+
+
+def test_admins_read_what_a_receiver_said_when_it_refused(api: Api, tenant: UUID) -> None:
+    with refusing(b'{"error":\n "no such\x00 shop"}') as server:
+        subscribe(api, Receiver(url=server.url))
+        happen(tenant)
+        work_off()
+    assert answers_of(api, tenant) == ['{"error": "no such shop"}']
+    assert answers_of(api.as_role("organizer"), tenant) == [None], "it may repeat what it was sent"
+
+
+def test_what_a_receiver_said_is_kept_in_part_and_without_what_is_secret(api: Api, tenant: UUID) -> None:
+    said = "Cannot POST /hooks/of-a-t%C3%A9nant?token=hunter2-hunter2 (of-a-t\u00e9nant, hunter2-hunter2): SECRET"
+    with RawServer([]) as server:
+        secret = subscribe(api, Receiver(url=f"{server.url}/hooks/of-a-t%C3%A9nant?token=hunter2-hunter2"))["secret"]
+        body = said.replace("SECRET", secret).encode() + 2000 * b" x"
+        server._answers = ([b"HTTP/1.1 404 No\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)],)
+        happen(tenant)
+        work_off()
+    [answer] = answers_of(api, tenant)
+    assert answer is not None
+    assert answer.startswith("Cannot POST [hidden] ([hidden], [hidden]): whsec_[hidden] x x")
+    assert len(answer) == 300
+
+
+def test_of_a_delivery_no_words_are_kept(api: Api, tenant: UUID) -> None:
+    with refusing(b"thank you", b"200 OK") as server:
+        subscribe(api, Receiver(url=server.url))
+        happen(tenant)
+        work_off()
+    assert answers_of(api, tenant) == [""]
+
+
 def test_a_receiver_that_answers_in_few_words_keeps_its_connection(api: Api, tenant: UUID) -> None:
     with RawServer([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]) as server:
         subscribe(api, Receiver(url=server.url), ordered=True)

@@ -5,28 +5,36 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 
 import json
 import random
+import re
 import time
+from base64 import b64encode
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from credentials.vault import vault
 from integrationhub.core import standard_webhooks
 from integrationhub.core.deadline import Deadline
-from integrationhub.core.outbound import Client, OutboundError
+from integrationhub.core.outbound import Answer, Client, OutboundError
 from integrationhub.core.representation import moment
 from integrationhub.outbox.models import Event
 from integrationhub.webhooks.telling.kinds import TEST
 from integrationhub.webhooks.telling.models import Subscription
+from providers import answers
 from providers.retry_after import seconds_to_wait
 
 SEND_SECONDS = 10.0
-# The status decides. What is said behind it is waited for only so that the connection can be used again.
+# The status decides. What is said behind it is waited for so that the connection can be used again.
 BODY_SECONDS = 1.0
 MAX_BODY_BYTES = 64 * 1024
+# Of what a receiver says when it refuses.
+LONGEST_SAID = 300
+# Parts of an address that are shorter are words like any other.
+SHORTEST_SECRET = 6
 # Before each try but the first, in seconds. It begins as the specification's, and all ten of them fit into a day.
 PAUSES = (5, 300, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 25_200)
 MOST_TRIES = len(PAUSES) + 1
@@ -43,6 +51,15 @@ class Receiver:
 
     url: str = field(repr=False)
     secrets: tuple[bytes, ...] = field(repr=False)
+
+    @property
+    def hidden(self) -> list[str]:
+        """What is not kept of its words: the secrets, and what stands behind the host, since that may hold one."""
+        parts = urlsplit(self.url)
+        behind = parts._replace(scheme="", netloc="").geturl()
+        told = [behind, unquote(behind), *re.split("[/?&=#]", f"{behind}/{unquote(behind)}")]
+        kept = [part for part in told if len(part) >= SHORTEST_SECRET]
+        return [*kept, *(b64encode(secret).decode() for secret in self.secrets)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +83,7 @@ class Verdict:
     upstream_status: int | None = None
     reason: str = ""
     retry_after: float | None = None
+    said: str = ""
 
     @property
     def is_delivered(self) -> bool:
@@ -120,7 +138,13 @@ def send(receiver: Receiver, job: Job) -> Verdict:
         upstream_status=answer.status,
         reason=f"upstream_{answer.status}",
         retry_after=seconds_to_wait(answer.headers, LONGEST_LEFT_ALONE_SECONDS),
+        said=said_in(answer, receiver),
     )
+
+
+def said_in(answer: Answer, receiver: Receiver) -> str:
+    """How a refusal's words begin, on one line."""
+    return answers.quoted(answer.body.decode(errors="replace"), receiver.hidden)[:LONGEST_SAID]
 
 
 def headers(receiver: Receiver, job: Job, timestamp: int) -> dict[str, str]:
@@ -137,6 +161,7 @@ def attempt_of(job: Job, verdict: Verdict) -> dict[str, Any]:
         "outcome": "delivered" if verdict.is_delivered else "failed",
         "upstream_status": verdict.upstream_status,
         "error": verdict.reason,
+        "answer": verdict.said,
         "latency_ms": verdict.latency_ms,
         "is_replay": job.replays > 0,
     }
