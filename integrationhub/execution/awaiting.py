@@ -36,7 +36,6 @@ UPDATE execution_delivery SET look_at = now() + make_interval(secs => %s)
 WHERE id IN (SELECT id FROM execution_delivery WHERE look_at <= now() ORDER BY look_at LIMIT 200 FOR UPDATE SKIP LOCKED)
 RETURNING tenant_id, execution_id, id
 """
-_RANK = {status: rank for rank, status in enumerate(DeliveryStatus.values)}
 
 
 def conclude(execution: Execution, last: Attempt, options: Options) -> None:
@@ -149,7 +148,7 @@ def ring_to_go_on(execution: Execution) -> None:
 
 
 def _has_come(row: Delivery) -> bool:
-    return row.status != DeliveryStatus.FAILED and _RANK[row.status] >= _RANK[row.wanted]
+    return row.status != DeliveryStatus.FAILED and DeliveryStatus.rank(row.status) >= DeliveryStatus.rank(row.wanted)
 
 
 def _succeed(row: Delivery, now: datetime) -> None:

@@ -28,7 +28,6 @@ STATUSES: Mapping[str, DeliveryStatus] = {
     Kind.BOUNCED: DeliveryStatus.FAILED,
     Kind.FAILED: DeliveryStatus.FAILED,
 }
-_RANK = {status: rank for rank, status in enumerate(DeliveryStatus.values)}
 # Who clicks a hundred times adds no more.
 LONGEST_TIMELINE = 50
 
@@ -100,7 +99,7 @@ def _is_same(told: Mapping[str, Any], news: News) -> bool:
 def _note(row: Delivery, news: News) -> None:
     row.timeline = [*row.timeline, {"type": news.kind, **news.about()}][-LONGEST_TIMELINE:]
     status = STATUSES.get(news.kind)
-    if status and _RANK[status] > _RANK[row.status]:
+    if status and DeliveryStatus.rank(status) > DeliveryStatus.rank(row.status):
         row.status = status
     row.updated_at = datetime.now(UTC)
     row.save(update_fields=["timeline", "status", "updated_at"])
@@ -120,7 +119,7 @@ def shown(tenant_id: UUID, execution_id: UUID) -> dict[str, Any] | None:
     rows = list(Delivery.objects.for_tenant(tenant_id).filter(execution_id=execution_id).order_by("id"))
     if not rows:
         return None
-    furthest = max(rows, key=lambda row: _RANK[row.status])
+    furthest = max(rows, key=lambda row: DeliveryStatus.rank(row.status))
     timeline = [told for row in rows for told in row.timeline]
     return {
         "status": furthest.status,

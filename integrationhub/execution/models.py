@@ -135,6 +135,11 @@ class DeliveryStatus(models.TextChoices):
     DELIVERED = "delivered"
     READ = "read"
 
+    @classmethod
+    def rank(cls, status: str) -> int:
+        """How far a message of this status came: of two the higher one stands."""
+        return cls.values.index(status)
+
 
 class Delivery(TenantOwned):
     """What became of a message that a provider has accepted, as far as the provider tells."""
