@@ -73,7 +73,8 @@ class Adapter:
     `execute`.
 
     One whose provider tells what became of a message writes `verify_webhook` and `parse_webhook`, or `status` where it
-    has to be asked, and says in `tells` which of `Kind.SENT` and `Kind.DELIVERED` it hears of for certain.
+    has to be asked, and says in `tells` which of `Kind.SENT` and `Kind.DELIVERED` it hears of for certain. One that
+    `has_own_inbox` is no reader of its webhooks: the hub itself takes them apart.
     `webhook_headers` are the headers (lower case) that `parse_webhook` reads; no secret may be in them.
     """
 
@@ -93,6 +94,7 @@ class Adapter:
     status_classes: ClassVar[Mapping[int, type[ProviderError]]] = {}
     is_sandbox: ClassVar[bool] = False
     tells: ClassVar[frozenset[Kind]] = frozenset()
+    has_own_inbox: ClassVar[bool] = False
     webhook_headers: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, http: Client) -> None:
@@ -151,6 +153,11 @@ class Adapter:
     def can_be_asked(cls) -> bool:
         """For the status of a message."""
         return cls.status is not Adapter.status
+
+    @classmethod
+    def is_heard_of(cls) -> bool:
+        """Whether anything is heard of a message after its acceptance."""
+        return cls.takes_webhooks() or cls.can_be_asked() or cls.has_own_inbox
 
     def unverified(self, words: str, *, reason: str) -> InvalidSignature:
         """The error of a webhook that this provider has not signed. `words` hold nothing of what was expected."""

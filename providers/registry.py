@@ -139,7 +139,7 @@ def _fault(adapter: type[Adapter]) -> str | None:
         return "defines no execute()."
     if adapter.takes_webhooks() != (adapter.parse_webhook is not Adapter.parse_webhook):
         return "defines only one of verify_webhook() and parse_webhook()."
-    if adapter.tells and not (adapter.takes_webhooks() or adapter.can_be_asked()):
+    if adapter.tells and not adapter.is_heard_of():
         return "says what it tells, and defines neither verify_webhook() nor status()."
     return _schema_fault(adapter)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from providers import meta_graph
 from providers.adapter import Adapter, Call, JSONObject, Receipt
+from providers.callbacks import Kind
 from providers.errors import Stop
 from providers.meta_graph import Account, MetaGraph
 from whatsapp import accounts, sending
@@ -31,6 +32,8 @@ class MetaWhatsApp(Adapter):
     docs_url = "https://developers.facebook.com/documentation/business-messaging/whatsapp/about-the-platform"
     base_url = meta_graph.BASE_URL
     intents = frozenset({"message.send.whatsapp"})
+    tells = frozenset({Kind.SENT, Kind.DELIVERED})
+    has_own_inbox = True
     credential_schema = {
         "type": "object",
         "properties": {

@@ -13,6 +13,7 @@ from integrationhub.core.representation import moment as written
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.outbox import events
 from whatsapp import accounts, deliveries, media, windows
+from whatsapp.models import Delivery
 from whatsapp.webhook_values import Unreadable, id_of, items, member, moment
 
 # What a customer has not written, or of which Meta does not say that it opens the window.
@@ -52,9 +53,10 @@ def handle_messages(tenant_id: UUID, field: str, value: Any) -> bool:
     return _is_ours(apply_messages(tenant_id=tenant_id, value=value))
 
 
-def handle_statuses(tenant_id: UUID, field: str, value: Any) -> bool:
-    """The same for statuses. False for one of a message that is not ours."""
-    return _is_ours(apply_statuses(tenant_id=tenant_id, value=value))
+def handle_status(tenant_id: UUID, value: Any) -> Delivery | None:
+    """The same for the one status of a `value`: the delivery that it is of; None for a message that is not ours."""
+    number, [status] = _number_of(value), items(value, "statuses")
+    return deliveries.apply_status(tenant_id=tenant_id, phone_number_id=number, told=status)
 
 
 def handle_calls(tenant_id: UUID, field: str, value: Any) -> bool:
@@ -69,15 +71,18 @@ def _is_ours(results: list[Applied]) -> bool:
 
 
 def _each(tenant_id: UUID, value: Any, name: str, apply: Callable[[UUID, str, Any], str]) -> list[Applied]:
-    phone_number_id = id_of(member(value, "metadata"), "phone_number_id", LONGEST_NUMBER_ID)
-    return [_one(tenant_id, phone_number_id, item, apply) for item in items(value, name)]
+    return [_one(tenant_id, value, item, apply) for item in items(value, name)]
 
 
-def _one(tenant_id: UUID, phone_number_id: str, item: Any, apply: Callable[[UUID, str, Any], str]) -> Applied:
+def _number_of(value: Any) -> str:
+    if number := id_of(member(value, "metadata"), "phone_number_id", LONGEST_NUMBER_ID):
+        return number
+    raise Unreadable("no_phone_number_id")
+
+
+def _one(tenant_id: UUID, value: Any, item: Any, apply: Callable[[UUID, str, Any], str]) -> Applied:
     try:
-        if not phone_number_id:
-            raise Unreadable("no_phone_number_id")
-        return Applied(id_of(item, "id"), apply(tenant_id, phone_number_id, item))
+        return Applied(id_of(item, "id"), apply(tenant_id, _number_of(value), item))
     except Unreadable as fault:
         return Applied(id_of(item, "id"), "unreadable", fault)
 

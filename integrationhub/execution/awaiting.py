@@ -41,8 +41,7 @@ RETURNING tenant_id, execution_id, id
 def conclude(execution: Execution, last: Attempt, options: Options) -> None:
     """Commit the end of the last attempt, and that of the execution or the wait for its message."""
     adapter = registry.find(execution.provider_key)
-    tells = adapter is not None and (adapter.takes_webhooks() or adapter.can_be_asked())
-    is_followed = tells and execution.intent.startswith(FOLLOWED)
+    is_followed = adapter is not None and adapter.is_heard_of() and execution.intent.startswith(FOLLOWED)
     if adapter and is_followed and options.is_awaited:
         if _begin(execution, last, options, can_be_asked=adapter.can_be_asked()):
             execution.status = Status.RUNNING

@@ -35,7 +35,7 @@ LONGEST_TIMELINE = 50
 @dataclass(frozen=True, slots=True)
 class News:
     """One thing that a provider told of a message. `id` is of the webhook event, and makes it this one; empty where the
-    provider was asked."""
+    provider was asked. `is_told`: the tenant hears of it by another event."""
 
     id: str
     kind: str
@@ -45,6 +45,7 @@ class News:
     attempt_id: UUID | None = None
     reason: str = ""
     code: str = ""
+    is_told: bool = False
 
     def about(self) -> dict[str, Any]:
         return {
@@ -103,14 +104,9 @@ def _note(row: Delivery, news: News) -> None:
         row.status = status
     row.updated_at = datetime.now(UTC)
     row.save(update_fields=["timeline", "status", "updated_at"])
-    events.publish(
-        tenant_id=row.tenant_id,
-        kind=news.kind,
-        execution_id=str(row.execution_id),
-        reference=row.reference,
-        status=row.status,
-        **news.about(),
-    )
+    if not news.is_told:
+        told = {"execution_id": str(row.execution_id), "reference": row.reference, "status": row.status}
+        events.publish(tenant_id=row.tenant_id, kind=news.kind, **told, **news.about())
 
 
 def shown(tenant_id: UUID, execution_id: UUID) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import deliveries
 from integrationhub.outbox import events as outbox_events
-from integrationhub.webhooks import meta
+from integrationhub.webhooks import following, meta
 from integrationhub.webhooks.models import NOBODY, WebhookEvent
 from providers.callbacks import Kind
 from templates import events as template_events
@@ -23,14 +23,14 @@ from whatsapp.webhook_values import Unreadable
 
 log = structlog.get_logger(__name__)
 
-# Takes the tenant, the provider's name of the field and its value, which holds one message or one status. It runs in
+# Takes the tenant, the provider's name of the field and its value, which holds one message or one call. It runs in
 # the tenant's scope, calls no network, and may be run for the same event again. False: it is about nothing of ours.
 Handler = Callable[[UUID, str, Mapping[str, Any]], bool]
 
-# By provider and type of event. What has no line here is kept and shown.
+STATUS = (accounts.KEY, "status")
+# By provider and type of event. What has no line here, and is no status of a message, is kept and shown.
 HANDLERS: Mapping[tuple[str, str], Handler] = {
     (accounts.KEY, "message"): inbound.handle_messages,
-    (accounts.KEY, "status"): inbound.handle_statuses,
     (accounts.KEY, "call"): inbound.handle_calls,
     **{(accounts.KEY, field): template_events.apply for field in template_events.FIELDS},
 }
@@ -65,7 +65,7 @@ def _subject_of(event: WebhookEvent) -> tuple[str, str]:
 def has_handler(event: WebhookEvent) -> bool:
     if event.provider_key != accounts.KEY:
         return event.type in KINDS
-    return (event.provider_key, event.type) in HANDLERS and _is_heard(event)
+    return (event.provider_key, event.type) in {STATUS, *HANDLERS} and _is_heard(event)
 
 
 def _is_heard(event: WebhookEvent) -> bool:
@@ -126,7 +126,10 @@ def handle(event: WebhookEvent) -> None:
 def _is_ours(event: WebhookEvent) -> bool:
     """Have the effect of an event that has a handler. Raises NotKnownYet."""
     if event.provider_key == accounts.KEY:
-        return HANDLERS[event.provider_key, event.type](event.tenant_id, *meta.said_of(event.payload))
+        field, value = meta.said_of(event.payload)
+        if (event.provider_key, event.type) == STATUS:
+            return following.handle_status(event, value)
+        return HANDLERS[event.provider_key, event.type](event.tenant_id, field, value)
     news = _news_of(event)
     if event.type == Kind.RECEIVED:
         outbox_events.publish(tenant_id=event.tenant_id, kind=news.kind, reference=news.reference, **news.about())
