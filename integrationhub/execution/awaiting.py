@@ -109,7 +109,7 @@ def settle_row(row: Delivery) -> None:
     if row.due_at is None:
         return
     now = datetime.now(UTC)
-    if _has_come(row):
+    if has_come(row):
         _succeed(row, now)
     elif row.status == DeliveryStatus.FAILED or row.due_at <= now:
         _fall_back(row)
@@ -121,7 +121,7 @@ def settle_row(row: Delivery) -> None:
 def came_late(execution: Execution) -> Delivery | None:
     """The message of an earlier attempt that has come far enough after all; inside the caller's `tenant_scope`."""
     rows = Delivery.objects.for_tenant(execution.tenant_id).filter(execution_id=execution.id).exclude(wanted="")
-    return next((row for row in rows if _has_come(row)), None)
+    return next((row for row in rows if has_come(row)), None)
 
 
 def ring_for_looks() -> int:
@@ -146,8 +146,10 @@ def ring_to_go_on(execution: Execution) -> None:
     )
 
 
-def _has_come(row: Delivery) -> bool:
-    return row.status != DeliveryStatus.FAILED and DeliveryStatus.rank(row.status) >= DeliveryStatus.rank(row.wanted)
+def has_come(row: Delivery) -> bool:
+    """As far as its execution wants; where that wants nothing, to its recipient."""
+    wanted = row.wanted or DeliveryStatus.DELIVERED
+    return row.status != DeliveryStatus.FAILED and DeliveryStatus.rank(row.status) >= DeliveryStatus.rank(wanted)
 
 
 def _succeed(row: Delivery, now: datetime) -> None:

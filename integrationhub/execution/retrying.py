@@ -5,9 +5,9 @@ from typing import Any
 
 from integrationhub.core.http import Principal
 from integrationhub.core.tenancy import tenant_scope
-from integrationhub.execution import keeping, listing, order
+from integrationhub.execution import awaiting, keeping, listing, order
 from integrationhub.execution.errors import in_the_way
-from integrationhub.execution.models import Execution, Status
+from integrationhub.execution.models import Delivery, DeliveryStatus, Execution, Status
 from providers import schema_faults
 
 RETRY_SCHEMA: dict[str, Any] = {
@@ -17,12 +17,14 @@ RETRY_SCHEMA: dict[str, Any] = {
         "force": {
             "type": "boolean",
             "default": False,
-            "description": "Send again although nobody knows whether the first time has been sent.",
+            "description": "Send again although nobody knows whether the first time has been sent, or what a provider "
+            "accepted then may be delivered yet.",
         }
     },
 }
 _body = schema_faults.compiled(RETRY_SCHEMA)
 
+TWICE = 'To send it at the risk of a second time, say {"force": true}.'
 # Those were about the first time.
 NOT_REPEATED = {"send_at", "expires_at"}
 
@@ -33,8 +35,9 @@ def order_of(
     """The order to run anew, by the caller's own rights. Its payload is taken when the new execution is written.
 
     Raises InvalidRequest: 400 for a bad body, 404 for an unknown execution, 409 for one that is not to be retried (it
-    has not ended, or has succeeded; its outcome is unknown and `force` is not given; its payload is kept no longer, or
-    it has been retried); what `order.read` raises; VaultUnreadable where the payload does not open.
+    has not ended, has succeeded, or was delivered late; nobody knows whether it was or will be delivered and `force` is
+    not given; its payload is kept no longer, or it has been retried); what `order.read` raises; VaultUnreadable where
+    the payload does not open.
     """
     order.refuse(schema_faults.faults(_body, body))
     tenant_id = caller.tenant_id
@@ -59,13 +62,30 @@ def order_of(
 
 
 def _refuse(execution: Execution, *, is_forced: bool) -> None:
+    """Inside the caller's `tenant_scope`."""
     if execution.status in (Status.QUEUED, Status.RUNNING):
         raise in_the_way(execution, "It has not ended.", reason="execution_not_ended")
     if execution.status == Status.SUCCEEDED:
         raise in_the_way(execution, "It has succeeded.", reason="execution_succeeded")
-    if execution.status == Status.UNKNOWN and not is_forced:
-        words = 'It may have been sent. To send it at the risk of a second time, say {"force": true}.'
-        raise in_the_way(execution, words, reason="outcome_unknown")
+    accepted = _accepted(execution)
+    if came := [row.provider_key for row in accepted if awaiting.has_come(row)]:
+        words = "Its message came all the same, after its end."
+        raise in_the_way(execution, words, reason="delivered_late", provider_keys=came)
+    if is_forced:
+        return
+    if execution.status == Status.UNKNOWN:
+        raise in_the_way(execution, f"It may have been sent. {TWICE}", reason="outcome_unknown")
+    if accepted:
+        words = f"A provider has accepted it, and may deliver it yet. {TWICE}"
+        raise in_the_way(
+            execution, words, reason=awaiting.NOT_IN_TIME, provider_keys=[row.provider_key for row in accepted]
+        )
+
+
+def _accepted(execution: Execution) -> list[Delivery]:
+    """What providers took of it, and have not said to have failed."""
+    mine = Delivery.objects.for_tenant(execution.tenant_id).filter(execution_id=execution.id).order_by("id")
+    return list(mine.exclude(status=DeliveryStatus.FAILED))
 
 
 def _without_payload(execution: Execution, follower: Any) -> Exception:

@@ -169,7 +169,8 @@ class RetryView(QuotaDoor):
     """What the execution was to send is kept for a week, where it is no longer than 1 MiB.
 
     It runs anew by the same options, and names the first one in `retry_of`. Each is retried once; what comes of that
-    may be retried in its turn.
+    may be retried in its turn. 409 where its message came after its end (`delivered_late`), and unless `force` is
+    given where it may have been sent (`outcome_unknown`) or may come yet (`not_delivered_in_time`).
     """
 
     body_is_optional = True
