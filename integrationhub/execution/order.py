@@ -65,7 +65,7 @@ BODY_SCHEMA: dict[str, Any] = {
                     "enum": list(SUCCESS_STATUSES),
                     "default": ACCEPTED,
                     "description": "How far a message has to come. Beyond `accepted` a worker runs it (202), and "
-                    "where it does not come so far in time the next provider is tried.",
+                    "where it does not come so far in time the next provider is tried. It has one recipient then.",
                 },
                 "fallback_after_ms": {
                     "type": "integer",
@@ -162,7 +162,7 @@ def read(body: Mapping[str, Any], *, caller: Principal, request_id: str, tenant_
         )
     payloads.validate_payload(intent, body["payload"])
     raw = body.get("options") or {}
-    _refuse_waiting_in_vain(intent, raw)
+    _refuse_waiting_in_vain(intent, raw, body["payload"])
     options = options_of(raw, intent)
     if options.send_at or options.expires_at:
         refuse(_faults_of_times(options, datetime.now(UTC)))
@@ -204,13 +204,16 @@ def _faults_of_times(options: Options, now: datetime) -> list[schema_faults.Faul
     return faults
 
 
-def _refuse_waiting_in_vain(intent: Intent, raw: Mapping[str, Any]) -> None:
-    waits = raw.get("success_status", ACCEPTED) != ACCEPTED
+def _refuse_waiting_in_vain(intent: Intent, raw: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
+    waits, reason = raw.get("success_status", ACCEPTED) != ACCEPTED, "not_allowed"
     if waits and not intent.name.startswith(FOLLOWED):
         field, expected = "success_status", "accepted: this intent sends no message"
+    elif waits and sum(len(payload[name]) for name in ("to", "cc", "bcc") if isinstance(payload.get(name), list)) > 1:
+        field, reason = "success_status", "several_recipients"
+        expected = "accepted, or one address in to, cc and bcc: the next provider would send to all of them again"
     elif "fallback_after_ms" in raw and not waits:
         field, expected = "fallback_after_ms", "none, without a success_status of sent or delivered"
     else:
         return
-    fault = {"field": f"options.{field}", "reason": "not_allowed", "expected": expected}
+    fault = {"field": f"options.{field}", "reason": reason, "expected": expected}
     raise InvalidRequest(f"options.{field} is not allowed here.", reason="invalid_fields", fields=[fault])
