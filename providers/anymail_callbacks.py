@@ -16,6 +16,7 @@ from anymail.signals import EventType  # type: ignore[import-untyped]
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, QueryDict
 
+from integrationhub.core import catalogue
 from providers.callbacks import InboundEvent, Kind, Webhook
 
 _KINDS = {
@@ -30,6 +31,22 @@ _KINDS = {
     EventType.CLICKED: Kind.CLICKED,
     EventType.COMPLAINED: Kind.COMPLAINED,
     EventType.UNSUBSCRIBED: Kind.UNSUBSCRIBED,
+}
+# Which member of an event says by which values that the recipient is at fault for good; a bounce alone may be a mailbox
+# that is full, or a service that is blocked.
+_RECIPIENTS_FAULTS: Mapping[str, tuple[tuple[str, ...], frozenset[Any]]] = {
+    "brevo": (("event",), frozenset({"hard_bounce", "invalid_email"})),
+    "mailersend": (("data", "type"), frozenset({"hard_bounced"})),
+    "mailgun": (("reason",), frozenset({"bounce", "suppress-bounce"})),
+    "mailjet": (("hard_bounce",), frozenset({True})),
+    "mailtrap": (("event",), frozenset({"bounce"})),
+    "mandrill": (("event",), frozenset({"hard_bounce"})),
+    "postmark": (("Type",), frozenset({"HardBounce", "BadEmailAddress"})),
+    "sparkpost": (("msys", "message_event", "bounce_class"), frozenset({"10", "30", "90"})),
+    "unisender_go": (
+        ("delivery_info", "delivery_status"),
+        frozenset({"err_user_unknown", "err_user_inactive", "err_mailbox_discarded", "err_unsubscribed"}),
+    ),
 }
 # The views want a secret when they are made, to verify by; the hub has verified already.
 _VERIFIED = dict.fromkeys(
@@ -70,8 +87,16 @@ def _event(service: str, told: Any, payload_at: str, key_at: str) -> InboundEven
         occurred_at=_aware(told.timestamp),
         attempt_id=_attempt_id(told.metadata),
         reason=f"{service}_{told.reject_reason or told.event_type}" if is_failure else "",
+        fault=catalogue.INVALID_REQUEST if is_failure and _is_theirs(service, payload) else None,
         payload=payload,
     )
+
+
+def _is_theirs(service: str, payload: Any) -> bool:
+    path, values = _RECIPIENTS_FAULTS[service]
+    for name in path:
+        payload = payload.get(name) if isinstance(payload, Mapping) else None
+    return isinstance(payload, str | bool) and payload in values
 
 
 def _digest(payload: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
+from integrationhub.core.catalogue import Entry
 from integrationhub.core.deadline import Deadline
 
 # How far from our clock a signed time may be, in seconds, either way.
@@ -82,6 +83,8 @@ class InboundEvent:
     with it (what `ATTEMPT` in the address says, the hub reads by itself). `key` makes it this one event: the same one
     told again has the same key, and a later status of the same message another. `reason` is a lower_snake word for a
     failure, such as `twilio_30003`; `code` the provider's own. `payload` is its part of the body, without secrets.
+    `fault` says that the recipient or the content is at fault, as a `Stop` does, so that no other provider is tried:
+    the row of the error reference that the code names, else INVALID_REQUEST.
     """
 
     kind: Kind
@@ -91,6 +94,7 @@ class InboundEvent:
     attempt_id: UUID | None = None
     reason: str = ""
     code: str = ""
+    fault: Entry | None = None
     payload: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 

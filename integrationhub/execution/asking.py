@@ -76,4 +76,5 @@ def _news(row: Delivery, event: InboundEvent) -> deliveries.News:
         at=event.occurred_at or datetime.now(UTC),
         reason=event.reason,
         code=event.code,
+        fault=event.fault.code if event.fault else "",
     )

@@ -14,12 +14,14 @@ from django.db import connections
 from django.db.models.functions import Now
 
 from integrationhub.core import catalogue, storable
+from integrationhub.core.errors import HubError
 from integrationhub.core.tenancy import tenant_scope
-from integrationhub.execution import ledger
+from integrationhub.execution import errors, failing, keeping, ledger
 from integrationhub.execution.models import Attempt, Delivery, DeliveryStatus, Execution, Outcome, Status
 from integrationhub.execution.order import FOLLOWED, Options
 from integrationhub.outbox import posting
 from providers import registry
+from providers.errors import Next, Stop
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +68,7 @@ def succeed_late(execution: Execution, late: Delivery, first: str) -> None:
     """By a message that is there, if not in time; `first` is who was tried first. The caller writes it down."""
     execution.status, execution.provider_key, execution.reference = Status.SUCCEEDED, late.provider_key, late.reference
     execution.fallback_used = late.provider_key != first
-    execution.duration_ms = round((datetime.now(UTC) - execution.created_at).total_seconds() * 1000)
+    execution.duration_ms = _duration_ms(execution)
 
 
 def _begin(execution: Execution, accepted: Attempt, options: Options, *, can_be_asked: bool) -> bool:
@@ -157,28 +159,61 @@ def _succeed(row: Delivery, now: datetime) -> None:
     if execution is None:
         return
     execution.status, execution.finished_at, execution.sealed_payload = Status.SUCCEEDED, now, None
-    execution.duration_ms = round((now - execution.created_at).total_seconds() * 1000)
+    execution.duration_ms = _duration_ms(execution)
     execution.save(update_fields=["status", "finished_at", "sealed_payload", "duration_ms"])
 
 
 def _fall_back(row: Delivery) -> None:
-    failures = [told for told in row.timeline if row.status == DeliveryStatus.FAILED and told["reason"]]
-    reason = failures[-1]["reason"] if failures else NOT_IN_TIME
     execution = _end_wait(row)
     if execution is None:
         return
-    words = "The provider accepted the message and gave it up." if failures else "It was not there in time."
+    verdict = _verdict(row)
     Attempt.objects.for_tenant(row.tenant_id).filter(id=row.id).update(
         outcome=Outcome.FAILED,
-        outcome_class="next",
-        reason=storable.text(reason, storable.LONGEST_REASON),
-        code=catalogue.EXECUTION_FAILED.code,
-        message=words,
-        retryable=True,
+        outcome_class=verdict.outcome_class,
+        reason=storable.text(verdict.reason, storable.LONGEST_REASON),
+        code=verdict.entry.code,
+        message=verdict.message,
+        retryable=isinstance(verdict, Next),
     )
     execution.provider_key, execution.reference, execution.result, execution.fallback_used = "", "", {}, False
     execution.save(update_fields=["provider_key", "reference", "result", "fallback_used"])
-    ring_to_go_on(execution)
+    if isinstance(verdict, Stop):
+        _end(execution, failing.refusal(verdict, row.provider_key))
+    else:
+        ring_to_go_on(execution)
+
+
+def _verdict(row: Delivery) -> Next | Stop:
+    """What the provider told last of a message that it gave up; else that its time was over."""
+    failures = [told for told in row.timeline if row.status == DeliveryStatus.FAILED and told["reason"]]
+    if not failures:
+        return Next("It was not there in time.", reason=NOT_IN_TIME)
+    reason, fault = failures[-1]["reason"], failures[-1].get("fault")
+    if not fault:
+        return Next("The provider accepted the message and gave it up.", reason=reason)
+    entry = catalogue.ENTRIES[fault] if fault != catalogue.INVALID_REQUEST.code else None
+    return Stop(
+        "The provider accepted the message, and found the recipient or the content at fault.",
+        reason=reason,
+        entry=entry,
+    )
+
+
+def _end(execution: Execution, failure: HubError) -> None:
+    """Nobody else is called; it has succeeded all the same where the message of an attempt before has come."""
+    sealed, late, attempts = execution.sealed_payload, came_late(execution), ledger.attempts_of(execution)
+    if late:
+        succeed_late(execution, late, attempts[0].provider_key)
+    else:
+        execution.status, execution.duration_ms = Status.FAILED, _duration_ms(execution)
+        errors.record(execution, failure)
+    if ledger.conclude(execution, None) and not late:
+        keeping.keep_sealed(execution, sealed)
+
+
+def _duration_ms(execution: Execution) -> int:
+    return round((datetime.now(UTC) - execution.created_at).total_seconds() * 1000)
 
 
 def _end_wait(row: Delivery) -> Execution | None:

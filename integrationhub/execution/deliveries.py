@@ -35,7 +35,8 @@ LONGEST_TIMELINE = 50
 @dataclass(frozen=True, slots=True)
 class News:
     """One thing that a provider told of a message. `id` is of the webhook event, and makes it this one; empty where the
-    provider was asked. `is_told`: the tenant hears of it by another event."""
+    provider was asked. `fault` is the code of the error reference where the recipient or the content is at fault.
+    `is_told`: the tenant hears of it by another event."""
 
     id: str
     kind: str
@@ -45,6 +46,7 @@ class News:
     attempt_id: UUID | None = None
     reason: str = ""
     code: str = ""
+    fault: str = ""
     is_told: bool = False
 
     def about(self) -> dict[str, Any]:
@@ -98,7 +100,8 @@ def _is_same(told: Mapping[str, Any], news: News) -> bool:
 
 
 def _note(row: Delivery, news: News) -> None:
-    row.timeline = [*row.timeline, {"type": news.kind, **news.about()}][-LONGEST_TIMELINE:]
+    step = {"type": news.kind, **news.about(), "fault": news.fault or None}
+    row.timeline = [*row.timeline, step][-LONGEST_TIMELINE:]
     status = STATUSES.get(news.kind)
     if status and DeliveryStatus.rank(status) > DeliveryStatus.rank(row.status):
         row.status = status

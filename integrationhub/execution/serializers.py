@@ -95,6 +95,12 @@ class ToldShape(serializers.Serializer):
     at = serializers.DateTimeField(help_text="By the provider's clock, or by ours where it did not say.")
     reason = serializers.CharField(allow_null=True)
     code = serializers.CharField(allow_null=True, help_text="The provider's own.")
+    fault = serializers.CharField(
+        allow_null=True,
+        required=False,
+        help_text="Of a failure that is the recipient's or the content's: its code of the error reference. No other "
+        "provider is tried then.",
+    )
     webhook_id = serializers.CharField(
         allow_null=True, help_text="As in `GET /webhooks/{id}`; null: its provider was asked."
     )

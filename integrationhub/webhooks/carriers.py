@@ -62,6 +62,7 @@ def taken_apart(adapter: Adapter, hook: Webhook) -> list[Item]:
 def _item(event: InboundEvent, ours: str) -> Item:
     attempt_id = event.attempt_id or read_id(ours)
     told = {"reason": storable.text(event.reason, storable.LONGEST_REASON), "code": storable.text(event.code, 80)}
+    told |= {"fault": event.fault.code} if event.fault else {}
     return Item(
         event.kind.value,
         json.dumps(storable.json_value(event.payload)),

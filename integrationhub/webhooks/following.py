@@ -1,11 +1,14 @@
 """What Meta tells of a message that an execution sent is told to that execution too, as other providers' news are."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from integrationhub.execution import deliveries
 from integrationhub.webhooks.models import WebhookEvent
 from providers.callbacks import Kind
+from providers.errors import Stop
+from providers.meta_codes import meaning_of
 from whatsapp import accounts, inbound
 from whatsapp.models import Delivery, DeliveryStatus
 
@@ -31,9 +34,7 @@ def handle_status(event: WebhookEvent, value: Mapping[str, Any]) -> bool:
 
 def _news_of(event: WebhookEvent, delivery: Delivery, word: str) -> deliveries.News:
     """The tenant is told of it by WhatsApp's own delivery: the trigger on its table."""
-    code = (
-        str(delivery.error["details"]["meta"]["code"] or "") if word == DeliveryStatus.FAILED and delivery.error else ""
-    )
+    reason, code, fault = _failure_of(delivery) if word == DeliveryStatus.FAILED else ("", "", "")
     return deliveries.News(
         id=str(event.id),
         kind=KINDS[word],
@@ -41,7 +42,18 @@ def _news_of(event: WebhookEvent, delivery: Delivery, word: str) -> deliveries.N
         reference=delivery.meta_id,
         at=event.occurred_at or event.received_at,
         attempt_id=delivery.attempt_id,
-        reason=f"meta_{code}" if code else "message_failed" if word == DeliveryStatus.FAILED else "",
+        reason=reason,
         code=code,
+        fault=fault,
         is_told=True,
     )
+
+
+def _failure_of(delivery: Delivery) -> tuple[str, str, str]:
+    """Its reason, Meta's code, and that of the error reference where the recipient or the content is at fault. A
+    message that has reached somebody all the same keeps no error."""
+    told: Mapping[str, Any] = delivery.error["details"]["meta"] if delivery.error else {}
+    if not (code := told.get("code")):
+        return "message_failed", "", ""
+    meaning = meaning_of(code, HTTPStatus.BAD_REQUEST, details=told["details"])
+    return f"meta_{code}", str(code), meaning.entry.code if meaning.kind is Stop else ""

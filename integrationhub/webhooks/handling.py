@@ -151,6 +151,7 @@ def _news_of(event: WebhookEvent) -> deliveries.News:
         attempt_id=read_id(event.told.get("attempt_id", "")),
         reason=event.told.get("reason", ""),
         code=event.told.get("code", ""),
+        fault=event.told.get("fault", ""),
     )
 
 

@@ -21,6 +21,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from integrationhub.core import catalogue
 from integrationhub.core.outbound import Answer, OutboundError
 from providers import answers, callbacks, composing, mime, senders, sns
 from providers.adapter import Adapter, Call, JSONObject, Receipt
@@ -187,6 +188,7 @@ class AmazonSesEmail(Adapter):
                 attempt_id=_attempt_id(mail.get("tags")),
                 reason=f"amazon_ses_{answers.word(subtype or name.replace(' ', ''))}" if is_failure else "",
                 code=subtype,
+                fault=catalogue.INVALID_REQUEST if subtype == "Permanent" else None,
                 payload=event,
             )
         ]

@@ -34,6 +34,9 @@ _CODES: dict[int, dict[str, Any]] = {
 _PARAMETER_FAULTS = (9, 10)
 NOT_FOUND = 20
 _ENDS_OF_FAILURE = ("delivery_failed", "expired")
+# Codes of networks that are the recipient's own: nobody has this number, or it may not or cannot receive SMS.
+# https://docs.bird.com/api/channels-api/message-status-and-interactions/message-failure-sources/sms-platform-extended-error-codes
+_RECIPIENTS_FAULTS = {"1", "9", "11", "12", "13"}
 _KINDS = {
     "scheduled": Kind.ACCEPTED,
     "sent": Kind.SENT,
@@ -207,14 +210,16 @@ def _recipient(said: dict[str, Any]) -> dict[str, Any]:
 
 def _event(reference: str, told: Mapping[str, Any]) -> InboundEvent:
     """The same of a report and of a message that is read: both are named alike."""
-    kind, code = _KINDS[told["status"]], told.get("statusErrorCode")
+    kind, code = _KINDS[told["status"]], str(told.get("statusErrorCode") or "")
+    is_theirs = kind is Kind.FAILED and code in _RECIPIENTS_FAULTS
     return InboundEvent(
         kind,
         reference,
         key=f"{reference} {told['status']}",
         occurred_at=_moment(told.get("statusDatetime")),
         reason=(f"messagebird_{code}" if code else f"message_{told['status']}") if kind is Kind.FAILED else "",
-        code=str(code or ""),
+        code=code,
+        fault=catalogue.INVALID_REQUEST if is_theirs else None,
         payload=told,
     )
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from integrationhub.core import catalogue
 from providers import mail_callbacks, mail_refusals
 from providers.adapter import Call, JSONObject
 from providers.anymail_family import MB, AnymailEmail, schema, secret
@@ -107,6 +108,7 @@ class ResendEmail(AnymailEmail):
                 attempt_id=_attempt_id(data.get("tags")),
                 reason=f"resend_{failure}" if failure else "",
                 code=str(code),
+                fault=catalogue.INVALID_REQUEST if code == "Permanent" or failure == "suppressed" else None,
                 payload=told,
             )
         ]

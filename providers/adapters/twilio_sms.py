@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from integrationhub.core import catalogue
+from integrationhub.core.catalogue import Entry
 from integrationhub.core.outbound import Answer
 from providers import answers, callbacks, senders
 from providers.adapter import Adapter, Call, JSONObject, Receipt
@@ -42,6 +43,8 @@ _CODES: dict[int, dict[str, Any]] = {
     21211: {"kind": Stop, "entry": catalogue.INVALID_PHONE},
     21610: {"kind": Stop},  # The recipient has opted out.
     21614: {"kind": Stop},  # The recipient cannot receive SMS.
+    30005: {"kind": Stop},  # Nobody has this number.
+    30006: {"kind": Stop},  # A landline, or of a carrier that takes no SMS.
 }
 
 _ENDS_OF_FAILURE = ("failed", "undelivered", "canceled")
@@ -268,7 +271,15 @@ def _event(
         return None
     code = str(code) if code and kind == Kind.FAILED else ""
     reason = f"twilio_{code}" if code else f"message_{status}" if kind == Kind.FAILED else ""
-    return InboundEvent(kind, sid, f"{sid} {status}", occurred_at, reason=reason, code=code, payload=told)
+    return InboundEvent(
+        kind, sid, f"{sid} {status}", occurred_at, reason=reason, code=code, fault=_fault_named(code), payload=told
+    )
+
+
+def _fault_named(code: str) -> Entry | None:
+    """The row of the error reference for a code that says that the recipient or the content is at fault."""
+    known = _CODES.get(int(code), {}) if code.isascii() and code.isdigit() and len(code) < 10 else {}
+    return known.get("entry", catalogue.INVALID_REQUEST) if known.get("kind") is Stop else None
 
 
 def _moment(value: Any) -> datetime | None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import jwt
 
+from integrationhub.core import catalogue
 from integrationhub.core.ids import read_id
 from integrationhub.core.outbound import Answer
 from providers import answers, callbacks, gsm_alphabet, senders
@@ -48,6 +49,9 @@ _RECEIPTS = {
     "delivered": Kind.DELIVERED,
     **dict.fromkeys(("deleted", "expired", "failed", "rejected"), Kind.FAILED),
 }
+# Codes of receipts that are the recipient's own: gone for good, has barred the sender, wants none of these, too young.
+# https://developer.vonage.com/en/messaging/sms/guides/delivery-receipts#dlr-error-codes
+_RECIPIENTS_FAULTS = {"3", "4", "9", "13"}
 # Which HMAC made a `sig`, by its length in hexadecimal digits. "MD5 hash", which is none, is not taken.
 _HMACS = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}
 
@@ -179,7 +183,8 @@ class VonageSms(Adapter):
             return []
         code, reason = (code, f"vonage_dlr_{code or status}") if kind == Kind.FAILED else ("", "")
         ours = read_id(str(told.get("client-ref")))
-        return [InboundEvent(kind, reference, f"{reference} {status}", at, ours, reason, code, kept)]
+        fault = catalogue.INVALID_REQUEST if code in _RECIPIENTS_FAULTS else None
+        return [InboundEvent(kind, reference, f"{reference} {status}", at, ours, reason, code, fault, kept)]
 
     def _refusal(self, call: Call, answer: Answer, part: dict[str, str]) -> ProviderError:
         status = part["status"]

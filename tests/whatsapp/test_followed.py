@@ -97,6 +97,14 @@ def test_a_failure_that_meta_tells_later_ends_it_with_metas_code(sender: Api) ->
     assert body["delivery"]["timeline"][0]["code"] == "131042"
 
 
+def test_a_recipient_whom_meta_cannot_reach_ends_it_by_the_code_that_it_means(sender: Api) -> None:
+    execution_id = ask(sender)
+    meta_tells(failure(last(sender), 131026))
+    body = shown(sender, execution_id)
+    assert (body["status"], body["error"]["code"]) == ("failed", "META_UNDELIVERABLE")
+    assert [(each["class"], each["code"]) for each in body["attempts"]] == [("stop", "META_UNDELIVERABLE")]
+
+
 def test_what_meta_tells_before_it_answers_is_known_by_our_id(sender: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     accepted = deliveries.accepted
 
