@@ -20,6 +20,7 @@ from integrationhub.execution import errors, failing, keeping, ledger
 from integrationhub.execution.models import Attempt, Delivery, DeliveryStatus, Execution, Outcome, Status
 from integrationhub.execution.order import FOLLOWED, Options
 from integrationhub.outbox import posting
+from integrationhub.outbox.models import OutboxMessage, State
 from providers import registry
 from providers.errors import Next, Stop
 
@@ -133,8 +134,8 @@ def ring_for_looks() -> int:
         rows = cursor.fetchall()
     for tenant_id, execution_id, delivery_id in rows:
         with tenant_scope(tenant_id):
-            names: dict[str, Any] = {"execution_id": str(execution_id), "delivery_id": str(delivery_id)}
-            posting.post(tenant_id=tenant_id, task=LOOK_TASK, queue="execute", **names)
+            names = {"execution_id": str(execution_id), "delivery_id": str(delivery_id)}
+            _ring_once(tenant_id, LOOK_TASK, names)
     return len(rows)
 
 
@@ -142,10 +143,17 @@ def ring_to_go_on(execution: Execution) -> None:
     """For a worker that takes the next provider; inside the caller's `tenant_scope`. Until then its lease runs."""
     mine = Execution.objects.for_tenant(execution.tenant_id).filter(pk=execution.pk)
     mine.update(lease_until=Now() + timedelta(seconds=ledger.QUEUE_LEASE_SECONDS))
-    names: dict[str, Any] = {"execution_id": str(execution.id), "takes": execution.takes}
-    posting.post(
-        tenant_id=execution.tenant_id, task=GO_ON_TASK, queue="execute", request_id=execution.request_id, **names
+    names = {"execution_id": str(execution.id), "takes": execution.takes}
+    _ring_once(execution.tenant_id, GO_ON_TASK, names, request_id=execution.request_id)
+
+
+def _ring_once(tenant_id: UUID, task: str, names: dict[str, Any], request_id: str = "") -> None:
+    """Unless a message for the same waits already, as while the broker is away."""
+    waiting = OutboxMessage.objects.for_tenant(tenant_id).filter(
+        execution_id=names["execution_id"], state=State.WAITING, task=task, arguments__contains=names
     )
+    if not waiting.exists():
+        posting.post(tenant_id=tenant_id, task=task, queue="execute", request_id=request_id, **names)
 
 
 def has_come(row: Delivery) -> bool:
