@@ -1,5 +1,6 @@
 """Executions that wait for their messages, where something else comes in between."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -7,19 +8,21 @@ import pytest
 from django.db import connections
 
 from integrationhub.core.logs import JSONLine
-from integrationhub.execution import ledger, tasks
+from integrationhub.execution import ledger, settling, tasks
 from integrationhub.execution.models import Attempt, Outcome
 from integrationhub.outbox.models import OutboxMessage
 from providers.adapters.twilio_sms import TwilioSms
 from providers.errors import Next
 from tests.execution.test_carriers import NUMBER
-from tests.flows.test_success_status import ask, both, last, reasons, shown, time_passes, twilio, vonage
+from tests.flows.test_later import lapse
+from tests.flows.test_success_status import ask, both, last, reasons, shown, tell, time_passes, twilio, vonage
 from tests.make import Api
 from tests.providers.carriers import Asked, Told, TwilioServer, VonageServer
 from tests.webhooks.posting import work_off
 from tests.webhooks.test_carriers import told_by_twilio
 
 __all__ = ["both", "twilio", "vonage"]
+UNKNOWN = "ERR_INTEGRATION_HUB_SVC_EXECUTION_FAILED"
 
 
 def test_what_is_delivered_while_the_last_one_refuses_has_not_failed(
@@ -40,6 +43,61 @@ def test_what_is_delivered_while_the_last_one_refuses_has_not_failed(
     assert vonage.hits >= 1
     assert (body["status"], body["provider_key"], body["fallback_used"]) == ("succeeded", "twilio_sms", False)
     assert "error" not in body
+
+
+def swept_in_mid_call(api: Api, twilio: TwilioServer) -> Callable[[Asked], Told]:
+    def sweep(asked: Asked) -> Told:
+        lapse(api.tenant)
+        assert settling.settle() == 1
+        [execution] = api.get("/executions").json()["data"]
+        assert (execution["status"], execution["error"]["code"]) == ("unknown", UNKNOWN)
+        connections.close_all()
+        return twilio.acceptance(asked)
+
+    return sweep
+
+
+def test_one_that_was_given_up_in_mid_call_and_was_accepted_all_the_same_waits_for_its_message(
+    both: Api, twilio: TwilioServer, vonage: VonageServer
+) -> None:
+    twilio.answer = swept_in_mid_call(both, twilio)
+    execution_id = ask(both)
+    body = shown(both, execution_id)
+    assert (body["status"], body["delivery"]["status"]) == ("running", "accepted")
+    assert "error" not in body
+    tell(twilio, "delivered")
+    assert (shown(both, execution_id)["status"], vonage.hits) == ("succeeded", 0)
+
+
+def test_one_that_was_given_up_in_mid_call_and_is_not_delivered_goes_on(
+    both: Api, twilio: TwilioServer, vonage: VonageServer
+) -> None:
+    twilio.answer = swept_in_mid_call(both, twilio)
+    execution_id = ask(both)
+    time_passes()
+    assert reasons(shown(both, execution_id))[1] == ("vonage_sms", "succeeded", None)
+    assert vonage.hits == 1
+
+
+def test_one_that_was_given_up_and_has_been_retried_by_force_is_sent_by_nobody_else(
+    both: Api, twilio: TwilioServer, vonage: VonageServer
+) -> None:
+    sweep = swept_in_mid_call(both, twilio)
+
+    def retried(asked: Asked) -> Told:
+        answer, twilio.answer = sweep(asked), None
+        [execution] = both.get("/executions").json()["data"]
+        assert both.post(f"/executions/{execution['execution_id']}/retry", {"force": True}).status_code == 202
+        OutboxMessage.objects.using("system").filter(task__endswith="run_execution").delete()
+        connections.close_all()
+        return answer
+
+    twilio.answer = retried
+    execution_id = ask(both)
+    time_passes()
+    body = shown(both, execution_id)
+    assert (body["status"], reasons(body)) == ("failed", [("twilio_sms", "failed", "not_delivered_in_time")])
+    assert vonage.hits == 0
 
 
 def test_a_worker_that_wakes_up_beside_another_ends_its_turn(
