@@ -121,6 +121,26 @@ def settle_row(row: Delivery) -> None:
         row.save(update_fields=["look_at"])
 
 
+def call_off(execution: Execution) -> bool:
+    """End the wait for its message, so that nobody else is called; inside the caller's `tenant_scope`. False for one
+    that waits for none."""
+    waited_for = Delivery.objects.for_tenant(execution.tenant_id).filter(
+        execution_id=execution.id, due_at__isnull=False
+    )
+    row = waited_for.select_for_update().first()
+    waiting = _end_wait(row) if row else None
+    if waiting is None:
+        return False
+    waiting.status, waiting.finished_at, waiting.duration_ms = (
+        Status.CANCELLED,
+        datetime.now(UTC),
+        _duration_ms(waiting),
+    )
+    # Its payload stays for a week, as of any that did not succeed.
+    waiting.save(update_fields=["status", "finished_at", "duration_ms"])
+    return True
+
+
 def came_late(execution: Execution) -> Delivery | None:
     """The message of an earlier attempt that has come far enough after all; inside the caller's `tenant_scope`."""
     rows = Delivery.objects.for_tenant(execution.tenant_id).filter(execution_id=execution.id).exclude(wanted="")

@@ -195,11 +195,19 @@ class RetryView(QuotaDoor):
 
 
 class CancelView(HubView):
-    """It sends nothing then, and its unit of the quota goes back. One that runs or has ended is left alone: 409."""
+    """A queued one sends nothing then, and its unit of the quota goes back.
+
+    One that waits for its message, as `success_status` wants, calls no other provider: what was accepted may come, and
+    `delivery` goes on telling of it. One that is calling a provider or has ended is left alone: 409.
+    """
 
     body_is_optional = True
 
-    @extend_schema(summary="Cancel a queued execution", request=None, responses={200: FullExecutionShape})
+    @extend_schema(
+        summary="Cancel an execution that is queued, or waits for its message",
+        request=None,
+        responses={200: FullExecutionShape},
+    )
     @keyed
     def post(self, request: HubRequest, version: str, execution_id: str) -> Response:
         caller = request.user

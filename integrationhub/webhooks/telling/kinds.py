@@ -66,7 +66,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "execution.failed": Kind("No provider did it.", _EXECUTION),
     "execution.unknown": Kind("Nobody can say whether a provider did it: look before you send again.", _EXECUTION),
-    "execution.cancelled": Kind("It was called off before it ran.", _EXECUTION),
+    "execution.cancelled": Kind("It was called off: before it ran, or while it waited for its message.", _EXECUTION),
     "message.accepted": _message("The provider has taken a message."),
     "message.deferred": _message("The provider could not deliver it yet, and goes on trying."),
     "message.sent": _message("The provider has sent it on."),
