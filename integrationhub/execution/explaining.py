@@ -39,7 +39,7 @@ def explained(execution: Execution, attempts: Sequence[Attempt]) -> dict[str, An
 def _said(execution: Execution, attempt: Attempt | None, reason: str | None) -> dict[str, Any]:
     if attempt:
         if attempt.outcome == Outcome.SUCCEEDED:
-            return _decision("delivered", None, "It accepted.")
+            return _accepted(execution)
         return _decision("tried", attempt.reason or None, WHY_TRIED[attempt.outcome_class])
     if reason:
         return _decision("skipped", reason, WHY_SKIPPED[reason])
@@ -48,6 +48,14 @@ def _said(execution: Execution, attempt: Attempt | None, reason: str | None) -> 
     if execution.status in (Status.QUEUED, Status.RUNNING):
         return _decision("not_reached", "not_ended", "Its turn may come.")
     return _decision("not_reached", "chain_ended", "The attempt before it ended the chain.")
+
+
+def _accepted(execution: Execution) -> dict[str, Any]:
+    if execution.status == Status.RUNNING:
+        return _decision("awaited", None, "It accepted, and how far the message comes is waited for.")
+    if execution.status == Status.CANCELLED:
+        return _decision("awaited", "called_off", "It accepted, and the wait for the message was called off.")
+    return _decision("delivered", None, "It accepted.")
 
 
 def _decision(decision: str, reason: str | None, words: str) -> dict[str, Any]:

@@ -122,7 +122,7 @@ class FiguresShape(serializers.Serializer):
 class PlaceShape(serializers.Serializer):
     provider_key = serializers.CharField()
     position = serializers.IntegerField(allow_null=True, help_text="In the order of the chain; null: not in it.")
-    decision = serializers.ChoiceField(["delivered", "tried", "skipped", "not_reached"])
+    decision = serializers.ChoiceField(["delivered", "awaited", "tried", "skipped", "not_reached"])
     reason = serializers.CharField(allow_null=True)
     explanation = serializers.CharField()
     moved_back_for = FiguresShape(required=False, help_text="What it did in the half minute before (`healthiest`).")

@@ -102,6 +102,10 @@ def reasons(body: Any) -> list[tuple[str, str, str | None]]:
     return [(each["provider_key"], each["outcome"], each["reason"]) for each in body["attempts"]]
 
 
+def decisions(body: Any) -> list[tuple[str, str | None]]:
+    return [(each["decision"], each["reason"]) for each in body["routing"]["providers"][:2]]
+
+
 def used(tenant: UUID) -> int:
     return sum(Usage.objects.using("system").filter(tenant_id=tenant).values_list("used", flat=True))
 
@@ -110,13 +114,14 @@ def test_it_runs_until_the_provider_says_that_it_was_delivered(both: Api, twilio
     execution_id = ask(both)
     body = shown(both, execution_id)
     assert (body["status"], body["provider_key"], body["delivery"]["status"]) == ("running", "twilio_sms", "accepted")
+    assert decisions(body) == [("awaited", None), ("not_reached", "not_ended")]
     tell(twilio, "sent")
     assert shown(both, execution_id)["status"] == "running"
     tell(twilio, "delivered")
     body = shown(both, execution_id)
     assert (body["status"], body["provider_key"], body["fallback_used"]) == ("succeeded", "twilio_sms", False)
     assert reasons(body) == [("twilio_sms", "succeeded", None)]
-    assert [each["decision"] for each in body["routing"]["providers"]][:2] == ["delivered", "not_reached"]
+    assert decisions(body) == [("delivered", None), ("not_reached", "delivered_before")]
     assert body["duration_ms"] is not None
     time_passes()
     assert shown(both, execution_id) == body
