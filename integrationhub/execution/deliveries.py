@@ -109,7 +109,7 @@ def _note(row: Delivery, news: News) -> None:
     row.save(update_fields=["timeline", "status", "updated_at"])
     if not news.is_told:
         told = {"execution_id": str(row.execution_id), "reference": row.reference, "status": row.status}
-        events.publish(tenant_id=row.tenant_id, kind=news.kind, **told, **news.about())
+        events.publish_if_wanted(tenant_id=row.tenant_id, kind=news.kind, **told, **news.about())
 
 
 def shown(tenant_id: UUID, execution_id: UUID) -> dict[str, Any] | None:

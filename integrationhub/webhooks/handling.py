@@ -132,7 +132,8 @@ def _is_ours(event: WebhookEvent) -> bool:
         return HANDLERS[event.provider_key, event.type](event.tenant_id, field, value)
     news = _news_of(event)
     if event.type == Kind.RECEIVED:
-        outbox_events.publish(tenant_id=event.tenant_id, kind=news.kind, reference=news.reference, **news.about())
+        told = {"reference": news.reference, **news.about()}
+        outbox_events.publish_if_wanted(tenant_id=event.tenant_id, kind=news.kind, **told)
         return True
     if deliveries.apply(event.tenant_id, news):
         return True

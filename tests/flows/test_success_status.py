@@ -19,7 +19,7 @@ from marketplace.models import Usage
 from tests.execution.test_carriers import NUMBER, installed
 from tests.make import Api, keyed, sms
 from tests.providers.carriers import Asked, Told, TwilioServer, VonageServer
-from tests.webhooks.posting import work_off
+from tests.webhooks.posting import subscribe, work_off
 from tests.webhooks.test_carriers import SECRET, following, told_by_twilio
 
 RUN = {
@@ -387,6 +387,7 @@ def test_what_has_expired_is_sent_by_nobody_else(both: Api, vonage: VonageServer
 
 
 def test_each_step_is_told_to_the_tenant(both: Api, twilio: TwilioServer) -> None:
+    subscribe(both, "message.failed")
     execution_id = ask(both)
     tell(twilio, "undelivered", ErrorCode="30003")
     [event] = Event.objects.using("system").for_tenant(both.tenant).filter(kind="message.failed")

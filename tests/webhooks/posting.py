@@ -77,6 +77,12 @@ def count(table: str) -> int:
         return int(cursor.fetchone()[0])
 
 
+def subscribe(api: Any, *kinds: str) -> None:
+    """Events of messages are written for those who ask for them alone."""
+    body = {"url": "https://shop.example/hooks", "event_types": list(kinds) or ["message.*"]}
+    assert api.post("/webhook-subscriptions", body).status_code == 201
+
+
 def event_of(tenant: UUID) -> WebhookEvent:
     """One that came by an address of the tenant's own."""
     body = messages("wamid.of-an-own-app")

@@ -17,7 +17,7 @@ from providers.models import Provider
 from tests.make import Api, sms
 from tests.providers.answering import AnsweringServer
 from tests.providers.conformance import example_of
-from tests.webhooks.posting import events, work_off
+from tests.webhooks.posting import events, subscribe, work_off
 from tests.webhooks.test_carriers import delivery, opened, told_to
 
 
@@ -63,6 +63,7 @@ def reported(report_url: str, reference: str, status: str, key: str) -> Any:
 
 
 def test_messagebirds_report_is_shown_with_its_execution(api: Api, server: AnsweringServer) -> None:
+    subscribe(api)
     secrets = bound(api, "messagebird_sms")
     Provider.objects.filter(provider_key="messagebird_sms").update(base_url=server.base_url)
     config = {"from": "IntegrHub", "callback_url": opened(api, "messagebird_sms")}
@@ -103,6 +104,7 @@ def test_slacks_challenge_is_answered_to_who_signs_it(api: Api) -> None:
 
 
 def test_what_somebody_writes_in_slack_is_told_once_and_without_slacks_token(api: Api) -> None:
+    subscribe(api)
     secrets, url = bound(api, "slack_chat"), opened(api, "slack_chat")
     message = {"type": "message", "channel": "C1", "user": "U1", "text": "Where is it?", "ts": "1700000000.000100"}
     told = {"token": "a-verification-token", "type": "event_callback", "event_id": "Ev1", "event": message}

@@ -25,7 +25,7 @@ from providers.callbacks import Kind
 from tests.execution.test_carriers import NUMBER, installed
 from tests.make import Api, another_tenant, sms
 from tests.providers.carriers import Asked, Told, TwilioServer, VonageServer
-from tests.webhooks.posting import count, events, work_off
+from tests.webhooks.posting import count, events, subscribe, work_off
 
 FORM = "application/x-www-form-urlencoded"
 SECRET = "the-signature-secret-of-an-account"
@@ -40,7 +40,8 @@ def twilio() -> Iterator[TwilioServer]:
 
 @pytest.fixture
 def sender(api: Api, twilio: TwilioServer) -> Api:
-    """A tenant that sends by Twilio and has given it an address."""
+    """A tenant that sends by Twilio, has given it an address, and asks for the events of messages."""
+    subscribe(api)
     return following(api, twilio)
 
 
@@ -99,6 +100,17 @@ def test_what_twilio_tells_is_shown_with_its_execution_and_told_to_the_tenant(
     assert NUMBER not in json.dumps([event.data for event in published])
     [one, _] = sender.get("/webhooks?provider_key=twilio_sms").json()["data"]
     assert (one["type"], one["status"], one["reference"]) == ("message.delivered", "processed", sid)
+
+
+def test_nothing_is_told_of_messages_where_nobody_asks_for_it(api: Api, twilio: TwilioServer) -> None:
+    subscribe(following(api, twilio), "message.failed")
+    execution_id, sid, url = sent(api, twilio)
+    told_by_twilio(url, sid, "delivered")
+    told_by_twilio(twilio.config["callback_url"], "SM" + "c" * 32, "", SmsStatus="received", Body="STOP", From=NUMBER)
+    work_off()
+    assert delivery(api, execution_id)["status"] == "delivered"
+    assert [event.status for event in events(api.tenant)] == ["processed"] * 2
+    assert told_to(api.tenant) == []
 
 
 def test_a_failure_after_acceptance_names_twilios_code(sender: Api, twilio: TwilioServer) -> None:

@@ -26,8 +26,7 @@ def sender(api: Api, meta: GraphServer) -> Api:
     """A tenant that sends by the deployment's number, and is told of every message."""
     numbers.install(api)
     Talk(api).customer_writes()
-    answer = api.post("/webhook-subscriptions", {"url": "https://shop.example/hooks", "event_types": ["message.*"]})
-    assert answer.status_code == 201, answer.content
+    posting.subscribe(api)
     return api
 
 
