@@ -36,7 +36,9 @@ class Subscription(TenantOwned):
     sealed = SealedField()
     previous_sealed = SealedField(default=bytes, place="sealed", help_text="The secret before; moved as it was sealed.")
     previous_until = models.DateTimeField(null=True, help_text="Until then it signs too.")
-    older_sealed = SealedField(default=bytes, place="sealed", help_text="The one before that, if it still signs.")
+    older_sealed = SealedField(
+        default=bytes, db_default=b"", place="sealed", help_text="The one before that, if it still signs."
+    )
     older_until = models.DateTimeField(null=True)
     failing_since = models.DateTimeField(null=True, help_text="Nothing has been delivered since.")
     last_failed_at = models.DateTimeField(null=True)

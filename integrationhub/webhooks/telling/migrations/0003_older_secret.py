@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             "subscription",
             "older_sealed",
-            models.BinaryField(default=bytes, help_text="The one before that, if it still signs."),
+            models.BinaryField(db_default=b"", default=bytes, help_text="The one before that, if it still signs."),
         ),
         migrations.AddField("subscription", "older_until", models.DateTimeField(null=True)),
     ]
