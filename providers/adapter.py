@@ -68,9 +68,8 @@ class Adapter:
     with another class than the usual one (`answers.class_of`), such as a 404 for an unknown account.
     `allowed_hosts` are those beside the host of `base_url` that it dials of itself (`hosts.may_dial`).
     `has_own_address` says that each tenant's credential names its own service as `endpoint`: what befalls one of them
-    says nothing of the others. `offline_intents` are those that it serves without a call. One that serves no
-    intent (`frozenset()`) says only what a tenant binds for a provider whose accounts are connected, and needs no
-    `execute`.
+    says nothing of the others. One that serves no intent (`frozenset()`) says only what a tenant binds for a provider
+    whose accounts are connected, and needs no `execute`.
 
     One whose provider tells what became of a message writes `verify_webhook` and `parse_webhook`, or `status` where it
     has to be asked, and says in `tells` which of `Kind.SENT` and `Kind.DELIVERED` it hears of for certain. One that
@@ -90,7 +89,6 @@ class Adapter:
     base_url: ClassVar[str] = ""
     allowed_hosts: ClassVar[frozenset[str]] = frozenset()
     has_own_address: ClassVar[bool] = False
-    offline_intents: ClassVar[frozenset[str]] = frozenset()
     status_classes: ClassVar[Mapping[int, type[ProviderError]]] = {}
     is_sandbox: ClassVar[bool] = False
     tells: ClassVar[frozenset[Kind]] = frozenset()

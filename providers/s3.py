@@ -23,6 +23,8 @@ from providers.intents import BUCKET
 
 PRESIGN = "storage.presign.object"
 DEFAULT_EXPIRES_SECONDS = 3600
+# Another store may have it: after a fallback an object lies where the put went. decisions/0023
+NOT_FOUND = "object_not_found"
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList. Of the codes of a 403 few are about
 # the key itself: AccessDenied is also said of an object that is not there, to who may not list its bucket.
 _CODES: dict[str, dict[str, Any]] = {
@@ -50,7 +52,7 @@ _CODES: dict[str, dict[str, Any]] = {
     "NoSuchBucket": {"kind": Next},
     "RequestTimeTooSkewed": {"kind": Next},
     "QuotaExceeded": {"kind": Next},
-    "NoSuchKey": {"kind": Stop},
+    "NoSuchKey": {"kind": Next, "reason": NOT_FOUND},
     "InvalidObjectState": {"kind": Stop},  # It is in an archive, and has to be restored first.
 }
 _CODE = re.compile(rb"<Code>([A-Za-z][A-Za-z0-9]{0,59})</Code>")
@@ -108,7 +110,8 @@ class S3(Adapter):
 
     docs_url = "https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html"
     intents = frozenset({"storage.put.object", "storage.get.object", "storage.delete.object", PRESIGN})
-    offline_intents = frozenset({PRESIGN})
+    # What one store has not another may have.
+    status_classes = {404: Next}
 
     def endpoint(self, call: Call) -> str:
         return self.address(call)
@@ -171,15 +174,18 @@ class S3(Adapter):
             return Receipt(etag.strip('"'), told, {"content": contents.in_base64(file)})
 
     def _delete(self, call: Call, place: Place) -> Receipt:
-        """An object that is not there is deleted too."""
+        """Only what is there: a store says of any key that it is deleted, and the object may lie in another one."""
+        self._find(call, place)
         answer = self._send(call, "DELETE", place.origin, place.path)
         if answer.status != HTTPStatus.NO_CONTENT:
             raise self._failure(call, answer)
         return Receipt(place.key, {**_shown(place), "deleted": True})
 
     def _presign(self, call: Call, place: Place) -> Receipt:
-        """The address gives access by itself, so that no row of ours keeps it."""
+        """The address gives access by itself, so that no row of ours keeps it. One to read leads to what is there."""
         method = call.payload.get("method", "GET")
+        if method == "GET":
+            self._find(call, place)
         seconds = call.payload.get("expires", DEFAULT_EXPIRES_SECONDS)
         request = _botocore("awsrequest").AWSRequest(method, place.origin + place.path)
         signer = _botocore("auth").S3SigV4QueryAuth(_keys(call), "s3", self.region(call), expires=seconds)
@@ -187,6 +193,17 @@ class S3(Adapter):
         ends = datetime.now(UTC) + timedelta(seconds=seconds)
         told = {"method": method, "expires_at": ends.isoformat(timespec="seconds").replace("+00:00", "Z")}
         return Receipt(place.key, {**_shown(place), **told}, {"url": request.url})
+
+    def _find(self, call: Call, place: Place) -> None:
+        """Raises Next where the store has not this object, or does not let the key look.
+
+        By its first byte: a HEAD would be told nothing of why. An empty object has none, and one in an archive gives none:
+        https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList
+        """
+        answer = self._send(call, "GET", place.origin, place.path, headers={"Range": "bytes=0-0"})
+        is_read = answer.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT) and answer.headers.get("ETag")
+        if not is_read and _code(answer) not in ("InvalidRange", "InvalidObjectState"):
+            raise self._failure(call, answer)
 
     def _place(self, call: Call) -> Place:
         bucket, key = _bucket(call), call.payload["key"]

@@ -63,7 +63,7 @@ def example_call(adapter: type[Adapter], intent: str = "") -> Call:
 
 def actions(adapter: type[Adapter]) -> list[str]:
     """What it does over the network: its intents, and its check ("")."""
-    return [*sorted(adapter.intents - adapter.offline_intents), *([""] if adapter.check is not Adapter.check else [])]
+    return [*sorted(adapter.intents), *([""] if adapter.check is not Adapter.check else [])]
 
 
 def _names(adapter: type[Adapter]) -> Iterator[str]:
@@ -84,10 +84,6 @@ def _intents(adapter: type[Adapter]) -> Iterator[str]:
     if not adapter.intents and not adapter.credential_schema:
         yield "it serves nothing and binds nothing"
     yield from (f"{name} is no intent of the hub" for name in sorted(adapter.intents - INTENTS.keys()))
-    yield from (
-        f"offline_intents names {name}, which it does not serve"
-        for name in sorted(adapter.offline_intents - adapter.intents)
-    )
 
 
 def _schemas(adapter: type[Adapter]) -> Iterator[str]:

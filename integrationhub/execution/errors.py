@@ -32,6 +32,7 @@ class Concluded(HubError):
         super().__init__(
             execution.error_message,
             entry=catalogue.ENTRIES[execution.error_code],
+            status=recorded.pop("status", None),
             retryable=recorded.pop("retryable"),
             retry_after=recorded.pop("retry_after"),
             **recorded,
@@ -49,6 +50,7 @@ def record(execution: Execution, error: HubError) -> None:
     execution.error_message = storable.text(error.message)
     execution.error_details = {
         **storable.json_value(error.details),
+        "status": error.status,
         "retryable": error.is_retryable,
         "retry_after": error.retry_after,
     }

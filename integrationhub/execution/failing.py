@@ -11,6 +11,7 @@ from integrationhub.execution import circuits
 from integrationhub.execution.errors import AllProvidersFailed, IpfsUnavailable
 from integrationhub.execution.models import Attempt
 from integrationhub.execution.routing import WHY_SKIPPED
+from providers import ipfs, s3
 from providers.errors import Stop
 
 NOBODY_MAY_BE_CALLED = "No provider of the chain may be called now; details.errors tells of each why."
@@ -26,6 +27,12 @@ SKIP_ENTRIES: dict[str, Entry] = {
 }
 # Reasons for skipping a provider that pass by themselves.
 PASSING = ("circuit_open", "throttled", "cooling_down", "call_limit", "deadline")
+# Why a provider had nothing to read or to remove: where all of them say so, that is the answer.
+NOWHERE = {
+    s3.NOT_FOUND: "None of the tenant's stores has this object.",
+    ipfs.FOUND_NOWHERE: "None of the tenant's nodes has this content.",
+    ipfs.NOT_PINNED: "It is not pinned.",
+}
 
 
 def refusal(verdict: HubError, provider_key: str) -> HubError:
@@ -72,9 +79,19 @@ def all_failed(
     tried = ", ".join(dict.fromkeys(attempt.provider_key for attempt in attempts))
     message = f"Every provider of the chain failed: {tried}." if tried else NOBODY_MAY_BE_CALLED
     wait = max(1, math.ceil(min(pauses)))
-    if intent.endswith(".ipfs") and all(map(_is_away, failures)):
+    concerned = [failure for failure in failures if failure["reason"] != "intent_not_supported"]
+    # What is to be pinned may turn up yet.
+    if intent != "storage.pin.ipfs" and (reason := _nowhere(concerned)):
+        return InvalidRequest(NOWHERE[reason], status=404, reason=reason, errors=failures)
+    if intent.endswith(".ipfs") and all(map(_is_away, concerned)):
         return IpfsUnavailable(f"No node of IPFS can be used now. {message}", retry_after=wait, errors=failures)
     return AllProvidersFailed(message, retry_after=wait, errors=failures)
+
+
+def _nowhere(failures: Sequence[Mapping[str, Any]]) -> str | None:
+    """The one reason of `NOWHERE` that all of them give. Who was not asked may have it."""
+    reasons = {failure["reason"] for failure in failures}
+    return reasons.pop() if len(reasons) == 1 and reasons <= NOWHERE.keys() else None
 
 
 def _is_away(failure: Mapping[str, Any]) -> bool:

@@ -10,11 +10,10 @@ from typing import IO, Any
 
 from django.conf import settings
 
-from integrationhub.core import catalogue
 from integrationhub.core.errors import HubError, InvalidRequest
 from integrationhub.core.http import HubRequest
 from integrationhub.execution import executor, routing
-from integrationhub.execution.errors import Concluded, IpfsUnavailable, NoProviders
+from integrationhub.execution.errors import IpfsUnavailable, NoProviders
 from integrationhub.execution.executor import Run
 from integrationhub.execution.models import Mode
 from integrationhub.execution.order import Options, Order
@@ -35,8 +34,6 @@ FILE_BODY: dict[str, Any] = {
 FORM_BODY: dict[str, Any] = {"type": "object", "properties": {"name": FILE_NAME}, "additionalProperties": False}
 PIN_BODY = FORM_BODY
 _file_body, _name_body = schema_faults.compiled(FILE_BODY), schema_faults.compiled(FORM_BODY)
-# Why nobody could give or forget what nobody has.
-_NOWHERE = frozenset({ipfs.FOUND_NOWHERE, ipfs.NOT_PINNED})
 
 
 def add(request: HubRequest, key: answers.Key | None) -> Run:
@@ -52,7 +49,7 @@ def get(request: HubRequest, cid: str) -> IO[bytes]:
     """The content of a CID, whole and checked, as a file at its beginning. Raises as `add`, and 404."""
     into: IO[bytes] = SpooledTemporaryFile(max_size=contents.IN_MEMORY)  # noqa: SIM115  The answer closes it.
     try:
-        _run_for(request, "storage.get.ipfs", {"cid": read(cid)}, file=into)
+        _run(request, "storage.get.ipfs", {"cid": read(cid)}, file=into)
     except HubError:
         into.close()
         raise
@@ -68,7 +65,7 @@ def pin(request: HubRequest, cid: str, key: answers.Key | None) -> Run:
 
 def unpin(request: HubRequest, cid: str) -> None:
     """Stop keeping it. Raises as `add`, and InvalidRequest (404)."""
-    _run_for(request, "storage.unpin.ipfs", {"cid": read(cid)})
+    _run(request, "storage.unpin.ipfs", {"cid": read(cid)})
 
 
 def read(cid: str) -> str:
@@ -124,18 +121,6 @@ def _run(
         file=file,
     )
     return executor.execute(order, key, _chain(order))
-
-
-def _run_for(request: HubRequest, intent: str, payload: Mapping[str, Any], *, file: IO[bytes] | None = None) -> Run:
-    """The same, where that nobody has it is what was asked."""
-    try:
-        return _run(request, intent, payload, file=file)
-    except Concluded as failure:
-        reasons = {error["reason"] for error in failure.details.get("errors", [])}
-        if failure.entry is not catalogue.ALL_PROVIDERS_FAILED or len(reasons) != 1 or not reasons <= _NOWHERE:
-            raise
-        words = "None of the tenant's nodes has this content." if ipfs.FOUND_NOWHERE in reasons else "It is not pinned."
-        raise InvalidRequest(words, status=404, reason=reasons.pop(), **failure.details) from failure
 
 
 def _chain(order: Order) -> Chain:

@@ -5,6 +5,7 @@ import html
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -65,10 +66,30 @@ def test_an_object_is_kept_read_and_deleted(bucket: store.Bucket) -> None:
     assert (got.result["content_type"], got.result["size"], "content" in got.result) == ("text/plain", 5, False)
     assert act(bucket, "delete", GET).result["deleted"] is True
     assert bucket.objects() == []
-    assert act(bucket, "delete", GET).result["deleted"] is True
-    with pytest.raises(Stop) as caught:
-        act(bucket, "get", GET)
-    assert caught.value.reason == "s3_no_such_key"
+    for action in ("get", "delete", "presign"):
+        with pytest.raises(Next) as caught:
+            act(bucket, action, GET)
+        assert (caught.value.reason, caught.value.upstream_status) == (s3.NOT_FOUND, 404)
+
+
+@pytest.mark.slow
+def test_an_empty_object_is_there_too(bucket: store.Bucket) -> None:
+    act(bucket, "put", {**PUT, "content": ""})
+    assert urllib3.request("GET", act(bucket, "presign", GET).unkept["url"]).data == b""
+    act(bucket, "delete", GET)
+    assert bucket.objects() == []
+
+
+def test_what_lies_in_an_archive_is_there_too(server: AnsweringServer) -> None:
+    server.answer(403, b"<Error><Code>InvalidObjectState</Code></Error>")
+    assert S3Storage(Client()).execute(asked("presign", GET, server.base_url)).unkept["url"]
+
+
+@pytest.mark.slow
+def test_what_is_not_there_yet_can_be_written_to(bucket: store.Bucket) -> None:
+    address = act(bucket, "presign", {**GET, "method": "PUT"}).unkept["url"]
+    assert urllib3.request("PUT", address, body=b"hello").status == 200
+    assert bucket.objects() == [GET["key"]]
 
 
 @pytest.mark.slow
@@ -122,8 +143,9 @@ LIBRARY: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "put": (PUT, "put_object", {**FILE, "Body": b"hello", "ContentType": "text/plain"}),
     "get": (GET, "get_object", FILE),
     "delete": (GET, "delete_object", FILE),
+    "presign": (GET, "get_object", {**FILE, "Range": "bytes=0-0"}),
 }
-SIGNED = ("x-amz-date", "x-amz-content-sha256", "x-amz-security-token")
+SIGNED = ("range", "x-amz-date", "x-amz-content-sha256", "x-amz-security-token")
 
 
 @pytest.fixture
@@ -152,7 +174,8 @@ def boto(endpoint: str, token: str | None = None) -> Any:
 def test_what_is_sent_is_what_boto3_sends(server: AnsweringServer, action: str) -> None:
     payload, operation, arguments = LIBRARY[action]
     server.answer(204 if action == "delete" else 200, b"", ETag='"e"')
-    S3Storage(Client()).execute(asked(action, payload, server.base_url))
+    with patch.object(S3Storage, "_find") if action == "delete" else nullcontext():
+        S3Storage(Client()).execute(asked(action, payload, server.base_url))
     getattr(boto(server.base_url), operation)(**arguments)
     ours, theirs = server.asked
     wire.assert_same(ours, theirs, headers=SIGNED)
@@ -177,7 +200,8 @@ def test_the_check_and_a_temporary_key_are_boto3s_too(server: AnsweringServer) -
 @pytest.mark.parametrize(("method", "operation"), [("GET", "get_object"), ("PUT", "put_object")])
 def test_a_presigned_address_is_boto3s(method: str, operation: str) -> None:
     endpoint = "https://store.example.com"
-    receipt = S3Storage(Client()).execute(asked("presign", {**GET, "method": method, "expires": 60}, endpoint))
+    with patch.object(S3Storage, "_find"):
+        receipt = S3Storage(Client()).execute(asked("presign", {**GET, "method": method, "expires": 60}, endpoint))
     theirs = boto(endpoint).generate_presigned_url(operation, Params=FILE, ExpiresIn=60)
     assert receipt.unkept["url"] == theirs
 
@@ -222,7 +246,6 @@ def refused(server: AnsweringServer, status: int, code: str, words: str = "No.",
         (404, "NoSuchBucket", Next),
         (301, "PermanentRedirect", Next),
         (403, "RequestTimeTooSkewed", Next),
-        (404, "NoSuchKey", Stop),
         (403, "InvalidObjectState", Stop),
         (400, "EntityTooLarge", Stop),
         (500, "SomethingNew", Ambiguous),
@@ -232,6 +255,11 @@ def test_a_code_has_its_class(server: AnsweringServer, status: int, code: str, k
     error = refused(server, status, code)
     assert (type(error), error.upstream_status, error.credential_refused) == (kind, status, False)
     assert error.reason.startswith("s3_")
+
+
+def test_what_one_store_has_not_another_may_have(server: AnsweringServer) -> None:
+    error = refused(server, 404, "NoSuchKey")
+    assert (type(error), error.reason, error.upstream_status) == (Next, s3.NOT_FOUND, 404)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +279,32 @@ def test_a_key_that_may_list_nothing_is_known_all_the_same(server: AnsweringServ
     server.answer(403, b"<Error><Code>InvalidAccessKeyId</Code></Error>")
     with pytest.raises(Next):
         S3Storage(Client()).check(asked("get", {}, server.base_url))
+
+
+@pytest.mark.parametrize("action", ["delete", "presign"])
+@pytest.mark.parametrize(
+    ("status", "code", "reason", "is_refused"),
+    [
+        (404, "NoSuchKey", s3.NOT_FOUND, False),
+        (404, "NoSuchBucket", "s3_no_such_bucket", False),
+        (404, "NotOfThisStore", "s3_not_of_this_store", False),
+        (403, "AccessDenied", "s3_access_denied", False),
+        (403, "SignatureDoesNotMatch", "s3_signature_does_not_match", True),
+    ],
+)
+def test_where_it_is_not_or_may_not_be_looked_for_nothing_is_done(
+    server: AnsweringServer, action: str, status: int, code: str, reason: str, is_refused: bool
+) -> None:
+    server.answer(status, f"<Error><Code>{code}</Code></Error>".encode())
+    with pytest.raises(Next) as caught:
+        S3Storage(Client()).execute(asked(action, GET, server.base_url))
+    assert (caught.value.reason, caught.value.credential_refused) == (reason, is_refused)
+    assert [each.method for each in server.asked] == ["GET"]
+
+
+def test_an_address_to_write_to_asks_nobody(server: AnsweringServer) -> None:
+    S3Storage(Client()).execute(asked("presign", {**GET, "method": "PUT"}, server.base_url))
+    assert server.asked == []
 
 
 @pytest.mark.parametrize("adapter", [S3Storage, AmazonStorage])
