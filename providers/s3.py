@@ -197,7 +197,7 @@ class S3(Adapter):
     def _find(self, call: Call, place: Place) -> None:
         """Raises Next where the store has not this object, or does not let the key look.
 
-        By its first byte: a HEAD would be told nothing of why. An empty object has none, and one in an archive gives none:
+        By its first byte: a HEAD is not told why. An empty object has none, and one in an archive gives none:
         https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList
         """
         answer = self._send(call, "GET", place.origin, place.path, headers={"Range": "bytes=0-0"})

@@ -84,7 +84,7 @@ BODY_SCHEMA: dict[str, Any] = {
                     "type": ["string", "null"],
                     "format": "date-time",
                     "description": "Not before this time (RFC 3339 with its offset), at most 35 days ahead: 202, and a "
-                    "worker runs it then. It counts in the quota of that month.",
+                    "worker runs it then. It counts in the quota of that month. Not for an intent that reads.",
                 },
                 "expires_at": {
                     "type": ["string", "null"],
@@ -163,6 +163,8 @@ def read(body: Mapping[str, Any], *, caller: Principal, request_id: str, tenant_
     payloads.validate_payload(intent, body["payload"])
     raw = body.get("options") or {}
     _refuse_waiting_in_vain(intent, raw, body["payload"])
+    if raw.get("send_at"):
+        refuse_to_read_later(intent, "options.send_at")
     options = options_of(raw, intent)
     if options.send_at or options.expires_at:
         refuse(_faults_of_times(options, datetime.now(UTC)))
@@ -174,6 +176,15 @@ def refuse(faults: Sequence[schema_faults.Fault]) -> None:
     if faults:
         names = ", ".join(fault["field"] for fault in faults)
         raise InvalidRequest(f"The request is not valid: {names}.", reason="invalid_fields", fields=faults)
+
+
+def refuse_to_read_later(intent: Intent, field: str) -> None:
+    """Raises InvalidRequest for an intent that reads, where `field` would have a worker run it: what is read is told in
+    the answer to the request alone."""
+    if not intent.acts:
+        fault = {"field": field, "reason": "not_allowed", "expected": f"none, with {intent.name}"}
+        words = f"{field} is not allowed with {intent.name}: what it reads is told in its own answer and kept nowhere."
+        raise InvalidRequest(f"{words} Leave {field} out.", reason="invalid_fields", fields=[fault])
 
 
 def options_of(raw: Mapping[str, Any], intent: Intent) -> Options:

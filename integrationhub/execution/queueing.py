@@ -14,7 +14,7 @@ from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import awaiting, errors, executor, failing, keeping, ledger, routing
 from integrationhub.execution.answer import represent
 from integrationhub.execution.models import Attempt, Execution, Status
-from integrationhub.execution.order import LONGEST_TIMEOUT_MS, Order, options_of
+from integrationhub.execution.order import LONGEST_TIMEOUT_MS, Order, options_of, refuse_to_read_later
 from integrationhub.idempotency import answers
 from marketplace import quotas
 from providers.intents import Intent
@@ -31,9 +31,10 @@ def enqueue(order: Order, *, executions_at: str, key: answers.Key | None = None)
     """Queue an order; returns the 202 as it goes out (and as the key repeats it), and the units used this month (None:
     it counts in another one).
 
-    `executions_at` is the path under which executions are looked up. Raises what `executor.prepare` raises, and
-    QuotaExceeded or ledger.KeyTaken; then nothing is stored.
+    `executions_at` is the path under which executions are looked up. Raises InvalidRequest for an intent that reads,
+    what `executor.prepare` raises, and QuotaExceeded or ledger.KeyTaken; then nothing is stored.
     """
+    refuse_to_read_later(order.intent, "Prefer: respond-async")
     execution = executor.prepare(order).execution
     execution.status = Status.QUEUED
     if execution.quota_period:

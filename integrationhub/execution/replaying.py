@@ -1,6 +1,7 @@
 """`Idempotency-Key` on an execution: the claim is taken with the durable statement, the outcome is kept."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
 
@@ -14,10 +15,11 @@ from integrationhub.core.representation import HubJSONRenderer
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import ledger
 from integrationhub.execution.answer import represent
-from integrationhub.execution.errors import Concluded
+from integrationhub.execution.errors import Concluded, ExecutionFailed
 from integrationhub.execution.models import Attempt, Execution
 from integrationhub.idempotency import answers
 from integrationhub.idempotency.keyed import key_of, replay
+from providers.intents import Intent
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +27,8 @@ log = structlog.get_logger(__name__)
 Refused = Callable[[Exception], Any]
 Succeeded = Callable[[Execution, Sequence[Attempt]], Any]
 
+# Whoever ran it keeps its answer within this time of its end, or has died.
+ANSWERED_WITHIN = timedelta(seconds=10)
 # What of an answer's headers is part of the answer; the rest belongs to the one request.
 KEPT_HEADERS = ("Content-Type", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate")
 
@@ -82,7 +86,18 @@ def _late(key: answers.Key, running: answers.Running, refused: Refused, succeede
         attempts = ledger.attempts_of(execution)
     if execution.error_code:
         return kept(key, refused(Concluded(execution)))
+    if not Intent.get(execution.intent).acts:
+        return _unkept(execution, refused)
     return kept(key, succeeded(execution, attempts))
+
+
+def _unkept(execution: Execution, refused: Refused) -> answers.Answer:
+    """What it read was in the first answer alone, and that may come yet: so this one is not kept."""
+    if execution.finished_at and datetime.now(UTC) - execution.finished_at < ANSWERED_WITHIN:
+        raise answers.still_running()
+    words = "It has succeeded, and what it read was in an answer that is lost. Read it again, with another key."
+    lost = ExecutionFailed(words, reason="result_not_kept", retryable=False, execution_id=str(execution.id))
+    return kept(None, refused(lost))
 
 
 def kept(key: answers.Key | None, response: Any) -> answers.Answer:

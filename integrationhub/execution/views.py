@@ -76,7 +76,10 @@ EXAMPLES = [
     )
 ]
 PREFER = OpenApiParameter(
-    "Prefer", str, OpenApiParameter.HEADER, description="`respond-async`: 202 at once, a worker runs it."
+    "Prefer",
+    str,
+    OpenApiParameter.HEADER,
+    description="`respond-async`: 202 at once, a worker runs it. Not for an intent that reads.",
 )
 
 
