@@ -28,7 +28,7 @@ WHERE id = %(execution_id)s AND tenant_id = %(tenant_id)s AND status IN ('failed
 
 def seal(execution: Execution, order: Order, deadline: Deadline | None = None) -> bytes:
     """Raises VaultUnreadable."""
-    return vault().seal(json.dumps(order.payload).encode(), _context(execution), deadline)
+    return vault().seal(_plain(order), _context(execution), deadline)
 
 
 def opened(execution: Execution) -> dict[str, Any]:
@@ -39,9 +39,9 @@ def opened(execution: Execution) -> dict[str, Any]:
 
 
 def keep(execution: Execution, order: Order, deadline: Deadline) -> None:
-    """Keep what an execution that has just failed was to send, unless a file stood beside its payload. Where it cannot
-    be sealed by the deadline, it is not kept: a vault that hangs must not keep the caller waiting."""
-    if order.file is not None:
+    """Keep what an execution that has just failed was to send, unless it is long or a file stood beside it. Where it
+    cannot be sealed by the deadline, it is not kept: a vault that hangs must not keep the caller waiting."""
+    if order.file is not None or len(_plain(order)) > MOST_BYTES:
         return
     try:
         sealed = execution.sealed_payload or seal(execution, order, deadline)
@@ -55,6 +55,10 @@ def keep_sealed(execution: Execution, sealed: bytes | memoryview | None) -> None
     """Its end has emptied the row. One that has been retried meanwhile is not retried again."""
     if sealed and len(sealed) <= MOST_BYTES:
         run_in_scope(execution.tenant_id, KEEP, execution_id=execution.id, sealed=bytes(sealed))
+
+
+def _plain(order: Order) -> bytes:
+    return json.dumps(order.payload).encode()
 
 
 def _context(execution: Execution) -> Context:

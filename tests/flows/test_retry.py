@@ -199,6 +199,14 @@ def test_nothing_is_kept_of_what_succeeded_or_is_long(api: Api, monkeypatch: pyt
     assert [row(execution_id).sealed_payload for execution_id in (done, failed(api))] == [None, None]
 
 
+def test_what_is_long_is_not_even_sealed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed: list[object] = []
+    monkeypatch.setattr(keeping, "MOST_BYTES", 30)
+    monkeypatch.setattr(keeping, "seal", lambda *given: sealed.append(given) or b"sealed")
+    assert reason(retry(api, failed(api))) == (409, "payload_not_kept")
+    assert sealed == []
+
+
 def test_a_vault_that_is_away_keeps_no_failure_from_being_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> bytes:
         raise VaultUnavailable("Away.", reason="vault_unavailable")
