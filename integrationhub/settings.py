@@ -265,6 +265,8 @@ MEDIA_URL_SECONDS = env.int("MEDIA_URL_SECONDS", 900)
 # --- IPFS: the node of tenants that have installed none ---
 
 IPFS_API_URL = env.str("IPFS_API_URL", "").rstrip("/")
+# What it keeps for one tenant.
+IPFS_MAX_BYTES_PER_TENANT = env.int("IPFS_MAX_BYTES_PER_TENANT", 1024**3)
 
 # --- Limits. Core reads these by dotted path, since the tiers live in an app above it ---
 

@@ -119,6 +119,17 @@ class Kubo(Adapter):
             raise self._failure(call, answer)
         return Receipt(str(cid), {"cid": str(cid), "pinned": command == "add"})
 
+    def size(self, call: Call, cid: Cid) -> int:
+        """Of a file or folder with all that is below it, in bytes, as its root says: only that is fetched for it.
+
+        https://docs.ipfs.tech/reference/kubo/rpc/#api-v0-files-stat
+        """
+        answer = self._rpc(call, "files/stat", {"arg": f"/ipfs/{cid}"})
+        told = answers.document(answer).get("CumulativeSize")
+        if answer.status != HTTPStatus.OK or type(told) is not int or told < 0:
+            raise self._failure(call, answer)
+        return told
+
     def _verdict(self, call: Call, cid: Cid, file: Any) -> Verdict:
         try:
             return ipfs.verdict(cid, file, lambda node: self._block(call, node))

@@ -1,7 +1,7 @@
 """The node that the deployment's settings name, which tenants share.
 
 A node has one pin of a content, whoever asked for it. So who wants what kept is written down here, and a tenant takes
-back its own wish alone: the node forgets what nobody wants any more. decisions/0020
+back its own wish alone: the node forgets what nobody wants any more, and keeps so many bytes for each. decisions/0020
 """
 
 from collections.abc import Callable
@@ -9,14 +9,12 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
 from urllib.parse import unquote, urlsplit
-from uuid import UUID
 
 from django.conf import settings
 
-from integrationhub.core.operators import SYSTEM
+from integrationhub.core.errors import InvalidRequest
 from integrationhub.core.outbound import Client, deployment_client
-from integrationhub.core.tenancy import let_go_of_connection, tenant_scope
-from integrationhub.storage.models import SharedPin
+from integrationhub.storage import wishes
 from providers import contents, ipfs
 from providers.adapter import Call, Receipt
 from providers.cids import Cid
@@ -53,37 +51,58 @@ def _added(call: Call, http: Client) -> Receipt:
     The client that reaches the node may dial any address: it is given the content, and no address of a tenant's.
     """
     with contents.opened(call, http) as (file, _):
+        size = file.seek(0, 2)
+        file.seek(0)
+        wishes.refuse_beyond(call.tenant_id, size)
         receipt = _node().execute(replace(call, file=file))
     cid = ipfs.told(receipt.reference)
     if cid:
-        _want(call.tenant_id, cid)
+        try:
+            wishes.add(call.tenant_id, _name(cid), size)
+        except InvalidRequest:  # Filled by what was added at the same time.
+            _settle(call, cid)
+            raise
         _at_node(call, "storage.pin.ipfs", cid)
     return receipt
 
 
 def _pinned(call: Call) -> Receipt:
+    """Its size is what its root says of all below."""
     cid = _cid(call)
-    is_new = _want(call.tenant_id, cid)
+    is_new = wishes.add(call.tenant_id, _name(cid), _node().size(call, cid))
     try:
         return _at_node(call, "storage.pin.ipfs", cid)
     except ProviderError:
         if is_new:
-            _forget(call.tenant_id, cid)
+            wishes.take_back(call.tenant_id, _name(cid))
+            with suppress(ProviderError):  # Who took it back meanwhile may have left the pin for this wish.
+                _settle(call, cid)
+            wishes.forget(call.tenant_id, _name(cid))
         raise
 
 
 def _unpinned(call: Call) -> Receipt:
+    """The wish is gone before the node is asked, so that of two who go at once one sees that nobody is left; its row is
+    gone after, so that what broke off can be asked for again."""
     cid = _cid(call)
-    if not _is_wanted_by(call.tenant_id, cid):
+    if not wishes.take_back(call.tenant_id, _name(cid)):
         raise Next("The tenant has not pinned this content.", reason=ipfs.NOT_PINNED, upstream_status=200)
-    if not _is_wanted_by_others(call.tenant_id, cid):
-        with suppress(_NotPinned):
-            _unpin_at_node(call, cid)
-        # Whoever wrote a wish down meanwhile may have had it pinned before the node forgot it.
-        if _is_wanted_by_others(call.tenant_id, cid):
-            _at_node(call, "storage.pin.ipfs", cid)
-    _forget(call.tenant_id, cid)
+    _settle(call, cid)
+    wishes.forget(call.tenant_id, _name(cid))
     return Receipt(str(cid), {"cid": str(cid), "pinned": False})
+
+
+def _settle(call: Call, cid: Cid) -> None:
+    """Have the node forget what nobody wants. Others come and go while it is asked: what it did last is what is wanted
+    after it did."""
+    is_kept = True
+    while (is_wanted := wishes.is_wanted(_name(cid))) != is_kept:
+        if is_wanted:
+            _at_node(call, "storage.pin.ipfs", cid)
+        else:
+            with suppress(_NotPinned):
+                _unpin_at_node(call, cid)
+        is_kept = is_wanted
 
 
 class _NotPinned(Exception):
@@ -109,36 +128,5 @@ def _cid(call: Call) -> Cid:
     return cid
 
 
-# --- Who wants what. The scope is closed, and the connection given back, before the node is called ---
-
-
 def _name(cid: Cid) -> str:
     return str(replace(cid, version=1))
-
-
-def _want(tenant_id: UUID, cid: Cid) -> bool:
-    """Whether the tenant did not want it before."""
-    with tenant_scope(tenant_id):
-        _, is_new = SharedPin.objects.for_tenant(tenant_id).get_or_create(tenant_id=tenant_id, cid=_name(cid))
-    let_go_of_connection()
-    return bool(is_new)
-
-
-def _forget(tenant_id: UUID, cid: Cid) -> None:
-    with tenant_scope(tenant_id):
-        SharedPin.objects.for_tenant(tenant_id).filter(cid=_name(cid)).delete()
-    let_go_of_connection()
-
-
-def _is_wanted_by(tenant_id: UUID, cid: Cid) -> bool:
-    with tenant_scope(tenant_id):
-        found = SharedPin.objects.for_tenant(tenant_id).filter(cid=_name(cid)).exists()
-    let_go_of_connection()
-    return bool(found)
-
-
-def _is_wanted_by_others(tenant_id: UUID, cid: Cid) -> bool:
-    """Across tenants, by the role that sees them all; what it tells is whether, and not who."""
-    found = SharedPin.objects.using(SYSTEM).filter(cid=_name(cid)).exclude(tenant_id=tenant_id).exists()
-    let_go_of_connection(SYSTEM)
-    return bool(found)
