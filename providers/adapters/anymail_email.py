@@ -1,8 +1,8 @@
 """E-mail services that django-anymail speaks to, one row each; `providers/anymail_family.py` is what they share.
 
-Each row names the page of the request, `providers/mail_refusals.py` the pages of the codes. Mailgun, Postmark and
-Resend are of the same family and have files of their own. Postal, which anymail knows too, is left out: everybody runs
-their own, at an address that no adapter can have.
+Each row names the page of the request, `providers/mail_refusals.py` the pages of the codes. Mailgun, Postmark, Resend
+and Scaleway are of the same family and have files of their own. Postal, which anymail knows too, is left out: everybody
+runs their own, at an address that no adapter can have.
 """
 
 import base64
@@ -17,7 +17,7 @@ from typing import Any
 from integrationhub.core.outbound import Answer
 from providers import answers, mail_refusals
 from providers.adapter import Call, JSONObject
-from providers.anymail_family import MB, AnymailEmail, config_schema, region, schema, secret
+from providers.anymail_family import MB, config_schema, region, schema, secret
 from providers.callbacks import Kind, Webhook
 from providers.composing import Mail
 from providers.errors import Next, ProviderError
@@ -248,40 +248,6 @@ class MandrillEmail(TellingEmail):
         signed = hook.url + "".join(name + form[name] for name in sorted(form))
         expected = hmac.new(key.encode(), signed.encode("utf-8", "replace"), hashlib.sha1).digest()
         self.expect(hook.headers.get("x-mandrill-signature"), base64.b64encode(expected).decode())
-
-
-class ScalewayEmail(AnymailEmail):
-    """https://www.scaleway.com/en/developers/api/transactional-email/"""
-
-    key = "scaleway_email"
-    display_name = "Scaleway Transactional Email"
-    summary = "E-mail through Scaleway; at most three recipients and two attachments."
-    docs_url = "https://www.scaleway.com/en/developers/api/transactional-email/"
-    base_url = "https://api.scaleway.com"
-    api_path = "/transactional-email/v1alpha1/regions/fr-par/"
-    credential_schema = schema(
-        secret_key=secret("the secret key of an API key", "7a1b3c5d-2e4f-4a6b-8c9d-0e1f2a3b4c5d", 20),
-        project_id={
-            "type": "string",
-            "format": "uuid",
-            "description": "the project's id",
-            "examples": ["5f0e1d2c-3b4a-4958-8776-655443322110"],
-        },
-    )
-    service = "scaleway"
-    options = {"secret_key": "secret_key", "project_id": "project_id"}
-    # https://www.scaleway.com/en/docs/transactional-email/reference-content/tem-capabilities-and-limits/
-    largest = 1_400_000
-    checked = (f"{api_path}domains?project_id={{project_id}}&page_size=1", "domains")
-    refusals = mail_refusals.SCALEWAY
-    carries_metadata = False
-    has_templates = False
-
-    def login(self, call: Call) -> dict[str, Any]:
-        return {"headers": {"X-Auth-Token": call.secrets["secret_key"]}}
-
-    def code_of(self, said: Mapping[str, Any]) -> Any:
-        return said.get("type")
 
 
 class SparkPostEmail(LoginEmail):
