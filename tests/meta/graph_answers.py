@@ -75,6 +75,17 @@ def template(name: str = "order_shipped", language: str = "en", **members: Any) 
     }
 
 
+def oddly(row: dict[str, Any]) -> dict[str, Any]:
+    """A listing as old accounts have it: states in lower case, no format of parameters, no example."""
+    odd = {name: value for name, value in row.items() if name not in ("parameter_format", "quality_score")}
+    odd["status"] = str(row.get("status", "")).lower()
+    odd["components"] = [
+        {name: value for name, value in component.items() if name != "example"} | {"type": component["type"].lower()}
+        for component in row.get("components", [])
+    ]
+    return odd
+
+
 def message_fault(body: Any) -> str:
     """What Meta says is wrong with the body of `POST /{phone}/messages`; empty for one that it takes."""
     if not isinstance(body, dict) or body.get("messaging_product") != "whatsapp":

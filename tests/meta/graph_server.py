@@ -6,8 +6,9 @@
         ...
         assert meta.sent[0]["to"] == "+14155552671"
 
-Whoever breaks Meta's rules (no bearer, another version, a token in a URL, a body it cannot read) is refused as Meta
-refuses it; a token in a URL is a fault of the test too, which `stop` tells.
+Whoever breaks Meta's rules (no bearer, another version, a token in a URL, a body it cannot read, a message that its
+books (graph_books.py) do not allow) is refused as Meta refuses it; a token in a URL is a fault of the test too, which
+`stop` tells.
 """
 
 import base64
@@ -20,15 +21,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email.parser import BytesParser
-from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
-from tests.meta.graph_answers import LOST, SILENT, Answered, Recipe, error, refusal, template
-from tests.meta.graph_answers import message_fault as fault_of
+from tests.meta.graph_answers import LOST, SILENT, Answered, Recipe, error, oddly, refusal
+from tests.meta.graph_books import Books, Medium
+from tests.meta.graph_http import Asked, form, read
 
 TOKEN = "EAAGm0PX4ZCpsBAtestTOKENwithoutEND"
 VERSION = "v25.0"
@@ -38,31 +37,8 @@ DISPLAY_NUMBER = "+1 555-060-2200"
 APP_SECRET = "0123456789abcdef0123456789abcdef"
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One request as it came. `path` is without version and query."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: bytes = field(repr=False)
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
 @dataclass
-class Medium:
-    content: bytes
-    content_type: str
-    phone_number_id: str = PHONE_NUMBER_ID
-    filename: str = ""
-    expired: bool = False
-
-
-@dataclass
-class GraphServer:
+class GraphServer(Books):
     """State that a test may set before or between calls. `asked` is all that came, `sent` the messages accepted.
 
     `disorder` deals templates onto the pages in another order; `odd` answers in the shapes that Meta's have been seen
@@ -75,8 +51,6 @@ class GraphServer:
     phone_number_id: str = PHONE_NUMBER_ID
     waba_id: str = WABA_ID
     app_secret: str = APP_SECRET
-    templates: list[dict[str, Any]] = field(default_factory=lambda: [template()])
-    media: dict[str, Medium] = field(default_factory=dict)
     apps: list[str] = field(default_factory=lambda: ["Integration Hub"])
     other_numbers: list[str] = field(default_factory=list)
     disorder: bool = False
@@ -145,10 +119,10 @@ class GraphServer:
         """Do what is asked, and never answer."""
         self.recipes.append(Recipe(on, times, SILENT))
 
-    def store(self, content: bytes, content_type: str, **more: Any) -> str:
-        """A medium that a user has sent; its id."""
-        media_id = str(uuid4().int)[:16]
-        self.media[media_id] = Medium(content, content_type, **more)
+    def store(self, content: bytes, content_type: str, media_id: str = "", **more: Any) -> str:
+        """A medium that a user has sent, or that was uploaded; its id."""
+        media_id = media_id or str(uuid4().int)[:16]
+        self.media[media_id] = Medium(content, content_type, **{"phone_number_id": self.phone_number_id, **more})
         return media_id
 
     # --- The Graph host ---
@@ -197,8 +171,8 @@ class GraphServer:
             return refusal(100, "Invalid parameter", details="The body is not JSON.")
         if asked.headers.get("content-type", "").split(";")[0] != "application/json":
             return refusal(100, "Invalid parameter", details="The Content-Type is not application/json.")
-        if fault := fault_of(body):
-            return refusal(100, "Invalid parameter", details=fault)
+        if refused := self.refusal_of(body):
+            return refused
         if body.get("status") == "read":
             self.read.append(body["message_id"])
             return Answered(200, {"success": True})
@@ -234,7 +208,7 @@ class GraphServer:
         if end < len(rows) or self.cursor_loop:
             # Meta writes the token into it.
             paging["next"] = f"https://graph.facebook.com{asked.path}?access_token={self.token}&after={after}"
-        return Answered(200, {"data": [_oddly(row) if self.odd else row for row in page], "paging": paging})
+        return Answered(200, {"data": [oddly(row) if self.odd else row for row in page], "paging": paging})
 
     def _me(self, asked: Asked) -> Answered:
         proof = hmac.new(self.app_secret.encode(), self.token.encode(), "sha256").hexdigest()
@@ -286,7 +260,7 @@ class GraphServer:
         )
 
     def _upload(self, asked: Asked) -> Answered:
-        parts = _form(asked)
+        parts = form(asked)
         if parts.get("messaging_product", (b"", "", ""))[0] != b"whatsapp":
             return refusal(100, "Invalid parameter", details="The parameter messaging_product is required.")
         if "file" not in parts:
@@ -328,7 +302,7 @@ class GraphServer:
             protocol_version = "HTTP/1.1"
 
             def handle_any(self) -> None:
-                asked, version = _read(self)
+                asked, version = read(self)
                 answered = graph._answer(respond, asked, version)
                 time.sleep(graph.delay)
                 if answered == SILENT:
@@ -363,43 +337,6 @@ class GraphServer:
             "estimated_time_to_regain_access": self.regain_minutes,
         }
         return {"X-Business-Use-Case-Usage": json.dumps({self.waba_id: [item]}), "Content-Type": "application/json"}
-
-
-def _read(handler: BaseHTTPRequestHandler) -> tuple[Asked, str]:
-    url = urlsplit(handler.path)
-    version, path = "", url.path
-    if match := re.fullmatch(r"/(v[0-9]+\.[0-9]+)(/.*)", url.path):
-        version, path = match.groups()
-    query = {name: values[-1] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
-    headers = {name.lower(): value for name, value in handler.headers.items()}
-    body = handler.rfile.read(int(headers.get("content-length") or 0))
-    return Asked(handler.command, path, query, headers, body), version
-
-
-def _form(asked: Asked) -> dict[str, tuple[bytes, str, str]]:
-    """Content, type and file name of each part of a multipart body; empty for any other."""
-    head = f"Content-Type: {asked.headers.get('content-type', '')}\r\n\r\n".encode()
-    message = BytesParser(policy=HTTP).parsebytes(head + asked.body)
-    parts = message.iter_parts() if message.is_multipart() else []
-    return {
-        str(part.get_param("name", header="content-disposition")): (
-            part.get_payload(decode=True),  # type: ignore[dict-item]
-            part.get_content_type(),
-            part.get_filename() or "",
-        )
-        for part in parts
-    }
-
-
-def _oddly(row: dict[str, Any]) -> dict[str, Any]:
-    """A listing as old accounts have it: states in lower case, no format of parameters, no example."""
-    odd = {name: value for name, value in row.items() if name not in ("parameter_format", "quality_score")}
-    odd["status"] = str(row.get("status", "")).lower()
-    odd["components"] = [
-        {name: value for name, value in component.items() if name != "example"} | {"type": component["type"].lower()}
-        for component in row.get("components", [])
-    ]
-    return odd
 
 
 @contextmanager

@@ -53,6 +53,8 @@ def test_each_kind_of_message_is_said_as_meta_wants_it(
     sender: Api, meta: GraphServer, content: dict[str, Any], wanted: dict[str, Any]
 ) -> None:
     know_template(sender.tenant)
+    for media_id in ("12345", "1"):
+        meta.store(b"a file", "audio/aac", media_id)
     assert execute(sender, {"to": "+14155552671", **content}).status_code == 200
     [sent] = meta.sent
     assert {name: sent[name] for name in wanted} == wanted

@@ -119,6 +119,7 @@ def test_a_file_is_uploaded_without_being_held(scene: Scene) -> None:
     scene.send(SMALL)
     before = scene.peak("web")
     # The server need not take the form apart: that it came whole is seen below.
+    scene.meta.store(b"", "application/pdf", "4490709327384033")
     scene.meta.fail(status=200, on="POST .*/media$", body={"id": "4490709327384033"})
     scene.send(LARGE)
     assert scene.meta.sent[-1]["document"] == {"id": "4490709327384033", "filename": "a.pdf"}

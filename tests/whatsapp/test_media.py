@@ -35,6 +35,7 @@ def test_bytes_are_uploaded_and_their_id_is_sent(talk: Talk, meta: GraphServer) 
 
 
 def test_what_is_at_meta_already_is_sent_by_its_id(talk: Talk, meta: GraphServer) -> None:
+    meta.store(b"audio", "audio/aac", "1166846181421424")
     talk.sent({"to": CUSTOMER, "media_type": "audio", "media_id": "1166846181421424"}, path=SEND)
     assert meta.sent[0]["audio"] == {"id": "1166846181421424"}
     assert len(meta.asked) == 1

@@ -62,6 +62,7 @@ def test_a_document_is_called_what_its_file_is_called(talk: Talk, meta: GraphSer
 
 
 def test_a_form_may_name_an_address_too(talk: Talk, meta: GraphServer) -> None:
+    meta.store(b"audio", "audio/aac", "1166846181421424")
     assert post(talk.api, {"to": CUSTOMER, "media_type": "audio", "media_id": "1166846181421424"}).status_code == 202
     assert meta.sent[0]["audio"] == {"id": "1166846181421424"}
 

@@ -10,6 +10,7 @@ from django.conf import settings as configured
 from integrationhub.core import catalogue
 from providers.errors import Retry
 from tests.make import keyed
+from tests.meta.graph_answers import template
 from tests.meta.graph_server import GraphServer
 from tests.whatsapp.talking import CUSTOMER, HELLO, Talk, know_template
 from whatsapp import pacing
@@ -18,10 +19,12 @@ ANOTHER = {"to": "+14155550000", "template_name": "hello", "template_language": 
 
 
 @pytest.fixture(autouse=True)
-def a_burst_of_three(monkeypatch: pytest.MonkeyPatch, talk: Talk) -> None:
+def a_burst_of_three(monkeypatch: pytest.MonkeyPatch, talk: Talk, meta: GraphServer) -> None:
     """Three messages at once to one customer, where Meta takes 45; a template is known that needs no window."""
     monkeypatch.setattr(pacing, "PAIR_BURST", 3)
-    know_template(talk.tenant, name="hello", components=[{"type": "BODY", "text": "Hello."}])
+    hello: list[dict[str, Any]] = [{"type": "BODY", "text": "Hello."}]
+    know_template(talk.tenant, name="hello", components=hello)
+    meta.templates.append(template("hello", components=hello))
 
 
 def refused(answer: Any, reason: str) -> dict[str, Any]:
