@@ -82,6 +82,7 @@ class TemplateAdmin(SyncingAdmin):
         "shown_quality",
         "components",
         "told_at",
+        "told_times",
         "created_at",
         "updated_at",
         "last_sync",

@@ -4,12 +4,13 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/webhoo
 """
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models.functions import Now
 
+from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.outbox import events
 from templates import runs
@@ -30,21 +31,27 @@ STATES = {
 }
 # A burst of what only a sync can tell is worth one; the next on schedule is never far.
 ASK_AGAIN_AFTER = timedelta(minutes=1)
+# Meta tells whole seconds, by a clock that is not ours.
+CLOCKS_APART = timedelta(minutes=1)
 
 
-def apply(tenant_id: UUID, field: str, value: Mapping[str, Any]) -> bool:
-    """Apply one change of a webhook to the tenant's template; the same again changes nothing.
+def apply(tenant_id: UUID, field: str, value: Mapping[str, Any], *, at: datetime) -> bool:
+    """Apply one change of a webhook to the tenant's template; the same again changes nothing, and neither does what is
+    older than what is known. `at` is when it was so, by Meta's clock.
 
     False where the field is not about templates. What cannot be applied (a template that is not known, an event that
     names no state) asks for a sync instead.
     """
     if field not in _CHANGES:
         return False
+    at = min(at, datetime.now(UTC))
     with tenant_scope(tenant_id):
         template = _find(tenant_id, value)
+        if _is_old(tenant_id, template, field, at):
+            return True
         changes = _CHANGES[field](value) if template else {}
         if template and changes:
-            _apply(template, changes)
+            _apply(template, field, changes, at)
             return True
         if runs.asked_within(tenant_id, ASK_AGAIN_AFTER):
             return True
@@ -59,6 +66,14 @@ def _find(tenant_id: UUID, value: Mapping[str, Any]) -> MessageTemplate | None:
         return rows.filter(meta_id=str(meta_id)).first()
     language = str(value.get("message_template_language", "")).replace("-", "_")
     return rows.filter(name=str(value.get("message_template_name", "")), language=language).first()
+
+
+def _is_old(tenant_id: UUID, template: MessageTemplate | None, field: str, at: datetime) -> bool:
+    """Meta tells again for a week, in any order, and operators replay: a listing or an event that is newer stands."""
+    if template and moment(at) < template.told_times.get(field, ""):
+        return True
+    read_at = runs.last_reading(tenant_id)
+    return read_at is not None and at < read_at - CLOCKS_APART
 
 
 def _status(value: Mapping[str, Any]) -> dict[str, str]:
@@ -97,12 +112,14 @@ _CHANGES: dict[str, Callable[[Mapping[str, Any]], dict[str, str]]] = {
 FIELDS = frozenset(_CHANGES)
 
 
-def _apply(template: MessageTemplate, changes: Mapping[str, str]) -> None:
+def _apply(template: MessageTemplate, field: str, changes: Mapping[str, str], at: datetime) -> None:
     before = {name: getattr(template, name) for name in changes}
-    if before == changes:
+    told_times = {**template.told_times, field: moment(at)}
+    if before == changes and told_times == template.told_times:
         return
+    changed: dict[str, Any] = {} if before == changes else {**changes, "updated_at": Now()}
     rows = MessageTemplate.objects.for_tenant(template.tenant_id).filter(id=template.id)
-    rows.update(**changes, told_at=Now(), updated_at=Now())
+    rows.update(**changed, told_at=Now(), told_times=told_times)
     told = {"name": template.name, "language": template.language}
     for name in ("status", "quality", "category"):
         if name in changes and changes[name] != before[name]:

@@ -25,6 +25,9 @@ class MessageTemplate(TenantOwned):
     quality = models.TextField(blank=True, help_text="GREEN, YELLOW, RED or UNKNOWN.")
     rejected_reason = models.TextField(blank=True)
     told_at = models.DateTimeField(null=True, help_text="When a webhook last changed it.")
+    told_times = models.JSONField(
+        default=dict, db_default={}, help_text="When, by Meta's clock, what webhooks told was so: by their fields."
+    )
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now(), help_text="When a sync or a webhook last changed it.")
 

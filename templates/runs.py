@@ -61,6 +61,13 @@ def last_success(tenant_id: UUID) -> datetime | None:
     return moment
 
 
+def last_reading(tenant_id: UUID) -> datetime | None:
+    """When the last listing that was read to its end was begun, inside the caller's `tenant_scope`."""
+    rows = of_tenant(tenant_id).filter(state=State.SUCCEEDED).order_by("-id")
+    moment: datetime | None = rows.values_list("started_at", flat=True).first()
+    return moment
+
+
 def ask(*, tenant_id: UUID, subject: str = "", is_posted: bool = True) -> SyncRun:
     """The tenant's run that is not over yet, else a new one: for a worker, or for the caller if it is not posted.
 

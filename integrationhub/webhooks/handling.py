@@ -28,11 +28,11 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[UUID, str, Mapping[str, Any]], bool]
 
 STATUS = (accounts.KEY, "status")
-# By provider and type of event. What has no line here, and is no status of a message, is kept and shown.
+# By provider and type of event. What has no line here, and is neither a status of a message nor about a template, is
+# kept and shown.
 HANDLERS: Mapping[tuple[str, str], Handler] = {
     (accounts.KEY, "message"): inbound.handle_messages,
     (accounts.KEY, "call"): inbound.handle_calls,
-    **{(accounts.KEY, field): template_events.apply for field in template_events.FIELDS},
 }
 
 # What the adapters of all other providers read of messages.
@@ -65,7 +65,14 @@ def _subject_of(event: WebhookEvent) -> tuple[str, str]:
 def has_handler(event: WebhookEvent) -> bool:
     if event.provider_key != accounts.KEY:
         return event.type in KINDS
-    return (event.provider_key, event.type) in {STATUS, *HANDLERS} and _is_heard(event)
+    known = (event.provider_key, event.type) in {STATUS, *HANDLERS}
+    return _is_of_template(event) or (known and _is_heard(event))
+
+
+def _is_of_template(event: WebhookEvent) -> bool:
+    """It names a business account, and no number."""
+    is_metas = event.provider_key == accounts.KEY and event.tenant_id != NOBODY
+    return is_metas and event.type in template_events.FIELDS
 
 
 def _is_heard(event: WebhookEvent) -> bool:
@@ -125,6 +132,9 @@ def handle(event: WebhookEvent) -> None:
 
 def _is_ours(event: WebhookEvent) -> bool:
     """Have the effect of an event that has a handler. Raises NotKnownYet."""
+    if _is_of_template(event):
+        at = event.occurred_at or event.received_at
+        return template_events.apply(event.tenant_id, *meta.said_of(event.payload), at=at)
     if event.provider_key == accounts.KEY:
         field, value = meta.said_of(event.payload)
         if (event.provider_key, event.type) == STATUS:

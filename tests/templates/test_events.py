@@ -1,6 +1,6 @@
 """What webhooks tell of templates is applied at once; what they leave open is asked for."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,11 @@ def told(template: MessageTemplate, **more: Any) -> dict[str, Any]:
     return {"message_template_id": template.meta_id, "message_template_name": template.name, **more}
 
 
+def tell(tenant: UUID, field: str, value: dict[str, Any]) -> bool:
+    """As of this moment."""
+    return events.apply(tenant, field, value, at=datetime.now(UTC))
+
+
 def read(tenant: UUID) -> MessageTemplate:
     return MessageTemplate.objects.using("system").get(tenant_id=tenant)
 
@@ -30,9 +35,10 @@ def read(tenant: UUID) -> MessageTemplate:
 def test_a_status_is_applied_and_told_once(tenant: UUID, status: str) -> None:
     template = stored(tenant, status="PENDING")
     value = told(template, event=status, reason="ABUSIVE_CONTENT")
-    assert events.apply(tenant, STATUS, value)
+    at = datetime.now(UTC)
+    assert events.apply(tenant, STATUS, value, at=at)
     before = read(tenant).told_at
-    assert events.apply(tenant, STATUS, value)
+    assert events.apply(tenant, STATUS, value, at=at)
     assert read(tenant).told_at == before
     assert (read(tenant).status, read(tenant).rejected_reason) == (status, "ABUSIVE_CONTENT")
     moved = {"name": "order_update", "language": "en_US", "before": "PENDING", "after": status}
@@ -43,9 +49,9 @@ def test_a_status_is_applied_and_told_once(tenant: UUID, status: str) -> None:
 def test_quality_and_category_are_applied(tenant: UUID) -> None:
     template = stored(tenant)
     score = told(template, previous_quality_score="GREEN", new_quality_score="RED")
-    assert events.apply(tenant, "message_template_quality_update", score)
+    assert tell(tenant, "message_template_quality_update", score)
     moved = told(template, previous_category="UTILITY", new_category="MARKETING")
-    assert events.apply(tenant, "template_category_update", moved)
+    assert tell(tenant, "template_category_update", moved)
     row = read(tenant)
     assert (row.quality, row.category, row.previous_category) == ("RED", "MARKETING", "UTILITY")
     assert [kind for kind, _ in events_of(tenant)] == ["template.quality_changed", "template.category_changed"]
@@ -53,9 +59,7 @@ def test_quality_and_category_are_applied(tenant: UUID) -> None:
 
 def test_a_category_that_is_only_announced_is_as_it_was(tenant: UUID) -> None:
     template = stored(tenant)
-    events.apply(
-        tenant, "template_category_update", told(template, correct_category="MARKETING", new_category="UTILITY")
-    )
+    tell(tenant, "template_category_update", told(template, correct_category="MARKETING", new_category="UTILITY"))
     assert read(tenant).category == "UTILITY"
     assert events_of(tenant) == []
 
@@ -63,7 +67,7 @@ def test_a_category_that_is_only_announced_is_as_it_was(tenant: UUID) -> None:
 def test_without_an_id_name_and_language_find_it_however_the_language_is_written(tenant: UUID) -> None:
     stored(tenant)
     value = {"event": "PAUSED", "message_template_name": "order_update", "message_template_language": "en-US"}
-    events.apply(tenant, STATUS, value)
+    tell(tenant, STATUS, value)
     assert templates_of(tenant) == {"order_update": "PAUSED"}
 
 
@@ -80,28 +84,28 @@ def test_without_an_id_name_and_language_find_it_however_the_language_is_written
 )
 def test_what_names_no_state_has_the_templates_synced(tenant: UUID, field: str, more: dict[str, Any]) -> None:
     template = stored(tenant)
-    assert events.apply(tenant, field, told(template, **more))
+    assert tell(tenant, field, told(template, **more))
     assert read(tenant).status == "APPROVED"
     assert len(messages()) == 1
 
 
 def test_a_burst_for_unknown_templates_is_worth_one_sync(tenant: UUID) -> None:
     for number in range(5):
-        assert events.apply(tenant, STATUS, {"event": "APPROVED", "message_template_id": number})
+        assert tell(tenant, STATUS, {"event": "APPROVED", "message_template_id": number})
         with tenant_scope(tenant):
             SyncRun.objects.for_tenant(tenant).update(state="succeeded")
     assert len(messages()) == 1
 
 
 def test_other_fields_are_others(tenant: UUID) -> None:
-    assert not events.apply(tenant, "phone_number_quality_update", {"event": "ONBOARDING"})
+    assert not tell(tenant, "phone_number_quality_update", {"event": "ONBOARDING"})
     assert messages() == []
 
 
 def test_it_reaches_no_other_tenants_template(tenant: UUID) -> None:
     other = another_tenant().tenant
     theirs = stored(other)
-    events.apply(tenant, STATUS, told(theirs, event="PAUSED"))
+    tell(tenant, STATUS, told(theirs, event="PAUSED"))
     assert templates_of(other) == {"order_update": "APPROVED"}
 
 
@@ -112,7 +116,7 @@ def test_what_a_webhook_told_while_pages_were_read_is_newer_than_they_are(
     template = read(tenant)
 
     def paused(run: SyncRun) -> None:
-        events.apply(tenant, STATUS, told(template, event="PAUSED"))
+        tell(tenant, STATUS, told(template, event="PAUSED"))
 
     run = sync.now(tenant_id=tenant, subject="", told=paused)
     assert (run.changed, run.unchanged) == (0, 1)
