@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from integrationhub.core.operators import SYSTEM
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
 from templates.errors import TemplateNotFound
 from templates.models import SENDABLE, MessageTemplate
@@ -61,6 +62,12 @@ def to_send(*, tenant_id: UUID, name: str, language: str | None = None) -> Messa
             template_status=template.status,
         )
     return template
+
+
+def holders_of(waba_id: str) -> set[UUID]:
+    """All tenants that have templates of this business account: a webhook names an account, and no tenant."""
+    rows = MessageTemplate.objects.using(SYSTEM).filter(waba_id=waba_id)
+    return set(rows.values_list("tenant_id", flat=True).distinct())
 
 
 def _languages(found: list[MessageTemplate]) -> list[str]:

@@ -183,7 +183,7 @@ def _told(tenant_id: UUID, posts: Iterable[Taken]) -> tuple[Told, set[UUID]]:
     """What they tell, by whose it is; and those of which that could not be said."""
     told: Told = defaultdict(list)
     troubled = set()
-    owners = cache(lambda key, number, account: sources.get(key).owners(number, account) or [NOBODY])
+    owners = cache(lambda key, *about: sources.get(key).owners(*about) or [NOBODY])
     for post in posts:
         try:
             source = sources.get(post.provider_key)
@@ -191,7 +191,8 @@ def _told(tenant_id: UUID, posts: Iterable[Taken]) -> tuple[Told, set[UUID]]:
                 whose: Collection[UUID] = [tenant_id]
                 if tenant_id == NOBODY:
                     sharer = source.sharer(item)
-                    whose = [sharer] if sharer else owners(post.provider_key, item.phone_number_id, item.waba_id)
+                    about = item.type, item.phone_number_id, item.waba_id
+                    whose = [sharer] if sharer else owners(post.provider_key, *about)
                 for owner in whose:
                     told[owner, post.provider_key].append(_event(owner, post, item, is_shared=tenant_id == NOBODY))
         except DATABASE_AWAY:

@@ -14,6 +14,8 @@ from integrationhub.webhooks.models import NOBODY
 from integrationhub.webhooks.signatures import Verdict
 from providers import registry
 from providers.callbacks import Webhook
+from templates.events import FIELDS
+from templates.finding import holders_of
 from whatsapp import accounts, sharing
 
 
@@ -31,15 +33,15 @@ class Door:
 @dataclass(frozen=True, slots=True)
 class Source:
     """`door` is that of one tenant's own app. For what came by the address that all share, `sharer` says whose this
-    one item is, and where it cannot, `owners` whose a number and a business account are. `handshake` is what to answer
-    to a verified request that tells nothing and only asks."""
+    one item is, and where it cannot, `owners` whose it is by its type, its number and its business account. `handshake`
+    is what to answer to a verified request that tells nothing and only asks."""
 
     judge: Callable[[Webhook, Door], Verdict]
     taken_apart: Callable[[Webhook], list[Item]]
     door: Callable[[UUID], Door]
     handshake: Callable[[Webhook, Door, Verdict], str | None] = lambda hook, door, verdict: None
     sharer: Callable[[Item], UUID | None] = lambda item: None
-    owners: Callable[[str, str], Collection[UUID]] = lambda number, account: ()
+    owners: Callable[[str, str, str], Collection[UUID]] = lambda kind, number, account: ()
     # Whether a GET tells something, and is not a question that the hub answers by a verify token.
     tells_by_get: bool = False
     shown_headers: frozenset[str] = frozenset()
@@ -101,12 +103,16 @@ def _meta_sharer(item: Item) -> UUID | None:
     return sharing.tenant_of(meta.said_of(item.payload)[1])
 
 
-def _meta_owners(phone_number_id: str, waba_id: str) -> Collection[UUID]:
-    """By the number, and by the business account only where no number is named."""
+def _meta_owners(kind: str, phone_number_id: str, waba_id: str) -> Collection[UUID]:
+    """By the number, and by the business account only where no number is named. Templates of the deployment's account
+    are those of all who have synced with it too."""
     if phone_number_id:
         found = accounts.tenant_of_phone_number(phone_number_id)
         return [found] if found else []
-    return accounts.tenants_of_waba(waba_id) if waba_id else []
+    if not waba_id:
+        return []
+    shared_by = holders_of(waba_id) if kind in FIELDS and waba_id == settings.META_WABA_ID else set()
+    return sorted({*accounts.tenants_of_waba(waba_id), *shared_by})
 
 
 META = Source(

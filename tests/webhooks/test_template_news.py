@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from templates.models import MessageTemplate
-from tests.make import Api
+from tests.make import Api, another_tenant
 from tests.meta.fixtures import meta
 from tests.meta.graph_server import APP_SECRET, WABA_ID, GraphServer
 from tests.templates.making import stored
@@ -95,3 +95,43 @@ def test_a_time_that_is_yet_to_come_is_now(template: MessageTemplate) -> None:
     tell(template, -1e6, event="PAUSED")
     tell(template, -1e3, event="APPROVED")
     assert status_of(template) == "APPROVED"
+
+
+# --- Whose they are ---
+
+
+def test_all_who_send_by_the_shared_account_hear_of_its_templates(
+    api: Api, template: MessageTemplate, meta: GraphServer
+) -> None:
+    meta.templates[0]["id"] = template.meta_id
+    others = [another_tenant() for _ in range(2)]
+    for each in others:
+        synced(each)
+    tell(template, 0, event="PAUSED")
+    assert [list(templates_of(each.tenant).values()) for each in (api, *others)] == [["PAUSED"]] * 3
+    assert [[event.status for event in events(each.tenant)] for each in others] == [["processed"]] * 2
+
+
+def test_of_the_shared_account_others_hear_of_templates_alone(
+    api: Api, template: MessageTemplate, meta: GraphServer
+) -> None:
+    other = another_tenant()
+    synced(other)
+    tell(template, 0, "account_update", event="ACCOUNT_RESTRICTION")
+    assert [len(events(each.tenant)) for each in (api, other)] == [1, 0]
+
+
+def test_who_has_templates_of_an_account_that_is_no_longer_its_own_hears_nothing(
+    template: MessageTemplate, settings: Any
+) -> None:
+    """Its rows stay until its next sync; what they hold it knew."""
+    before = another_tenant()
+    theirs = stored(before.tenant, waba_id="77")
+    tell(theirs, 0, waba="77", event="PAUSED")
+    assert (status_of(theirs), events(before.tenant)) == ("APPROVED", [])
+
+
+def test_who_has_none_of_the_shared_accounts_templates_hears_nothing(template: MessageTemplate) -> None:
+    stranger = another_tenant()
+    tell(template, 0, event="PAUSED")
+    assert events(stranger.tenant) == []
