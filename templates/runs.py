@@ -24,6 +24,7 @@ LEASE = timedelta(seconds=90)
 LONGEST_IN_QUEUE = timedelta(minutes=10)
 KEPT = timedelta(days=30)
 MOST_MOVES_TOLD = 100
+MOST_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,13 @@ def last_reading(tenant_id: UUID) -> datetime | None:
 def ask(*, tenant_id: UUID, subject: str = "", is_posted: bool = True) -> SyncRun:
     """The tenant's run that is not over yet, else a new one: for a worker, or for the caller if it is not posted.
 
-    However many ask at once, there is one. `subject` is who asked, for the trail; nobody, where the hub did.
+    However many ask at once, there is one. `subject` is who asked, for the trail; nobody, where the hub did. Raises
+    WhatsappSyncFailed.
     """
     mine = SyncRun(id=new_id(), tenant_id=tenant_id)
     with tenant_scope(tenant_id):
         _give_up_lost(tenant_id)
-        SyncRun.objects.bulk_create([mine], ignore_conflicts=True)
-        run: SyncRun = of_tenant(tenant_id).filter(state__in=LIVE).get()
+        run = _live(tenant_id, mine)
         if run.id != mine.id:
             return run
         if is_posted:
@@ -86,6 +87,16 @@ def ask(*, tenant_id: UUID, subject: str = "", is_posted: bool = True) -> SyncRu
             about = f"template_sync:{run.id}"
             trail.record(tenant_id=tenant_id, action="template.sync_asked", actor=subject, about=about)
     return run
+
+
+def _live(tenant_id: UUID, mine: SyncRun) -> SyncRun:
+    """The run that is under way, or `mine`: one that `mine` stood back for may be over before it is looked for."""
+    for _ in range(MOST_TRIES):
+        SyncRun.objects.bulk_create([mine], ignore_conflicts=True)
+        run: SyncRun | None = of_tenant(tenant_id).filter(state__in=LIVE).first()
+        if run:
+            return run
+    raise WhatsappSyncFailed("Others begin and end syncs of this tenant too fast.", reason="busy", retryable=True)
 
 
 def asked_within(tenant_id: UUID, age: timedelta) -> bool:

@@ -52,7 +52,7 @@ def ask_for_all() -> int:
         try:
             runs.ask(tenant_id=tenant_id)
             asked += 1
-        except DatabaseError:
+        except (DatabaseError, WhatsappSyncFailed):
             # The boundary of one tenant: the next tick asks again, and the others go on.
             logger.exception("A sync of templates could not be asked for.", extra={"tenant_id": str(tenant_id)})
     return asked

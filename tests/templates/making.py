@@ -1,7 +1,11 @@
-"""Templates as Meta lists them, and as they stand in the database."""
+"""Templates as Meta lists them, and as they stand in the database; and a sync that ends at a bad moment."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
+
+from django.db import connection, connections
 
 from integrationhub.core.tenancy import tenant_scope
 from templates.models import MessageTemplate
@@ -51,3 +55,25 @@ def stored(tenant: UUID, name: str = "order_update", **over: Any) -> MessageTemp
 def listed(name: str = "order_update", language: str = "en_US", **over: Any) -> dict[str, Any]:
     """One as Meta lists it."""
     return graph_answers.template(name, language, **{"components": ORDER_UPDATE, **over})
+
+
+END = "UPDATE templates_syncrun SET state = 'succeeded' WHERE tenant_id = %s AND state <> 'succeeded'"
+
+
+@contextmanager
+def ends_when_another_is_asked_for(tenant: UUID) -> Iterator[None]:
+    """The tenant's run is there when a new one is refused for it, and over when it is looked for."""
+    ended: list[str] = []
+
+    def end(execute: Any, sql: str, *more: Any) -> Any:
+        done = execute(sql, *more)
+        if sql.startswith('INSERT INTO "templates_syncrun"') and not ended:
+            with connections["owner"].cursor() as cursor:
+                cursor.execute(END, [tenant])
+                assert cursor.rowcount == 1
+            ended.append(sql)
+        return done
+
+    with connection.execute_wrapper(end):
+        yield
+    assert ended

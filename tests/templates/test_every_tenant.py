@@ -19,7 +19,7 @@ from templates.models import SyncRun
 from tests.audit.reading import at_once
 from tests.make import Api, another_tenant
 from tests.meta.graph_server import GraphServer
-from tests.templates.making import listed, stored
+from tests.templates.making import ends_when_another_is_asked_for, listed, stored
 from tests.templates.reading import messages, runs_of, synced, templates_of, work
 
 
@@ -46,6 +46,15 @@ def test_one_tenants_failure_stops_no_other(others: list[Api], meta: GraphServer
     work()
     assert sorted(runs_of(each.tenant)[-1].state for each in others) == ["failed", "succeeded"]
     assert sorted(len(templates_of(each.tenant)) for each in others) == [1, 2]
+
+
+def test_a_run_that_ends_while_it_is_asked_for_stops_no_other_tenants(others: list[Api]) -> None:
+    for each in others:
+        runs.ask(tenant_id=each.tenant)
+    before = len(messages())
+    with ends_when_another_is_asked_for(others[0].tenant):
+        assert sync.ask_for_all() == 2
+    assert len(messages()) == before + 1
 
 
 def test_the_schedule_is_seeded_and_operators_may_change_it() -> None:

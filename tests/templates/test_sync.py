@@ -16,7 +16,7 @@ from tests.audit.reading import at_once
 from tests.core.envelopes import assert_envelope
 from tests.make import Api, another_tenant
 from tests.meta.graph_server import GraphServer
-from tests.templates.making import listed, stored
+from tests.templates.making import ends_when_another_is_asked_for, listed, stored
 from tests.templates.reading import counts, events_of, messages, runs_of, synced, templates_of, versions, work
 
 SYNC = "/whatsapp/templates/sync"
@@ -221,6 +221,17 @@ def test_whoever_asks_while_a_sync_is_under_way_is_told_of_that_one(api: Api, me
     asked = at_once(lambda _: api.as_role("organizer").post(SYNC).json()["id"], 8)
     assert len(set(asked)) == 1
     assert len(messages()) == 1
+
+
+def test_a_run_that_ends_while_it_is_asked_for_is_followed_by_another(
+    api: Api, tenant: UUID, meta: GraphServer
+) -> None:
+    first = api.post(SYNC).json()
+    with ends_when_another_is_asked_for(tenant):
+        answer = api.post(SYNC)
+    assert (answer.status_code, answer.json()["state"]) == (202, "queued")
+    assert answer.json()["id"] != first["id"]
+    assert len(messages()) == 2
 
 
 def test_who_waits_does_a_queued_run_itself(api: Api, tenant: UUID, meta: GraphServer) -> None:
