@@ -139,17 +139,20 @@ class MetaGraph:
 
     # --- Templates: https://developers.facebook.com/docs/graph-api/results ---
 
-    def template_pages(self, seconds_per_page: float) -> Iterator[list[dict[str, Any]]]:
+    def template_pages(self, deadline: Deadline, seconds_per_page: float) -> Iterator[list[dict[str, Any]]]:
         """Every page of the account's templates, each asked for by its cursor on our own base URL.
 
-        A cursor that comes twice, or more than 100 pages, raises Ambiguous: what was read until then is no whole list.
+        A cursor that comes twice, more than 100 pages, or no time for the next one raises Ambiguous: what was read
+        until then is no whole list.
         """
         after: str | None = ""
         seen = {after}
         for _ in range(MOST_PAGES):
             params = {"fields": TEMPLATE_FIELDS, "limit": TEMPLATES_PER_PAGE} | ({"after": after} if after else {})
-            where, deadline = f"{self.account.waba_id}/message_templates", Deadline.after(seconds_per_page)
-            answer = self._ask("GET", where, deadline, params=params, max_bytes=LARGEST_PAGE)
+            if not deadline.remaining():
+                raise meta_refusals.unfinished("timed_out", "Meta had more pages than there was time for.")
+            where, page_deadline = f"{self.account.waba_id}/message_templates", deadline.within(seconds_per_page)
+            answer = self._ask("GET", where, page_deadline, params=params, max_bytes=LARGEST_PAGE)
             said = self._said(answer)
             yield self._rows(answer, said)
             after = _cursor(said)
@@ -159,9 +162,6 @@ class MetaGraph:
                 raise meta_refusals.unfinished("cursor_loop", "Meta's list of templates leads back to where it was.")
             seen.add(after)
         raise meta_refusals.unfinished("too_many_pages", f"Meta's list of templates has more than {MOST_PAGES} pages.")
-
-    def template(self, template_id: str, deadline: Deadline) -> dict[str, Any]:
-        return self._object(template_id, deadline, fields=TEMPLATE_FIELDS)
 
     # --- Media: https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media ---
 

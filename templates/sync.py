@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError
 from django.utils.module_loading import import_string
@@ -25,23 +26,24 @@ from templates.runs import Lease
 logger = logging.getLogger(__name__)
 
 PROVIDER = "meta_whatsapp"
-# All pages together, below the soft limit of a task; and one of them.
+# All of a reading, the account's vault and every page, so that the swap too ends before the soft limit of a task (60);
+# and one page of it.
 SECONDS, PAGE_SECONDS = 50.0, 10.0
 LOOK_AGAIN_SECONDS = 0.25
 
 Told = Callable[[SyncRun], None]
 
 
-def graph_of(tenant_id: UUID) -> MetaGraph:
+def graph_of(tenant_id: UUID, deadline: Deadline) -> MetaGraph:
     """Meta as the tenant's account sees it. Raises WhatsappNotConfigured, or what its binding lacks. Not inside a
     scope."""
-    graph: MetaGraph = import_string(settings.WHATSAPP_GRAPH)(tenant_id, Deadline.after(PAGE_SECONDS))
+    graph: MetaGraph = import_string(settings.WHATSAPP_GRAPH)(tenant_id, deadline.within(PAGE_SECONDS))
     return graph
 
 
 def ask(*, tenant_id: UUID, subject: str) -> SyncRun:
     """Have a worker read the templates; the run that is under way, where there is one. Raises as `graph_of` does."""
-    graph_of(tenant_id)
+    graph_of(tenant_id, Deadline.after(PAGE_SECONDS))
     return runs.ask(tenant_id=tenant_id, subject=subject)
 
 
@@ -70,7 +72,7 @@ def now(*, tenant_id: UUID, subject: str, told: Told | None = None) -> SyncRun:
 
     `told` is called after each page. Raises WhatsappNotConfigured, WhatsappSyncFailed.
     """
-    graph_of(tenant_id)
+    graph_of(tenant_id, Deadline.after(PAGE_SECONDS))
     asked = runs.ask(tenant_id=tenant_id, subject=subject, is_posted=False)
     return run(tenant_id=tenant_id, run_id=asked.id, told=told) or _awaited(asked)
 
@@ -83,14 +85,18 @@ def run(*, tenant_id: UUID, run_id: UUID, told: Told | None = None) -> SyncRun |
     lease = runs.take(tenant_id=tenant_id, run_id=run_id)
     if lease is None:
         return None
+    deadline = Deadline.after(SECONDS)
     try:
-        graph = graph_of(tenant_id)
-        listing, waba_id = _read(lease, graph, told), graph.account.waba_id
+        graph = graph_of(tenant_id, deadline)
+        listing, waba_id = _read(lease, graph, deadline, told), graph.account.waba_id
         with tenant_scope(tenant_id):
             swapped = swapping.swap(tenant_id=tenant_id, waba_id=waba_id, listing=listing, begun_at=lease.begun_at)
             return runs.succeed(lease, waba_id, swapped)
     except HubError as error:
         runs.fail(lease, error)
+        raise
+    except SoftTimeLimitExceeded:
+        runs.fail(lease, WhatsappSyncFailed("The worker that read the templates ran out of time.", reason="timed_out"))
         raise
 
 
@@ -103,20 +109,15 @@ def attend_to(*, tenant_id: UUID, run_id: UUID) -> None:
         logger.warning("The templates of a tenant could not be synced.", extra=told)
 
 
-def _read(lease: Lease, graph: MetaGraph, told: Told | None) -> list[Any]:
+def _read(lease: Lease, graph: MetaGraph, deadline: Deadline, told: Told | None) -> list[Any]:
     listing: list[Any] = []
-    deadline = Deadline.after(SECONDS)
     let_go_of_connection()
     try:
-        for page in graph.template_pages(PAGE_SECONDS):
+        for page in graph.template_pages(deadline, PAGE_SECONDS):
             listing += page
             progress = runs.tell(lease, more=len(page))
             if told:
                 told(progress)
-            if not deadline.remaining():
-                raise WhatsappSyncFailed(
-                    f"Meta had more pages than {SECONDS:.0f} s are enough for.", reason="timed_out"
-                )
             let_go_of_connection()
     except ProviderError as error:
         raise _failed(error) from error

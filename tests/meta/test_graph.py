@@ -63,7 +63,7 @@ def test_a_message_is_marked_read_and_an_answer_announced(meta: GraphServer) -> 
 
 
 def names(meta: GraphServer) -> list[str]:
-    return [row["name"] for page in graph_of(meta).template_pages(5) for row in page]
+    return [row["name"] for page in graph_of(meta).template_pages(soon(), 5) for row in page]
 
 
 def test_every_page_of_templates_is_read(meta: GraphServer) -> None:
@@ -84,7 +84,7 @@ def test_the_last_page_may_be_full(meta: GraphServer) -> None:
 
 def test_the_quality_is_asked_for(meta: GraphServer) -> None:
     """It is not among what Meta tells unasked."""
-    [[row]] = graph_of(meta).template_pages(5)
+    [[row]] = graph_of(meta).template_pages(soon(), 5)
     assert row["quality_score"]["score"] == "GREEN"
 
 
@@ -104,7 +104,7 @@ def test_pages_without_end_end_in_an_error(meta: GraphServer, monkeypatch: pytes
 
 def test_a_page_that_fails_ends_the_list_in_its_error(meta: GraphServer) -> None:
     meta.templates, meta.largest_page = [template(f"t_{number}") for number in range(60)], 25
-    pages = graph_of(meta).template_pages(5)
+    pages = graph_of(meta).template_pages(soon(), 5)
     assert len(next(pages)) == 25
     meta.fail(80007)
     assert failing(lambda: next(pages)).entry is catalogue.META_RATE_LIMIT
@@ -123,12 +123,6 @@ def test_the_address_of_the_next_page_is_not_followed(meta: GraphServer) -> None
     meta.fail(status=200, body={"data": [template("a")], "paging": paging})
     assert names(meta) == ["a", "b"]
     assert meta.asked[1].query["after"] == "MQ=="
-
-
-def test_one_template_is_read_by_its_id(meta: GraphServer) -> None:
-    assert graph_of(meta).template(template()["id"], soon())["status"] == "APPROVED"
-    error = failing(lambda: graph_of(meta).template("1", soon()))
-    assert (error.entry, error.details["meta"]["subcode"]) == (catalogue.META_INVALID_PARAM, 33)
 
 
 # --- Media ---

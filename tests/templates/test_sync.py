@@ -1,15 +1,19 @@
 """A sync reads every page or changes nothing, and leaves what Meta lists, no more and no less."""
 
+import time
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db.models.functions import Now
 
 from integrationhub.core import catalogue
+from integrationhub.core.deadline import Deadline
 from integrationhub.core.tenancy import tenant_scope
 from providers import meta_graph
+from providers.meta_graph import MetaGraph
 from templates import runs, sync
 from templates.models import SyncRun
 from tests.audit.reading import at_once
@@ -18,6 +22,7 @@ from tests.make import Api, another_tenant
 from tests.meta.graph_server import GraphServer
 from tests.templates.making import ends_when_another_is_asked_for, listed, stored
 from tests.templates.reading import counts, events_of, messages, runs_of, synced, templates_of, versions, work
+from whatsapp import accounts
 
 SYNC = "/whatsapp/templates/sync"
 PAGES = "message_templates"
@@ -125,8 +130,63 @@ def test_all_pages_together_have_a_time(
 ) -> None:
     monkeypatch.setattr(sync, "SECONDS", 0.1)
     meta.templates, meta.largest_page, meta.delay = [listed(name) for name in names(5)], 1, 0.06
-    assert_envelope(api.post(f"{SYNC}?wait=true"), status=503, reason="timed_out")
+    assert_envelope(api.post(f"{SYNC}?wait=true"), status=503)
     assert templates_of(tenant) == {}
+
+
+def test_no_page_is_asked_for_once_their_time_is_up(
+    tenant: UUID, meta: GraphServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync, "SECONDS", 0.5)
+    meta.templates, meta.largest_page = [listed(name) for name in names(2)], 1
+    with pytest.raises(sync.WhatsappSyncFailed) as raised:
+        sync.now(tenant_id=tenant, subject="", told=lambda run: time.sleep(0.6))
+    assert (raised.value.details["reason"], len(meta.asked), templates_of(tenant)) == ("timed_out", 1, {})
+
+
+def test_a_page_that_does_not_come_ends_with_the_time_of_all(
+    api: Api, meta: GraphServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync, "SECONDS", 0.5)
+    meta.be_silent(on=PAGES)
+    began = time.monotonic()
+    assert_envelope(api.post(f"{SYNC}?wait=true"), status=503)
+    assert time.monotonic() - began < 3, "a page by itself has ten seconds"
+
+
+def opened_late(tenant_id: UUID, deadline: Deadline) -> MetaGraph:
+    """The account of a tenant whose vault takes its time."""
+    time.sleep(0.4)
+    return accounts.graph(tenant_id, deadline)
+
+
+def test_a_vault_that_is_slow_takes_of_the_same_time(
+    api: Api, tenant: UUID, meta: GraphServer, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.WHATSAPP_GRAPH = f"{__name__}.opened_late"
+    monkeypatch.setattr(sync, "SECONDS", 0.6)
+    meta.templates, meta.largest_page, meta.delay = [listed(name) for name in names(3)], 1, 0.15
+    assert_envelope(api.post(f"{SYNC}?wait=true"), status=503)
+    assert [run.state for run in runs_of(tenant)] == ["failed"]
+
+
+def test_a_list_that_was_read_to_its_end_counts_however_late_it_is(
+    tenant: UUID, meta: GraphServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync, "SECONDS", 0.5)
+    run = sync.now(tenant_id=tenant, subject="", told=lambda run: time.sleep(0.6))
+    assert (run.state, run.added) == ("succeeded", 1)
+
+
+def test_a_worker_whose_time_is_up_leaves_a_run_that_is_over(tenant: UUID, meta: GraphServer) -> None:
+    def limit(run: SyncRun) -> None:
+        """What Celery's signal does, wherever the task is then."""
+        raise SoftTimeLimitExceeded
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        sync.now(tenant_id=tenant, subject="", told=limit)
+    [run] = runs_of(tenant)
+    assert (run.state, run.error["details"]["reason"]) == ("failed", "timed_out")
 
 
 def test_a_template_without_a_name_leaves_all_as_it_was(api: Api, tenant: UUID, meta: GraphServer) -> None:
