@@ -78,6 +78,7 @@ def ask(*, tenant_id: UUID, subject: str = "", is_posted: bool = True) -> SyncRu
     mine = SyncRun(id=new_id(), tenant_id=tenant_id)
     with tenant_scope(tenant_id):
         _give_up_lost(tenant_id)
+        _forget_old(tenant_id)
         run = _live(tenant_id, mine)
         if run.id != mine.id:
             return run
@@ -153,7 +154,6 @@ def succeed(lease: Lease, waba_id: str, swapped: Swapped) -> SyncRun:
         events.publish(tenant_id=lease.tenant_id, kind="template.synced", run_id=str(run.id), **counts)
     for name, language, before, after in swapped.moves[:MOST_MOVES_TOLD]:
         publish_status(lease.tenant_id, name, language, before, after)
-    of_tenant(lease.tenant_id).filter(finished_at__lt=Now() - KEPT).delete()
     done: SyncRun = of_tenant(lease.tenant_id).get(id=run.id)
     return done
 
@@ -180,6 +180,12 @@ def _give_up_lost(tenant_id: UUID) -> None:
     lost = of_tenant(tenant_id).filter(Q(state=State.RUNNING, lease_until__lt=Now()) | queued_too_long)
     failure = WhatsappSyncFailed("The worker that was to read the templates is gone.", reason="worker_lost")
     lost.update(state=State.FAILED, error=_said(failure), finished_at=Now())
+
+
+def _forget_old(tenant_id: UUID) -> None:
+    """But for the last success, which tells since when the templates are as they are."""
+    last = of_tenant(tenant_id).filter(state=State.SUCCEEDED).order_by("-id").values("id")[:1]
+    of_tenant(tenant_id).filter(finished_at__lt=Now() - KEPT).exclude(id__in=last).delete()
 
 
 def _said(error: HubError) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from credentials.models import Credential
 from integrationhub.core import catalogue
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.errors import HubError
+from integrationhub.core.operators import SYSTEM
 from integrationhub.core.tenancy import let_go_of_connection, tenant_scope
 from providers.errors import ProviderError
 from providers.meta_graph import MetaGraph
@@ -61,10 +62,11 @@ def ask_for_all() -> int:
 
 
 def tenants() -> list[UUID]:
-    """Who has bound an account of its own, or has synced with the deployment's."""
-    bound = Credential.objects.using("system").filter(provider_key=PROVIDER, status=Credential.Status.ACTIVE)
-    synced = SyncRun.objects.using("system")
-    return sorted({*bound.values_list("tenant_id", flat=True), *synced.values_list("tenant_id", flat=True).distinct()})
+    """Who has bound an account of its own, or has synced with the deployment's as it is now."""
+    bound = Credential.objects.using(SYSTEM).filter(provider_key=PROVIDER, status=Credential.Status.ACTIVE)
+    shared = SyncRun.objects.using(SYSTEM).filter(state=SyncRun.State.SUCCEEDED, waba_id=settings.META_WABA_ID)
+    sharing = shared.values_list("tenant_id", flat=True).distinct() if settings.META_WABA_ID else ()
+    return sorted({*bound.values_list("tenant_id", flat=True), *sharing})
 
 
 def now(*, tenant_id: UUID, subject: str, told: Told | None = None) -> SyncRun:

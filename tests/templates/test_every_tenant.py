@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -21,6 +22,7 @@ from tests.make import Api, another_tenant
 from tests.meta.graph_server import GraphServer
 from tests.templates.making import ends_when_another_is_asked_for, listed, stored
 from tests.templates.reading import messages, runs_of, synced, templates_of, work
+from tests.whatsapp import numbers
 
 
 @pytest.fixture
@@ -55,6 +57,18 @@ def test_a_run_that_ends_while_it_is_asked_for_stops_no_other_tenants(others: li
     with ends_when_another_is_asked_for(others[0].tenant):
         assert sync.ask_for_all() == 2
     assert len(messages()) == before + 1
+
+
+def test_who_has_no_account_any_more_is_left_alone(others: list[Api], meta: GraphServer, settings: Any) -> None:
+    api = another_tenant()
+    own = numbers.bind(api, numbers.credentials(meta)).json()["id"]
+    settings.META_WABA_ID = "77"
+    synced(api)
+    assert sync.tenants() == [api.tenant], "the others' account is no longer the deployment's"
+    assert api.delete(f"/credentials/{own}").status_code == 204
+    assert sync.tenants() == []
+    settings.META_WABA_ID = ""
+    assert sync.ask_for_all() == 0
 
 
 def test_the_schedule_is_seeded_and_operators_may_change_it() -> None:

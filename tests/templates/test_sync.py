@@ -380,10 +380,24 @@ def test_events_tell_what_changed_and_the_first_failure(api: Api, tenant: UUID, 
 
 
 def test_runs_are_kept_for_a_month(api: Api, tenant: UUID, meta: GraphServer) -> None:
-    synced(api)
+    first = synced(api)
     lapse(tenant, finished_at=Now() - timedelta(days=31))
-    synced(api)
-    assert len(runs_of(tenant)) == 1
+    later = [synced(api)["id"] for _ in range(2)]
+    assert first["id"] not in later
+    assert [str(run.id) for run in runs_of(tenant)] == later
+
+
+def test_runs_that_fail_are_kept_no_longer_and_the_last_success_stays(
+    api: Api, tenant: UUID, meta: GraphServer
+) -> None:
+    first = synced(api)
+    for _ in range(3):
+        meta.fail(2, 503, on=PAGES)
+        api.post(f"{SYNC}?wait=true")
+        lapse(tenant, finished_at=Now() - timedelta(days=31))
+    assert [run.state for run in runs_of(tenant)] == ["succeeded", "failed"]
+    assert str(runs_of(tenant)[0].id) == first["id"]
+    assert api.get("/whatsapp/templates").json()["last_synced_at"]
 
 
 def test_a_repeat_under_the_same_key_is_the_same_run(api: Api, tenant: UUID, meta: GraphServer) -> None:
