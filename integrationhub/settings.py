@@ -208,7 +208,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TASK_DEFAULT_QUEUE = "maint"
 # A worker takes all unless `-Q` names fewer; each has its own key, so that no message lands in two.
-CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("execute", "webhook", "maint")}
+CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("execute", "webhook", "sync", "maint")}
 CELERY_TASK_DEFAULT_EXCHANGE = CELERY_TASK_DEFAULT_ROUTING_KEY = "maint"
 
 # --- Secrets at rest: `id:base64 of 32 bytes`, the first one encrypts, all of them decrypt ---

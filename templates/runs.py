@@ -83,7 +83,7 @@ def ask(*, tenant_id: UUID, subject: str = "", is_posted: bool = True) -> SyncRu
         if run.id != mine.id:
             return run
         if is_posted:
-            posting.post(tenant_id=tenant_id, task="templates.tasks.sync_templates", queue="maint", run_id=str(run.id))
+            posting.post(tenant_id=tenant_id, task="templates.tasks.sync_templates", queue="sync", run_id=str(run.id))
         if subject:
             about = f"template_sync:{run.id}"
             trail.record(tenant_id=tenant_id, action="template.sync_asked", actor=subject, about=about)

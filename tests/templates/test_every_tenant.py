@@ -41,6 +41,13 @@ def test_a_tick_asks_for_one_run_of_each_tenant_however_often_it_comes(others: l
     assert len(messages()) == 2
 
 
+def test_syncs_stand_in_a_queue_of_their_own(others: list[Api], settings: Any) -> None:
+    """So that a round of all tenants keeps no housekeeping waiting. Workers take every queue of the settings."""
+    sync.ask_for_all()
+    assert {message.queue for message in messages()} == {"sync"}
+    assert "sync" in settings.CELERY_TASK_QUEUES
+
+
 def test_one_tenants_failure_stops_no_other(others: list[Api], meta: GraphServer) -> None:
     sync.ask_for_all()
     meta.templates.append(listed("new"))
