@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from integrationhub.core.representation import moment
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.outbox import events
-from templates import runs
+from templates import doubting, runs
 from templates.models import MessageTemplate
 
 # Events that are states as well. After any other (FLAGGED, REINSTATED, ...) only a sync tells what the state is.
@@ -29,8 +29,6 @@ STATES = {
     "PENDING_DELETION",
     "REJECTED",
 }
-# A burst of what only a sync can tell is worth one; the next on schedule is never far.
-ASK_AGAIN_AFTER = timedelta(minutes=1)
 # Meta tells whole seconds, by a clock that is not ours.
 CLOCKS_APART = timedelta(minutes=1)
 
@@ -53,9 +51,7 @@ def apply(tenant_id: UUID, field: str, value: Mapping[str, Any], *, at: datetime
         if template and changes:
             _apply(template, field, changes, at)
             return True
-        if runs.asked_within(tenant_id, ASK_AGAIN_AFTER):
-            return True
-    runs.ask(tenant_id=tenant_id)
+    doubting.ask_now_and_then(tenant_id)
     return True
 
 

@@ -21,10 +21,10 @@ def listed(*, tenant_id: UUID, sendable: bool | None = None, **wanted: Any) -> T
     return rows.filter(**wanted)
 
 
-def named(*, tenant_id: UUID, name: str, language: str | None = None) -> list[MessageTemplate]:
+def named(*, tenant_id: UUID, name: str, language: str | None = None, **wanted: Any) -> list[MessageTemplate]:
     """The template in each of its languages, or in the one that is asked for. Raises TemplateNotFound."""
     with tenant_scope(tenant_id):
-        found = list(listed(tenant_id=tenant_id, name=name).order_by("language"))
+        found = list(listed(tenant_id=tenant_id, name=name, **wanted).order_by("language"))
     if not found:
         raise TemplateNotFound(f"There is no template '{name[:64]}'.", reason="unknown_name", template=name[:512])
     if language is None:
@@ -40,10 +40,11 @@ def named(*, tenant_id: UUID, name: str, language: str | None = None) -> list[Me
     )
 
 
-def to_send(*, tenant_id: UUID, name: str, language: str | None = None) -> MessageTemplate:
-    """The one that a message names. Without a language there must be one choice. Raises TemplateNotFound, also for one
-    that Meta would not send now."""
-    found = named(tenant_id=tenant_id, name=name, language=language)
+def to_send(*, tenant_id: UUID, name: str, language: str | None = None, waba_id: str = "") -> MessageTemplate:
+    """The one that a message names, of the business account that it goes out by, if that is known. Without a language
+    there must be one choice. Raises TemplateNotFound, also for one that Meta would not send now."""
+    account = {"waba_id": waba_id} if waba_id else {}
+    found = named(tenant_id=tenant_id, name=name, language=language, **account)
     if len(found) > 1:
         raise TemplateNotFound(
             f"The template '{name}' has several languages: name one of them.",

@@ -19,6 +19,7 @@ from integrationhub.idempotency import answers
 from providers.adapter import Call, Receipt
 from providers.errors import ProviderError
 from providers.meta_graph import MetaGraph
+from templates import doubting
 from whatsapp import accounts, deliveries, files, messages, pacing, preflight
 from whatsapp.errors import NotDelivered, outcome_unknown
 from whatsapp.messages import Message
@@ -135,6 +136,7 @@ def _called(delivery: Delivery, message: Message, graph: MetaGraph, deadline: De
         sent = graph.send(_body(delivery, message), deadline.within(CALL_SECONDS))
     except ProviderError as error:
         pacing.learn(error, delivery.phone_number_id, delivery.recipient)
+        doubting.learn(delivery.tenant_id, error)
         raise
     return deliveries.accepted(delivery, sent)
 

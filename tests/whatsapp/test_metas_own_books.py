@@ -2,16 +2,20 @@
 
 import base64
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 
 from integrationhub.core import catalogue
+from integrationhub.core.tenancy import tenant_scope
 from marketplace.models import Tier
+from templates.models import SyncRun
 from tests.make import Api
 from tests.meta import calling
 from tests.meta.graph_server import GraphServer
-from tests.templates.reading import synced
+from tests.templates.reading import messages, synced, work
 from tests.whatsapp import numbers
 from tests.whatsapp.talking import CUSTOMER, HELLO, SHIPPED, Talk
 
@@ -87,6 +91,59 @@ def test_an_execution_ends_with_what_meta_says_of_the_template(sender: Api, meta
     happen(meta)
     assert_refused(numbers.execute(sender, payload), entry, code)
     assert len(meta.sent) == 1
+
+
+@pytest.mark.parametrize("name", SINCE)
+def test_a_template_that_meta_refused_is_read_again_and_refused_here_from_then_on(
+    ready: Talk, meta: GraphServer, name: str
+) -> None:
+    SINCE[name][0](meta)
+    long_ago(ready)
+    for _ in range(3):
+        ready.send(SHIPPED)
+    assert len(messages()) == 1, "a burst is worth one sync"
+    work()
+    meta.asked.clear()
+    answer = ready.send(SHIPPED).json()
+    wanted = catalogue.INVALID_TEMPLATE_PARAMS if name == "edited" else catalogue.TEMPLATE_NOT_FOUND
+    assert (answer["code"], meta.asked) == (wanted.code, [])
+
+
+def test_an_execution_that_meta_refuses_has_the_templates_read_again_too(sender: Api, meta: GraphServer) -> None:
+    meta.templates[0]["status"] = "PAUSED"
+    long_ago(Talk(sender))
+    numbers.execute(sender, {"to": CUSTOMER, "template": FILLED})
+    assert len(messages()) == 1
+
+
+def test_another_refusal_has_no_templates_read_again(ready: Talk, meta: GraphServer) -> None:
+    meta.strangers = {CUSTOMER}
+    long_ago(ready)
+    ready.send(SHIPPED)
+    assert messages() == []
+
+
+def long_ago(talk: Talk) -> None:
+    """The last sync was not just now."""
+    with tenant_scope(talk.tenant):
+        SyncRun.objects.for_tenant(talk.tenant).update(created_at=Now() - timedelta(minutes=2))
+
+
+def test_templates_of_an_account_before_are_not_sent_by_another(ready: Talk, meta: GraphServer) -> None:
+    """By the deployment's account it was known; the one that is bound now has not been synced."""
+    numbers.install(ready.api)
+    meta.waba_id, meta.phone_number_id = "102290129340399", "106540352242923"
+    assert numbers.bind(ready.api, numbers.credentials(meta)).status_code == 201
+    meta.asked.clear()
+    for answer in (
+        ready.send(SHIPPED),
+        ready.send(SHIPPED, path="/whatsapp/messages/validate"),
+        numbers.execute(ready.api, {"to": CUSTOMER, "template": FILLED}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (404, catalogue.TEMPLATE_NOT_FOUND.code)
+    assert meta.asked == []
+    synced(ready.api)
+    ready.sent(SHIPPED)
 
 
 def test_a_window_that_meta_holds_for_closed_is_closed(ready: Talk, meta: GraphServer) -> None:
