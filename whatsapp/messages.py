@@ -50,7 +50,8 @@ class File:
 @dataclass(frozen=True, slots=True)
 class Message:
     """`kind` is Meta's `type`, and `content` what stands under that name; of a template and of a file it is made
-    later. `fallback` is the template that goes out instead while the window is closed."""
+    later. `fallback` is the template that goes out instead while the window is closed; `preview` how a template looks
+    with its values, once they are known to fit."""
 
     to: str
     kind: str
@@ -59,6 +60,7 @@ class Message:
     file: File | None = None
     fallback: TemplateUse | None = None
     reply_to: str = ""
+    preview: JSONObject | None = None
 
 
 def from_request(body: Any) -> Message:

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from credentials.models import Credential
 from integrationhub.core.tenancy import tenant_scope
-from templates import finding, parameters
+from templates import finding, parameters, preview
 from whatsapp import accounts, windows
 from whatsapp.errors import TemplateRequired
 from whatsapp.messages import Message, TemplateUse
@@ -43,7 +43,8 @@ def _with_template(tenant_id: UUID, phone_number_id: str, message: Message, use:
     }
     if components:
         content["components"] = components
-    return replace(message, kind="template", template=use, file=None, content=content)
+    shown = preview.render(template, components)
+    return replace(message, kind="template", template=use, file=None, content=content, preview=shown)
 
 
 def _account_of(tenant_id: UUID, phone_number_id: str) -> str:

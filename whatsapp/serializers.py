@@ -78,6 +78,10 @@ class CheckedShape(serializers.Serializer):
     valid = serializers.BooleanField(help_text="Always true: what is not is an error.")
     type = serializers.CharField(help_text="What would go out now.")
     used_fallback_template = serializers.BooleanField()
+    preview = serializers.DictField(
+        allow_null=True,
+        help_text="Of a template: `header`, `body`, `footer`, `buttons` and `cards` as the customer would see them.",
+    )
 
 
 class FileShape(serializers.Serializer):

@@ -140,7 +140,7 @@ class CheckMessage(HubView):
         message = messages.from_request(request.data)
         ready = sending.check(tenant_id=request.user.tenant_id, message=message)
         shown = {"valid": True, "type": ready.kind, "used_fallback_template": ready.kind != message.kind}
-        return Response(shown)
+        return Response({**shown, "preview": ready.preview})
 
 
 class ReadMark(HubView):

@@ -1,7 +1,21 @@
 """How a template looks with its values."""
 
+from uuid import UUID
+
+import pytest
+
 from templates import parameters, preview
-from tests.templates.making import ORDER_UPDATE, body, header, template
+from tests.make import Api
+from tests.meta.graph_server import GraphServer
+from tests.templates.making import ORDER_UPDATE, body, header, stored, template
+from tests.whatsapp.talking import Talk
+
+
+@pytest.fixture
+def talk(api: Api, meta: GraphServer) -> Talk:
+    talk = Talk(api)
+    talk.customer_writes()
+    return talk
 
 
 def test_values_stand_where_they_are_sent_to() -> None:
@@ -18,6 +32,27 @@ def test_values_stand_where_they_are_sent_to() -> None:
             {"type": "url", "text": "Track", "url": "https://shop.example/orders/10%2042"},
         ],
     }
+
+
+def test_a_check_of_a_message_shows_what_the_customer_would_see(api: Api, tenant: UUID, meta: GraphServer) -> None:
+    stored(tenant, waba_id=meta.waba_id)
+    params = {"header": ["1042"], "body": ["Ana", "Monday"], "buttons": [{"index": 1, "value": "10 42"}]}
+    named = {"template_name": "order_update", "template_language": "en_US", "template_params": params}
+    answer = api.post("/whatsapp/messages/validate", {"to": "+14155552671", **named})
+    assert answer.status_code == 200
+    assert answer.json()["preview"] == {
+        "header": {"format": "text", "text": "Order 1042"},
+        "body": "Hello Ana, it comes on Monday. Yours, Ana?",
+        "footer": "Reply STOP to opt out",
+        "buttons": [
+            {"type": "quick_reply", "text": "Thanks"},
+            {"type": "url", "text": "Track", "url": "https://shop.example/orders/10%2042"},
+        ],
+    }
+
+
+def test_a_check_of_another_message_shows_nothing(talk: Talk) -> None:
+    assert talk.send(path="/whatsapp/messages/validate").json()["preview"] is None
 
 
 def test_without_values_there_are_metas_samples_or_the_placeholders() -> None:

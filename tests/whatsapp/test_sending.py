@@ -198,7 +198,9 @@ def test_a_check_says_what_would_go_out_and_sends_and_counts_nothing(api: Api, m
     talk = Talk(api)
     fallback = {"name": "order_shipped", "language": "en", "params": {"body": ["Ada", "A-1042"]}}
     answer = talk.send({**HELLO, "fallback_template": fallback}, path="/whatsapp/messages/validate")
-    assert answer.json() == {"valid": True, "type": "template", "used_fallback_template": True}
+    shown = answer.json()
+    assert shown.pop("preview")["body"] == "Hello Ada, order A-1042 is on its way."
+    assert shown == {"valid": True, "type": "template", "used_fallback_template": True}
     assert nothing_happened(talk, meta)
 
 
