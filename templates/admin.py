@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Max, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -31,6 +31,8 @@ RUN_COLORS = {
     SyncRun.State.SUCCEEDED: "success",
     SyncRun.State.FAILED: "danger",
 }
+
+REFRESH_SECONDS = 2
 
 
 class SyncingAdmin(ReadOnlyAdmin):
@@ -142,6 +144,13 @@ class SyncRunAdmin(SyncingAdmin):
         "took",
     ]
     ordering = ["-id"]
+
+    def render_change_form(self, *args: Any, obj: Any = None, **kwargs: Any) -> HttpResponse:
+        """It loads itself again until the run is over."""
+        response = super().render_change_form(*args, obj=obj, **kwargs)
+        if obj and not obj.is_over:
+            response["Refresh"] = str(REFRESH_SECONDS)
+        return response
 
     @display(description=_("state"), ordering="state", label=RUN_COLORS)
     def shown_state(self, run: SyncRun) -> tuple[str, str]:

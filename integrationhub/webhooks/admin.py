@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.db.models.functions import Now
@@ -10,6 +12,13 @@ from integrationhub.core.operators import ReadOnlyAdmin
 from integrationhub.webhooks import listing, processing
 from integrationhub.webhooks.models import NOBODY, Endpoint, Post, RefusedPost, WebhookEvent
 
+# What is badly signed makes no row of these: it is kept apart, with the reason.
+VERDICTS = {
+    "current": _("valid, by the secret in use"),
+    "previous": _("valid, by the secret that is rotated out"),
+    "": _("not told"),
+}
+VERDICT_COLORS = {"current": "success", "previous": "warning", "": "info"}
 COLORS = {"received": "info", "processed": "success", "kept": "warning", "failed": "danger"}
 
 
@@ -22,7 +31,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         "shown_owner",
         "shown_status",
         "reference",
-        "secret",
+        "shown_verdict",
         "duplicates",
         "replays",
         "received_at",
@@ -42,7 +51,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         "due_at",
         "duplicates",
         "replays",
-        "secret",
+        "shown_verdict",
         "is_shared",
         "post_id",
         "occurred_at",
@@ -58,6 +67,10 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     @display(description=_("status"), ordering="status", label=COLORS)
     def shown_status(self, event: WebhookEvent) -> str:
         return event.status
+
+    @display(description=_("signature"), ordering="secret", label=VERDICT_COLORS)
+    def shown_verdict(self, event: WebhookEvent) -> tuple[str, Any]:
+        return event.secret, VERDICTS.get(event.secret, event.secret)
 
     @admin.display(description=_("tenant"), ordering="tenant_id")
     def shown_owner(self, event: WebhookEvent) -> str:
@@ -85,7 +98,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 class PostAdmin(ReadOnlyAdmin):
     """The bodies that came, as they came."""
 
-    list_display = ("received_at", "provider_key", "shown_owner", "shown_status", "secret", "repeats", "takes")
+    list_display = ("received_at", "provider_key", "shown_owner", "shown_status", "shown_verdict", "repeats", "takes")
     list_filter = ("status", "provider_key", "secret")
     search_fields = ("id__exact", "tenant_id__exact", "request_id__exact")
     search_help_text = _("exact id, tenant id or request id")
@@ -94,7 +107,7 @@ class PostAdmin(ReadOnlyAdmin):
         "shown_owner",
         "provider_key",
         "shown_status",
-        "secret",
+        "shown_verdict",
         "repeats",
         "takes",
         "lease_until",
@@ -114,6 +127,10 @@ class PostAdmin(ReadOnlyAdmin):
     @display(description=_("status"), ordering="status", label=COLORS)
     def shown_status(self, post: Post) -> str:
         return post.status
+
+    @display(description=_("signature"), ordering="secret", label=VERDICT_COLORS)
+    def shown_verdict(self, post: Post) -> tuple[str, Any]:
+        return post.secret, VERDICTS.get(post.secret, post.secret)
 
     @admin.display(description=_("tenant"), ordering="tenant_id")
     def shown_owner(self, post: Post) -> str:

@@ -143,9 +143,11 @@ def test_operators_sync_from_the_admin_and_it_stands_in_the_trail(
     assert (asked.state, len(messages())) == ("queued", 1)
     entry = Entry.objects.using("system").get(tenant_id=tenant, action="template.sync_asked", actor__startswith="op")
     assert (entry.actor, entry.about) == ("operator:operator", f"template_sync:{asked.pk}")
+    assert operator.get(f"/admin/templates/syncrun/{asked.pk}/change/")["Refresh"] == "2", "it goes on by itself"
     work()
-    shown = operator.get(f"/admin/templates/syncrun/{asked.pk}/change/").content.decode()
-    assert "1 of 1 templates, 1 pages" in shown
+    answer = operator.get(f"/admin/templates/syncrun/{asked.pk}/change/")
+    assert "1 of 1 templates, 1 pages" in answer.content.decode()
+    assert "Refresh" not in answer
 
 
 def test_operators_see_status_quality_and_when_it_was_synced(

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from integrationhub.audit import refusals
 from integrationhub.audit.trail import platform
@@ -55,6 +56,16 @@ def test_during_a_rotation_both_secrets_serve_and_it_is_told_which() -> None:
     assert post(BODY).status_code == 200
     assert post(messages("wamid.2"), secret=OLD_SECRET).status_code == 200
     assert sorted(Post.objects.using("system").values_list("secret", flat=True)) == ["current", "previous"]
+
+
+@pytest.mark.parametrize("page", ["post", "webhookevent"])
+def test_operators_read_by_which_secret_a_signature_was_valid(operator: Client, page: str) -> None:
+    post(messages("wamid.1"))
+    post(messages("wamid.2"), secret=OLD_SECRET)
+    work_off()
+    shown = operator.get(f"/admin/webhooks/{page}/").content.decode()
+    for verdict in ("valid, by the secret in use", "valid, by the secret that is rotated out"):
+        assert verdict in shown
 
 
 @pytest.mark.parametrize(
