@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+from django.test import Client
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from integrationhub.launcher.ports import free_port
@@ -100,3 +101,11 @@ def application() -> Iterator[StandIn]:
     """A server for the pages of the application that has an account connected."""
     with standing_in.running() as server:
         yield server
+
+
+@pytest.fixture
+def operators(person: Person, operator: Client) -> Person:
+    """With the cookie of an operator who has signed in."""
+    session = {"name": "sessionid", "value": operator.cookies["sessionid"].value, "url": person.hub}
+    person.context.add_cookies([session])
+    return person

@@ -1,7 +1,6 @@
 """The operators' list of providers in a browser: rows are moved by the mouse and by the keyboard."""
 
 import pytest
-from django.test import Client
 from playwright.sync_api import Locator, Page, expect
 
 from providers.models import Provider, ProviderChange
@@ -9,14 +8,6 @@ from tests.browser.person import Person
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 LIST = "/admin/providers/provider/"
-
-
-@pytest.fixture
-def operators(person: Person, operator: Client) -> Person:
-    """With the cookie of an operator who has signed in."""
-    session = {"name": "sessionid", "value": operator.cookies["sessionid"].value, "url": person.hub}
-    person.context.add_cookies([session])
-    return person
 
 
 def rows() -> list[Provider]:
