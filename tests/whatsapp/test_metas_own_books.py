@@ -209,6 +209,32 @@ def test_a_token_that_was_withdrawn_at_meta_sends_nothing(ready: Talk, meta: Gra
         assert_refused(ready.send(body, path=path), catalogue.META_UNAUTHORIZED, 190)
 
 
+@pytest.mark.parametrize(
+    ("fault", "entry", "code"),
+    [
+        ({"token": "EAAG-another-token-since-then-000"}, catalogue.META_UNAUTHORIZED, 190),
+        ({"is_registered": False}, catalogue.WHATSAPP_NOT_CONFIGURED, 133010),
+    ],
+    ids=["the token was withdrawn", "the number is not registered"],
+)
+def test_an_execution_tells_of_an_attempt_that_metas_account_failed(
+    sender: Api, meta: GraphServer, fault: dict[str, Any], entry: catalogue.Entry, code: int
+) -> None:
+    """Another provider might have done it, so that the chain goes on."""
+    vars(meta).update(fault)
+    told = numbers.execute(sender).json()
+    assert told["code"] == catalogue.ALL_PROVIDERS_FAILED.code
+    [attempt] = told["details"]["errors"]
+    assert (attempt["code"], attempt["reason"]) == (entry.code, f"meta_{code}")
+
+
+def test_a_token_that_was_withdrawn_at_meta_syncs_nothing(ready: Talk, meta: GraphServer) -> None:
+    meta.token = "EAAG-another-token-since-then-000"
+    answer = ready.api.post("/whatsapp/templates/sync?wait=true")
+    told = assert_refused(answer, catalogue.WHATSAPP_SYNC_FAILED, 190)
+    assert told["details"]["code"] == catalogue.META_UNAUTHORIZED.code
+
+
 # --- What `POST /whatsapp/media/send` refuses itself ---
 
 
