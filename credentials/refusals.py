@@ -79,3 +79,5 @@ def _note(credential: Credential, before: dict[str, Any], after: dict[str, Any],
                 **data,
             )
             tenant_version.changed(tenant_id)
+            if after["verified"] == Credential.Verified.VERIFIED:
+                versions.accepted(credential)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from credentials import binding, checking, refusals
+from credentials import binding, checking, refusals, versions
 from credentials.checking import Said, Verified
 from credentials.errors import CredentialNotFound
 from credentials.models import Credential
@@ -38,3 +38,5 @@ def note(credential: Credential, said: Said) -> None:
     with tenant_scope(credential.tenant_id):
         rows = Credential.objects.for_tenant(credential.tenant_id).filter(id=credential.id, failing_since=None)
         rows.update(verified=said.verified, updated_at=datetime.now(UTC))
+        if said.verified == Verified.VERIFIED:
+            versions.accepted(credential)

@@ -111,7 +111,17 @@ def put_in_use(credential: Credential, *, watched: bool, **changes: Any) -> tupl
     spent = rows.filter(status=Status.SUPERSEDED).order_by("-version").values_list("id", flat=True)[KEPT_BEFORE:]
     wiped = wipe(rows.filter(id__in=list(spent)))
     tenant_version.changed(tenant_id)
-    return rows.get(id=credential.id), wiped
+    in_use_now = rows.get(id=credential.id)
+    if in_use_now.verified == Verified.VERIFIED:
+        accepted(in_use_now)
+    return in_use_now, wiped
+
+
+def accepted(credential: Credential) -> None:
+    """Its provider has accepted it: its adapter writes down what that proves."""
+    if registry.find(credential.provider_key):
+        adapter = registry.instance(credential.provider_key)
+        adapter.proven(tenant_id=credential.tenant_id, credential_id=credential.id)
 
 
 def wipe(rows: TenantQuerySet, status: Credential.Status = Status.REVOKED) -> list[int]:

@@ -116,6 +116,10 @@ class Adapter:
         """Write down what a new version of a tenant's credential says that is no secret, and by which the tenant is to
         be found; inside the transaction that adds the version, whether or not it comes into use."""
 
+    def proven(self, *, tenant_id: UUID, credential_id: UUID) -> None:
+        """Write down that the provider has accepted this version, for what stays true when it refuses it later; inside
+        the transaction that notes so. May be told more than once."""
+
     def serves_without_credential(self) -> bool:
         """Whether the deployment's own settings serve tenants that have bound none; `call.secrets` is empty then."""
         return False

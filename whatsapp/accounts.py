@@ -10,7 +10,8 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from credentials import binding, refusals
 from credentials.models import Credential
@@ -19,6 +20,7 @@ from integrationhub.core.exception_handler import DATABASE_AWAY
 from integrationhub.core.ids import earliest_id, read_id
 from integrationhub.core.operators import SYSTEM
 from integrationhub.core.tenancy import tenant_scope
+from integrationhub.outbox import posting
 from providers import finding
 from providers.errors import ProviderError
 from providers.meta_graph import Account, MetaGraph
@@ -146,16 +148,49 @@ def phone_number_id_of(tenant_id: UUID) -> str:
     return own or (deployment.phone_number_id if deployment else "")
 
 
-def tenant_of_phone_number(phone_number_id: str) -> UUID | None:
-    """Whose it is: of several, the one that bound it first. The deployment's own is the platform tenant's.
+def keep(*, tenant_id: UUID, credential_id: UUID, phone_number_id: str, waba_id: str) -> None:
+    """Whose number it is, found without opening a secret; inside the caller's `tenant_scope`. What the version in use
+    has proven of the same number stays proven."""
+    named = {"phone_number_id": phone_number_id, "waba_id": waba_id}
+    mine = BusinessNumber.objects.for_tenant(tenant_id)
+    before = mine.filter(**named, credential__status=Credential.Status.ACTIVE).first()
+    proven_at = before.proven_at if before else None
+    mine.create(tenant_id=tenant_id, credential_id=credential_id, proven_at=proven_at, **named)
 
-    Only a credential that Meta has accepted counts: whoever binds another's number unverified gets none of its
-    messages.
+
+def proven(*, tenant_id: UUID, credential_id: UUID) -> None:
+    """Meta has shown the number to the tenant's token: it is the tenant's for what customers write, and so is what was
+    told of it while it was nobody's. Inside the caller's `tenant_scope`."""
+    mine = BusinessNumber.objects.for_tenant(tenant_id).filter(credential_id=credential_id)
+    if mine.update(proven_at=Now()):
+        number = mine.values_list("phone_number_id", flat=True).get()
+        have_kept_given(tenant_id, number)
+
+
+def have_kept_given(tenant_id: UUID, phone_number_id: str, after: str = "") -> None:
+    """Have a worker give the tenant what the inbox keeps of its number for nobody, from the event that follows `after`;
+    inside the caller's `tenant_scope`."""
+    posting.post(
+        tenant_id=tenant_id,
+        task="integrationhub.webhooks.tasks.give_what_was_kept",
+        queue="maint",
+        phone_number_id=phone_number_id,
+        after=after,
+    )
+
+
+def tenant_of_phone_number(phone_number_id: str) -> UUID | None:
+    """Whose it is: of several whose tokens Meta takes, the one that bound it first; where it takes none any more, the
+    one whose it took last. The deployment's own is the platform tenant's.
+
+    Only who has proven it counts: whoever binds another's number unverified gets none of its messages. But a token that
+    is refused later takes nobody's number away, only another's proof does.
     """
-    holders = _held().filter(phone_number_id=phone_number_id).values("tenant_id")
-    first = _rows().filter(phone_number_id=phone_number_id, tenant_id__in=holders).order_by("credential_id").first()
-    if first:
-        return first.tenant_id
+    held = _held().filter(phone_number_id=phone_number_id)
+    taken = held.filter(credential__verified=Credential.Verified.VERIFIED).values("tenant_id")
+    first = _rows().filter(phone_number_id=phone_number_id, tenant_id__in=taken).order_by("credential_id").first()
+    if found := first or held.order_by("-proven_at").first():
+        return found.tenant_id
     return read_id(settings.PLATFORM_TENANT_ID) if is_deployments(phone_number_id) else None
 
 
@@ -169,8 +204,9 @@ def tenants_of_waba(waba_id: str) -> list[UUID]:
 
 
 def _held() -> QuerySet[BusinessNumber]:
-    in_use = {"credential__status": Credential.Status.ACTIVE, "credential__verified": Credential.Verified.VERIFIED}
-    return _rows().filter(**in_use)
+    """A process of the version before notes no proof, but the credential tells."""
+    is_proven = Q(proven_at__isnull=False) | Q(credential__verified=Credential.Verified.VERIFIED)
+    return _rows().filter(is_proven, credential__status=Credential.Status.ACTIVE)
 
 
 def _rows() -> QuerySet[BusinessNumber]:

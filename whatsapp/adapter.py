@@ -13,7 +13,6 @@ from providers.errors import Stop
 from providers.meta_graph import Account, MetaGraph
 from whatsapp import accounts, sending
 from whatsapp.errors import WhatsappNotConfigured
-from whatsapp.models import BusinessNumber
 
 
 def _id(description: str, example: str) -> dict[str, Any]:
@@ -86,7 +85,10 @@ class MetaWhatsApp(Adapter):
     def keep(self, *, tenant_id: UUID, credential_id: UUID, secrets: JSONObject) -> None:
         """So that the inbox finds whose number it is without opening a secret."""
         named = {name: secrets[name] for name in ("phone_number_id", "waba_id")}
-        BusinessNumber.objects.create(tenant_id=tenant_id, credential_id=credential_id, **named)
+        accounts.keep(tenant_id=tenant_id, credential_id=credential_id, **named)
+
+    def proven(self, *, tenant_id: UUID, credential_id: UUID) -> None:
+        accounts.proven(tenant_id=tenant_id, credential_id=credential_id)
 
     def serves_without_credential(self) -> bool:
         return accounts.deployments() is not None

@@ -13,6 +13,9 @@ class BusinessNumber(TenantOwned):
     credential = models.OneToOneField(Credential, on_delete=models.CASCADE, primary_key=True)
     phone_number_id = models.CharField(max_length=32)
     waba_id = models.CharField(max_length=32)
+    proven_at = models.DateTimeField(
+        null=True, help_text="When Meta last showed the number to a token of this tenant's, of this version or before."
+    )
 
     class Meta:
         indexes = [

@@ -17,11 +17,13 @@ from django.db.models.functions import Now
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.exception_handler import DATABASE_AWAY
 from integrationhub.core.logs import HIDDEN
+from integrationhub.core.operators import SYSTEM
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.webhooks import handling, sources
 from integrationhub.webhooks.meta import Item
 from integrationhub.webhooks.models import NOBODY, Post, WebhookEvent
 from providers.callbacks import Webhook
+from whatsapp import accounts
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +37,8 @@ MOST_TAKES = 5
 PAUSES_SECONDS = (0.5, 1, 2, 4, 8)
 # Events of one transaction: another worker with one of them waits for its end, and two seconds at most.
 CHUNK = 100
+# Of nobody's events, by one task.
+KEPT_AT_ONCE = 500
 
 TAKE = """
 UPDATE webhooks_post SET takes = takes + %(counts)s,
@@ -121,14 +125,34 @@ def assign(event: WebhookEvent) -> list[WebhookEvent]:
 
     Returns what they were given. Its payload is a body like the one it came in.
     """
+    given = []
+    for (owner, provider_key), events in _owned(event).items():
+        store(owner, provider_key, events)
+        given += events
+    return given
+
+
+def assign_kept(tenant_id: UUID, phone_number_id: str, after: UUID) -> None:
+    """Give what is kept of a number for nobody to who has it now, the oldest first, from those that follow `after`;
+    what was given is nobody's no more. `tenant_id` has proven the number; another task goes on with what is left."""
+    kept = WebhookEvent.objects.using(SYSTEM).for_tenant(NOBODY).filter(id__gt=after)
+    # As `meta` writes it; who owns an event is looked up below.
+    named = kept.filter(provider_key=accounts.KEY, payload__contains=f'"phone_number_id": "{phone_number_id}"')
+    events = list(named.order_by("id")[:KEPT_AT_ONCE])
+    for event in events:
+        owned = _owned(event)
+        if owned and not any(_stored(owner, key, given) for (owner, key), given in owned.items()):
+            kept.filter(id=event.id).delete()
+    if len(events) == KEPT_AT_ONCE:
+        with tenant_scope(tenant_id):
+            accounts.have_kept_given(tenant_id, phone_number_id, after=str(events[-1].id))
+
+
+def _owned(event: WebhookEvent) -> Told:
+    """Nobody's event, by who has it now."""
     told, _ = _told(NOBODY, [Taken(event.post_id, event.provider_key, event.payload.encode(), event.secret,
                                    event.received_at, Post.Status.RECEIVED)])  # fmt: skip
-    given = []
-    for (owner, provider_key), events in told.items():
-        if owner != NOBODY:
-            store(owner, provider_key, events)
-            given += events
-    return given
+    return {whose: events for whose, events in told.items() if whose[0] != NOBODY}
 
 
 def store(tenant_id: UUID, provider_key: str, events: Sequence[WebhookEvent]) -> None:

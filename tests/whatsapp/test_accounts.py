@@ -169,7 +169,7 @@ def test_the_deployments_number_is_the_platform_tenants(meta: GraphServer, setti
 def test_the_row_of_a_number_holds_no_secret(api: Api, meta: GraphServer) -> None:
     bind(api, credentials(meta))
     [row] = BusinessNumber.objects.using("system").values()
-    assert set(row) == {"tenant_id", "credential_id", "phone_number_id", "waba_id"}
+    assert set(row) == {"tenant_id", "credential_id", "phone_number_id", "waba_id", "proven_at"}
 
 
 def test_a_tenant_sees_no_numbers_of_others(api: Api, meta: GraphServer) -> None:
