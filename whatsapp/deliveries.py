@@ -18,7 +18,7 @@ from providers.meta_graph import Sent
 from providers.meta_refusals import NOTHING_SAID
 from whatsapp.errors import DeliveryNotFound, outcome_unknown, recorded
 from whatsapp.models import Delivery, DeliveryStatus
-from whatsapp.webhook_values import LONGEST_ID, Unreadable, id_of, items, member
+from whatsapp.webhook_values import LONGEST_CUSTOMER, LONGEST_ID, Unreadable, id_of, items, member
 from whatsapp.webhook_values import moment as moment_of
 
 # Meta tells of these: https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/status
@@ -54,7 +54,11 @@ def accepted(delivery: Delivery, sent: Sent) -> Delivery:
     """Meta has taken it. A webhook may have told more of it already."""
     with tenant_scope(delivery.tenant_id):
         row = _locked(delivery.tenant_id, id=delivery.id)
-        row.meta_id, row.wa_id, row.user_id = sent.message_id[:LONGEST_ID], sent.wa_id[:64], sent.user_id[:160]
+        row.meta_id, row.wa_id, row.user_id = (
+            sent.message_id[:LONGEST_ID],
+            sent.wa_id[:64],
+            sent.user_id[:LONGEST_CUSTOMER],
+        )
         row.meta_status = sent.status[:64]
         _move(row, DeliveryStatus.ACCEPTED, datetime.now(UTC))
         row.save()
@@ -97,6 +101,7 @@ def apply_status(*, tenant_id: UUID, phone_number_id: str, told: Any) -> Deliver
         if row is None:
             return None
         row.meta_id = meta_id
+        row.user_id = row.user_id or id_of(told, "recipient_user_id", LONGEST_CUSTOMER)
         if status == DeliveryStatus.FAILED:
             row.error = _told_error(told)
         _move(row, status, at)

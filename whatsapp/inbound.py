@@ -14,7 +14,7 @@ from integrationhub.core.tenancy import tenant_scope
 from integrationhub.outbox import events
 from whatsapp import accounts, deliveries, media, windows
 from whatsapp.models import Delivery
-from whatsapp.webhook_values import Unreadable, id_of, items, member, moment
+from whatsapp.webhook_values import Unreadable, customer_of, id_of, items, member, moment
 
 # What a customer has not written, or of which Meta does not say that it opens the window.
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages
@@ -91,11 +91,7 @@ def _message(tenant_id: UUID, phone_number_id: str, message: Any) -> str:
     kind = member(message, "type")
     if not isinstance(kind, str):
         raise Unreadable("no_type")
-    # A user with a name may come without a number: then the user's id for this business stands for it.
-    customer = id_of(message, "from", windows.LONGEST_CUSTOMER).removeprefix("+")
-    customer = customer or id_of(message, "from_user_id", windows.LONGEST_CUSTOMER)
-    if not customer:
-        raise Unreadable("no_sender")
+    customer = _customer(message)
     at = moment(message)
     opens_window = kind not in _OPENS_NOTHING and not member(message, "group_id")
     with tenant_scope(tenant_id):
@@ -119,15 +115,20 @@ def _message(tenant_id: UUID, phone_number_id: str, message: Any) -> str:
 
 def _called(tenant_id: UUID, phone_number_id: str, call: Any) -> str:
     """https://developers.facebook.com/documentation/business-messaging/whatsapp/calling/user-initiated-calls"""
-    customer = id_of(call, "from", windows.LONGEST_CUSTOMER).removeprefix("+")
     if member(call, "direction") != "USER_INITIATED":
         return "nothing_to_do"
-    if not customer:
-        raise Unreadable("no_sender")
-    at = moment(call)
+    customer, at = _customer(call), moment(call)
     with tenant_scope(tenant_id):
         windows.heard(tenant_id=tenant_id, phone_number_id=phone_number_id, customer=customer, at=at)
     return "applied"
+
+
+def _customer(told: Any) -> str:
+    """By the id that stands for a number where there is none. Raises Unreadable."""
+    wa_id, user_id = customer_of(told)
+    if not (wa_id or user_id):
+        raise Unreadable("no_sender")
+    return wa_id or user_id
 
 
 def _status(tenant_id: UUID, phone_number_id: str, status: Any) -> str:

@@ -77,6 +77,9 @@ class Delivery(TenantOwned):
             # For what Meta tells of a number that tenants share.
             models.Index(fields=["meta_id"], name="delivery_by_meta_id", condition=~Q(meta_id="")),
             models.Index(fields=["phone_number_id", "recipient", "-id"], name="delivery_of_number_pair"),
+            models.Index(
+                fields=["phone_number_id", "user_id", "-id"], name="delivery_of_user", condition=~Q(user_id="")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -9,9 +9,9 @@ from django.db import connections
 from integrationhub.core.ids import read_id
 from integrationhub.core.operators import SYSTEM
 from integrationhub.core.tenancy import TenantQuerySet
-from whatsapp import numbers, windows
+from whatsapp import numbers
 from whatsapp.models import Delivery, DeliveryStatus
-from whatsapp.webhook_values import id_of, items, member
+from whatsapp.webhook_values import customer_of, id_of, items, member
 
 _SENDER = """
 SELECT tenant_id FROM whatsapp_delivery
@@ -28,10 +28,10 @@ def tenant_of(value: Any) -> UUID | None:
     for status in items(value, "statuses"):
         return _sender(id_of(status, "id"), id_of(status, "biz_opaque_callback_data"))
     for call in items(value, "calls"):
-        return _last_to(sent, id_of(call, "from", windows.LONGEST_CUSTOMER).removeprefix("+"))
+        return _last_to(sent, call)
     for message in items(value, "messages"):
         replied_to = id_of(member(message, "context"), "id") or id_of(member(message, "reaction"), "message_id")
-        return _sender(replied_to) or _last_to(sent, id_of(message, "from", windows.LONGEST_CUSTOMER))
+        return _sender(replied_to) or _last_to(sent, message)
     return None
 
 
@@ -45,10 +45,13 @@ def _sender(meta_id: str, ours: str = "") -> UUID | None:
     return found[0] if found else None
 
 
-def _last_to(sent: TenantQuerySet, customer: str) -> UUID | None:
-    """What Meta did not take, or could not deliver, is no message to the customer: else a try would get the answer to
-    another tenant's."""
-    taken = sent.exclude(meta_id="").exclude(status=DeliveryStatus.FAILED)
-    recipients = [f"+{each}" for each in numbers.ids_of(customer)] if customer else []
-    last = taken.filter(recipient__in=recipients).order_by("-id").first()
+def _last_to(sent: TenantQuerySet, told: Any) -> UUID | None:
+    """Who wrote last to the customer whom this is from. What Meta did not take, or could not deliver, is no message to
+    the customer: else a try would get the answer to another tenant's."""
+    taken = sent.exclude(meta_id="").exclude(status=DeliveryStatus.FAILED).order_by("-id")
+    wa_id, user_id = customer_of(told)
+    last = taken.filter(recipient__in=[f"+{each}" for each in numbers.ids_of(wa_id)]).first() if wa_id else None
+    if last is None and user_id:
+        # By its index, which holds no empty id.
+        last = taken.exclude(user_id="").filter(user_id=user_id).first()
     return last.tenant_id if last else None

@@ -10,7 +10,7 @@ from integrationhub.core.errors import HubError
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/status
 _MILLISECONDS_FROM = 10**12
 _MOST_AHEAD = timedelta(days=1)
-LONGEST_ID = 255
+LONGEST_ID, LONGEST_CUSTOMER = 255, 160
 
 
 class Unreadable(HubError):
@@ -36,6 +36,19 @@ def id_of(value: Any, name: str, longest: int = LONGEST_ID) -> str:
     found = member(value, name)
     is_id = isinstance(found, str) and len(found) <= longest and found.isascii() and found.isprintable()
     return found if is_id else ""
+
+
+def customer_of(told: Any) -> tuple[str, str]:
+    """WhatsApp's id of the customer whom a message or a call is from, and the id that stands for one with a name: such
+    a user may come without the other. Empty is what is not told.
+    https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids
+    """
+    sender, user_id = (
+        id_of(told, "from", LONGEST_CUSTOMER).removeprefix("+"),
+        id_of(told, "from_user_id", LONGEST_CUSTOMER),
+    )
+    # The id has been seen in the number's place.
+    return (sender, user_id) if sender.isdigit() else ("", user_id or sender)
 
 
 def moment(value: Any) -> datetime:

@@ -19,10 +19,9 @@ from providers import phones
 from providers.errors import InvalidPhone
 from whatsapp import accounts, numbers
 from whatsapp.errors import TemplateRequired, WhatsappNotConfigured
-from whatsapp.models import Conversation
+from whatsapp.models import Conversation, Delivery
 
 LENGTH = timedelta(hours=24)
-LONGEST_CUSTOMER = 160
 # What is sent in the last moments may reach Meta after them, and would fail later, where nobody waits for it.
 MARGIN = timedelta(seconds=10)
 
@@ -66,17 +65,25 @@ def of(*, tenant_id: UUID, phone_number_id: str, phone: str) -> Window:
     Meta counts it by the pair of numbers: with the deployment's number it is open for all tenants that send by it,
     whomever of them the customer wrote to.
     """
-    pair = {"phone_number_id": phone_number_id, "customer__in": numbers.ids_of(phone)}
     if accounts.is_deployments(phone_number_id):
-        latest = _latest(Conversation.objects.using(SYSTEM).filter(**pair))
+        shared = Conversation.objects.using(SYSTEM).all(), Delivery.objects.using(SYSTEM).all()
+        latest = _latest(*shared, phone_number_id, phone)
     else:
         with tenant_scope(tenant_id):
-            latest = _latest(Conversation.objects.for_tenant(tenant_id).filter(**pair))
+            own = Conversation.objects.for_tenant(tenant_id), Delivery.objects.for_tenant(tenant_id)
+            latest = _latest(*own, phone_number_id, phone)
     return Window(phone, latest + LENGTH if latest else None)
 
 
-def _latest(talks: QuerySet[Conversation]) -> datetime | None:
-    return talks.order_by("-last_message_at").values_list("last_message_at", flat=True).first()
+def _latest(
+    talks: QuerySet[Conversation], sent: QuerySet[Delivery], phone_number_id: str, phone: str
+) -> datetime | None:
+    """A customer with a name may have written under an id without a number: Meta told which, of our last message."""
+    ids = numbers.ids_of(phone)
+    to_them = sent.filter(phone_number_id=phone_number_id, recipient__in=[f"+{each}" for each in ids])
+    named = to_them.exclude(user_id="").order_by("-id").values_list("user_id", flat=True)[:1]
+    theirs = talks.filter(phone_number_id=phone_number_id, customer__in=[*ids, *named])
+    return theirs.order_by("-last_message_at").values_list("last_message_at", flat=True).first()
 
 
 def with_customer(*, tenant_id: UUID, phone: str) -> Window:
