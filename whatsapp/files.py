@@ -29,6 +29,10 @@ from whatsapp.messages import File, Message
 SECONDS = 50.0
 # What is larger waits on disk.
 IN_MEMORY = 1024 * 1024
+# Faults of a link that pass by themselves, and those that do not. Of a refused connection nobody may tell whether it
+# was to an address that is not dialled.
+PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+LASTING = ("refused", "tls", "invalid_url", "invalid_request")
 _client = cache(Client)  # One pool of connections for this process.
 
 
@@ -74,20 +78,26 @@ def _fetched(kind: str, file: File, into: IO[bytes], deadline: Deadline) -> File
     try:
         answer = _client().request("GET", file.url, deadline=deadline, max_bytes=largest, into=into.write)
     except AddressBlocked as error:
-        raise Blocked(_words(error.reason), reason="media_unavailable", entry=catalogue.WHATSAPP_UNAVAILABLE) from None
+        raise _unavailable(Blocked, error.reason, is_lasting=True) from None
     except OutboundError as error:
         if error.reason == "answer_too_large":
             expected = f"a file of at most {largest} bytes, which is what WhatsApp takes of this type"
             raise _unfit(kind, file, Fault("content", "too_large", expected)) from None
-        raise Next(_words(error.reason), reason="media_unavailable", entry=catalogue.WHATSAPP_UNAVAILABLE) from None
+        raise _unavailable(Next, error.reason, is_lasting=error.reason in LASTING) from None
     if answer.status != HTTPStatus.OK:
-        said = _words(f"HTTP {answer.status}")
-        raise Next(said, reason="media_unavailable", entry=catalogue.WHATSAPP_UNAVAILABLE)
+        is_lasting = answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and answer.status not in PASSING
+        raise _unavailable(Next, f"http_{answer.status}", is_lasting=is_lasting)
     return replace(file, content=into, content_type=file.content_type or _told_type(answer))
 
 
-def _words(why: str) -> str:
-    return f"The file of the message could not be fetched ({why}); nothing was sent."
+def _unavailable(kind: type[Next], cause: str, *, is_lasting: bool) -> Next:
+    return kind(
+        f"The file of the message could not be fetched ({cause}); nothing was sent.",
+        reason="media_unavailable",
+        entry=catalogue.WHATSAPP_UNAVAILABLE,
+        retryable=not is_lasting,
+        cause=cause,
+    )
 
 
 def _told_type(answer: Answer) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import IO, Any
 
+from django.conf import settings
+
 from integrationhub.core import strict_json
 from integrationhub.core.errors import InvalidRequest
 from providers import schema_faults
@@ -115,7 +117,7 @@ def from_intent(payload: JSONObject) -> Message:
         _refuse(interactive.faults(payload["interactive"], at="payload.interactive"))
         return Message(kind="interactive", content=payload["interactive"], **around)
     media = payload["media"]
-    _refuse(list(_beside_file(media["type"], media, at="payload.media.")))
+    _refuse(_file_faults(media["type"], media, at="payload.media."))
     name = media.get("filename", "")
     file = File(media.get("media_id", ""), media.get("url", ""), name=name, field="payload.media.url")
     return _with_file(media["type"], file, media, **around)
@@ -162,7 +164,7 @@ def _parsed_fallback(body: JSONObject) -> dict[str, Any]:
 
 def _refuse_media(schema: Any, body: JSONObject) -> None:
     found = schema_faults.faults(schema, body)
-    _refuse(found or list(_beside_file(body["media_type"], body, at="")))
+    _refuse(found or _file_faults(body["media_type"], body, at=""))
 
 
 def _with_file(kind: str, file: File, body: JSONObject, **around: Any) -> Message:
@@ -170,12 +172,16 @@ def _with_file(kind: str, file: File, body: JSONObject, **around: Any) -> Messag
     return Message(kind=kind, file=file, content=content, **around)
 
 
-def _beside_file(kind: str, body: JSONObject, *, at: str) -> list[Fault]:
-    return [
+def _file_faults(kind: str, body: JSONObject, *, at: str) -> list[Fault]:
+    """What no schema says: which members a kind has, and that a link without TLS leads nowhere."""
+    found = [
         _fault(f"{at}{name}", "not_allowed", f"a {name} with {', '.join(kinds)} only")
         for name, kinds in _BESIDE_FILE.items()
         if name in body and kind not in kinds
     ]
+    if body.get("url", "").startswith("http:") and not settings.OUTBOUND_ALLOWED_NETWORKS:
+        found.append(_fault(f"{at}url", "https_required", "an https:// URL: this installation calls no http:// one"))
+    return found
 
 
 def _refuse(found: list[Fault]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from integrationhub.core import catalogue
 from tests.make import Api, keyed
 from tests.meta.graph_server import GraphServer
+from tests.whatsapp import numbers
 from tests.whatsapp.talking import CUSTOMER, Talk
 from whatsapp.file_rules import RULES
 
@@ -68,10 +69,14 @@ def test_a_link_to_another_thing_than_it_says_is_the_callers_fault(talk: Talk, m
     assert (fault["field"], fault["reason"]) == ("url", "not_of_its_type")
 
 
+# Which address, what is told of it, and whether to try again may help. That an address is one of our own network looks
+# like one where nobody listens.
 UNREACHABLE = {
-    "404": "http://{}/nothing",
-    "nobody there": "http://127.0.0.1:9/a.png",
-    "an address of our own network": "http://10.0.0.1/a.png",
+    "404": ("http://{}/nothing", "http_404", False),
+    "nobody there": ("http://127.0.0.1:9/a.png", "refused", False),
+    "an address of our own network": ("https://10.0.0.1/a.png", "refused", False),
+    "another port of a public address": ("https://1.1.1.1:9/a.png", "refused", False),
+    "no such name": ("https://no-such-host.invalid/a.png", "dns", True),
 }
 
 
@@ -79,11 +84,43 @@ UNREACHABLE = {
 def test_a_link_that_cannot_be_fetched_sends_counts_and_stores_nothing(
     talk: Talk, meta: GraphServer, name: str
 ) -> None:
-    url = UNREACHABLE[name].format(meta.media_netloc)
+    at, cause, is_retryable = UNREACHABLE[name]
+    url = at.format(meta.media_netloc)
     answer = talk.send({"to": CUSTOMER, "media_type": "image", "url": url}, path=SEND)
-    assert (answer.status_code, answer.json()["code"]) == (503, catalogue.WHATSAPP_UNAVAILABLE.code)
+    told = answer.json()
+    assert (answer.status_code, told["code"]) == (503, catalogue.WHATSAPP_UNAVAILABLE.code)
+    assert (told["details"]["cause"], told["retryable"]) == (cause, is_retryable)
     assert url not in answer.content.decode()
     assert (meta.sent, talk.deliveries(), talk.api.get("/usage").json()["used"]) == ([], [], 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_retryable"), [(301, False), (403, False), (410, False), (408, True), (429, True), (500, True)]
+)
+def test_whether_to_ask_a_links_server_again_is_told_by_its_status(
+    talk: Talk, meta: GraphServer, status: int, is_retryable: bool
+) -> None:
+    meta.fail(status=status, on="GET", body=b"")
+    body = {"to": CUSTOMER, "media_type": "image", "url": f"http://{meta.media_netloc}/a.png"}
+    told = talk.send(body, path=SEND).json()
+    assert (told["details"]["cause"], told["retryable"]) == (f"http_{status}", is_retryable)
+
+
+def test_a_link_without_tls_is_the_callers_fault_where_no_network_is_opened(
+    talk: Talk, meta: GraphServer, settings: Any
+) -> None:
+    """As in production, where such an address is never dialled."""
+    settings.OUTBOUND_ALLOWED_NETWORKS = []
+    url = "http://example.com/a.png"
+    answer = talk.send({"to": CUSTOMER, "media_type": "image", "url": url}, path=SEND)
+    assert (answer.status_code, answer.json()["code"]) == (400, catalogue.INVALID_REQUEST.code)
+    [fault] = answer.json()["details"]["fields"]
+    assert (fault["field"], fault["reason"], "https" in fault["expected"]) == ("url", "https_required", True)
+    numbers.install(talk.api)
+    executed = numbers.execute(talk.api, {"to": CUSTOMER, "media": {"type": "image", "url": url}})
+    assert (executed.status_code, executed.json()["code"]) == (400, catalogue.INVALID_REQUEST.code)
+    assert [fault["field"] for fault in executed.json()["details"]["fields"]] == ["payload.media.url"]
+    assert meta.asked == []
 
 
 @pytest.mark.parametrize("how", ["refused", "lost"])
