@@ -100,23 +100,26 @@ def opened(credential: Credential, deadline: Deadline | None = None) -> dict[str
     """
     if credential.is_expired(datetime.now(UTC)):
         raise versions.expired(credential)
+    return _unsealed(credential, deadline)
+
+
+def _unsealed(credential: Credential, deadline: Deadline | None = None) -> dict[str, Any]:
     sealed = bytes(credential.sealed)
     secrets: dict[str, Any] = json.loads(vault().open(sealed, versions.place(credential), deadline))
     return secrets
 
 
 def current_and_previous(*, tenant_id: UUID, provider_key: str) -> tuple[dict[str, Any], ...]:
-    """The secrets in use and, for a day after they were replaced, those before them: a provider may sign by either.
-    Empty where nothing is bound. Raises as `opened` does."""
-    now = datetime.now(UTC)
+    """The secrets in use and, for a day after they were replaced, those before them: a provider may sign by either,
+    also of what was sent before they expired. Empty where nothing is bound. Raises VaultUnreadable."""
     with tenant_scope(tenant_id):
         current = versions.of(tenant_id, provider_key).filter(status=Credential.Status.ACTIVE).first()
         earlier = versions.before(current) if current else None
     if current is None:
         return ()
-    if earlier is None or earlier.is_expired(now) or earlier.updated_at < now - PREVIOUS_SIGNS_FOR:
-        return (opened(current),)
-    return opened(current), opened(earlier)
+    if earlier is None or earlier.updated_at < datetime.now(UTC) - PREVIOUS_SIGNS_FOR:
+        return (_unsealed(current),)
+    return _unsealed(current), _unsealed(earlier)
 
 
 def _not_found(credential_id: str) -> CredentialNotFound:

@@ -24,7 +24,7 @@ _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionErro
 
 def secrets_of(tenant_id: UUID, provider_key: str) -> tuple[Mapping[str, Any], ...]:
     """What is bound now and, while it is kept, what was before it. Without a credential there is one that is empty:
-    the adapter says what is missing. Raises CredentialExpired and the vault's errors."""
+    the adapter says what is missing. Raises the vault's errors."""
     return binding.current_and_previous(tenant_id=tenant_id, provider_key=provider_key) or ({},)
 
 

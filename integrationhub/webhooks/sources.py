@@ -90,11 +90,10 @@ def _meta_judge(hook: Webhook, door: Door) -> Verdict:
 
 def _meta_door(tenant_id: UUID) -> Door:
     """By the tenant's own credential alone: the deployment's secret signs what may be any tenant's."""
-    credential = binding.in_use(tenant_id=tenant_id).get(accounts.KEY)
-    if credential is None:
-        return Door(tenant_id, accounts.KEY, ())
-    account = accounts.account_from(binding.opened(credential))
-    return Door(tenant_id, accounts.KEY, account.app_secrets, account.verify_token)
+    bound = binding.current_and_previous(tenant_id=tenant_id, provider_key=accounts.KEY)
+    versions = [accounts.account_from(each) for each in bound]
+    secrets = dict.fromkeys(secret for account in versions for secret in account.app_secrets)
+    return Door(tenant_id, accounts.KEY, tuple(secrets), versions[0].verify_token if versions else "")
 
 
 def _meta_sharer(item: Item) -> UUID | None:

@@ -33,7 +33,6 @@ from providers.callbacks import Webhook
 OF_AN_ENDPOINT = (
     catalogue.INVALID_SIGNATURE,
     catalogue.WEBHOOK_NOT_FOUND,
-    catalogue.CREDENTIAL_EXPIRED,
     catalogue.EXECUTION_FAILED,
 )
 # What confirming an address may take; providers wait for ten seconds or so.

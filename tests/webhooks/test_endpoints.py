@@ -1,13 +1,16 @@
 """A tenant with a Meta app of its own: an address of its own, and signatures by its own secrets alone."""
 
 import time
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
+from django.db.models.functions import Now
 from django.test import Client
 
+from credentials.models import Credential
 from integrationhub.webhooks import endpoints
 from integrationhub.webhooks.models import RefusedPost
 from tests.audit.reading import said
@@ -19,6 +22,7 @@ from tests.webhooks.posting import SECRET, change, count, events, message, messa
 NEW, OLD = "1f0e2d3c4b5a69788796a5b4c3d2e1f0", "0f1e2d3c4b5a69788796a5b4c3d2e1f1"
 BODY = messages("wamid.1", phone="999")
 OPEN = {"provider_key": "meta_whatsapp"}
+ASKED = {"hub.mode": "subscribe", "hub.challenge": "42"}
 
 
 def bind(api: Api, **more: str) -> None:
@@ -74,9 +78,26 @@ def test_a_tenant_without_a_secret_or_a_credential_is_refused(meta: Any) -> None
 
 
 def test_the_challenge_is_by_the_tenants_own_token(path: str) -> None:
-    asked = {"hub.mode": "subscribe", "hub.challenge": "42"}
-    assert Client().get(path, {**asked, "hub.verify_token": "the-tenants-own"}).content == b"42"
-    assert Client().get(path, {**asked, "hub.verify_token": "a-verify-token"}).status_code == 401
+    assert Client().get(path, {**ASKED, "hub.verify_token": "the-tenants-own"}).content == b"42"
+    assert Client().get(path, {**ASKED, "hub.verify_token": "a-verify-token"}).status_code == 401
+
+
+def test_a_token_that_has_expired_ends_no_signature(api: Api, path: str) -> None:
+    """The secret of the app has no end, and what became of messages that were sent before is told after it."""
+    Credential.objects.using("system").update(expires_at=Now())
+    assert post(BODY, path, secret=NEW).status_code == 200
+    assert Client().get(path, {**ASKED, "hub.verify_token": "the-tenants-own"}).content == b"42"
+
+
+def test_after_a_rotation_the_app_may_sign_by_the_secret_before_for_a_day(api: Api, path: str) -> None:
+    """As with every other provider."""
+    newest = "2a0e2d3c4b5a69788796a5b4c3d2e1f2"
+    bind(api, app_secret=newest, verify_token="another-of-the-tenants")
+    assert [post(BODY, path, secret=each).status_code for each in (newest, NEW, OLD)] == [200] * 3
+    assert Client().get(path, {**ASKED, "hub.verify_token": "another-of-the-tenants"}).content == b"42"
+    day_ago = Now() - timedelta(days=1, seconds=1)
+    Credential.objects.using("system").filter(status="superseded").update(updated_at=day_ago)
+    assert [post(BODY, path, secret=each).status_code for each in (newest, NEW, OLD)] == [200, 401, 401]
 
 
 @pytest.mark.parametrize("address", ["meta_whatsapp/nothing", "another/x", "meta_whatsapp/é"])
