@@ -73,13 +73,15 @@ def graph(tenant_id: UUID, deadline: Deadline | None = None) -> MetaGraph:
     return graph_for(of(tenant_id, deadline), base_url=finding.get(KEY).base_url)
 
 
-def own_graph(tenant_id: UUID, deadline: Deadline | None = None) -> MetaGraph:
-    """Meta as the account sees it that the tenant itself has bound, and never as the one that tenants share. Raises
-    what `of` does."""
+def own_graph(tenant_id: UUID, deadline: Deadline | None = None, *, phone_number_id: str = "") -> MetaGraph:
+    """Meta as the account sees it that the tenant itself has bound, and never as the one that tenants share; of another
+    number of the tenant's where one is named. Raises what `of` does."""
     credential = binding.in_use(tenant_id=tenant_id).get(KEY)
     if credential is None:
         raise WhatsappNotConfigured(reason="no_account")
-    return graph_for(_own(credential, deadline), base_url=finding.get(KEY).base_url)
+    account = _own(credential, deadline)
+    asked = replace(account, phone_number_id=phone_number_id or account.phone_number_id)
+    return graph_for(asked, base_url=finding.get(KEY).base_url)
 
 
 def shared_graph() -> MetaGraph:

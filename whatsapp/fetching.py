@@ -139,12 +139,14 @@ def _downloaded(medium: Medium, into: IO[bytes], deadline: Deadline) -> tuple[Me
 
 
 def _graph(medium: Medium, deadline: Deadline) -> MetaGraph:
-    """By the number that its message came to: the tenant may have bound another since. Who asks by an id alone does so
-    with its own token, also where it says that it has the shared number, or has given up its own since: by the account
-    that tenants share Meta would hand out another's."""
-    if medium.message_id and accounts.is_deployments(medium.phone_number_id):
+    """By the number that its message came to: the tenant may have bound another since, or have several. Who asks by an
+    id alone does so with its own token, also where it says that it has the shared number, or has given up its own
+    since: by the account that tenants share Meta would hand out another's."""
+    if not medium.message_id:
+        return accounts.own_graph(medium.tenant_id, deadline)
+    if accounts.is_deployments(medium.phone_number_id):
         return accounts.shared_graph()
-    return accounts.own_graph(medium.tenant_id, deadline)
+    return accounts.own_graph(medium.tenant_id, deadline, phone_number_id=medium.phone_number_id)
 
 
 def _store(medium: Medium, file: IO[bytes], content_type: str, deadline: Deadline) -> None:

@@ -88,12 +88,15 @@ def known(*, tenant_id: UUID, media_id: str, phone_number_id: str) -> Medium:
 
 def take(*, tenant_id: UUID, medium_id: UUID, after: int | None = None) -> Medium | None:
     """Begin an attempt. None where another is at it, or it is stored; for a worker, who was asked `after` so many
-    attempts, also where there was one since."""
+    attempts, also where there was one since, or where none is left."""
     with tenant_scope(tenant_id):
         free = Q(lease_until=None) | Q(lease_until__lt=Now())
         waiting = _of(tenant_id).filter(free, id=medium_id).exclude(state=MediumState.STORED)
         if after is not None:
             waiting = waiting.filter(attempts=after)
+            if _is_given_up(waiting):
+                logger.error("A customer's file ended its worker, and is left alone.", extra={"medium_id": medium_id})
+                return None
         lease_ends = Now() + LEASE
         counted = {"attempts": F("attempts") + 1, **({"retries": F("retries") + 1} if after is not None else {})}
         if not waiting.update(lease_until=lease_ends, updated_at=Now(), **counted):
@@ -102,6 +105,13 @@ def take(*, tenant_id: UUID, medium_id: UUID, after: int | None = None) -> Mediu
         _of(tenant_id).filter(id=medium_id, due_at__isnull=False).update(due_at=lease_ends)
         taken: Medium = _of(tenant_id).get(id=medium_id)
     return taken
+
+
+def _is_given_up(waiting: TenantQuerySet) -> bool:
+    """Whoever fails says so, and asks for no more than `MOST_ATTEMPTS`: this one's last attempt ended its worker."""
+    error = MediaDownloadFailed(f"The last of {MOST_ATTEMPTS} attempts ended its worker.", reason="ended_its_worker")
+    given_up = {"state": MediumState.FAILED, "error": _told(error), "due_at": None, "lease_until": None}
+    return bool(waiting.filter(retries__gte=MOST_ATTEMPTS).update(**given_up, updated_at=Now()))
 
 
 def stored(medium: Medium, *, content: Content, content_type: str) -> Medium:
@@ -134,11 +144,16 @@ def failed(medium: Medium, error: HubError) -> None:
         goes_on = row.due_at is not None and not is_final and row.retries < MOST_ATTEMPTS
         mine.update(
             state=MediumState.PENDING if goes_on else MediumState.FAILED,
-            error=storable.json_value({"code": error.entry.code, "message": error.message, "details": error.details}),
+            error=_told(error),
             due_at=Now() + pause(row.retries) if goes_on else None,
             lease_until=None,
             updated_at=Now(),
         )
+
+
+def _told(error: HubError) -> Any:
+    """As `Medium.error` has it."""
+    return storable.json_value({"code": error.entry.code, "message": error.message, "details": error.details})
 
 
 def pause(retries: int) -> timedelta:

@@ -1,5 +1,6 @@
 """A customer's file is fetched without being asked for, again where that fails, and never at its message's cost."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,13 +10,14 @@ from django.db import DatabaseError
 from django.test import Client
 
 from integrationhub.audit.models import Entry
+from integrationhub.outbox.models import OutboxMessage
 from tests.database import refused_by_the_database
 from tests.make import Api
 from tests.meta.graph_server import GraphServer
 from tests.s3 import Bucket, lead_to
 from tests.whatsapp import numbers
 from tests.whatsapp.keeping import PNG, download, failing, picture, posted, row, tick, work
-from tests.whatsapp.talking import Talk
+from tests.whatsapp.talking import Talk, value_of
 from whatsapp import inbound, media
 from whatsapp.media import MOST_ATTEMPTS
 from whatsapp.models import Medium
@@ -126,6 +128,20 @@ def test_a_file_is_fetched_by_the_number_that_it_came_to(quiet: Talk, meta: Grap
     assert told(quiet) == ("pending", 1, "store_unreachable"), "Meta had handed it out."
 
 
+def test_a_file_of_a_number_that_the_tenant_had_before_is_asked_for_by_that_number(
+    quiet: Talk, meta: GraphServer, no_bucket: None
+) -> None:
+    """Meta hands out no file by another number than the one that its message came to."""
+    former, meta.other_numbers = "108888888888888", ["109999999999999"]
+    media_id = meta.store(PNG, "image/png", phone_number_id=former)
+    message = {"from": "14155552671", "id": "wamid.1", "timestamp": str(int(time.time())), **picture(media_id)}
+    inbound.apply_messages(tenant_id=quiet.tenant, value=value_of(former, messages=[message]))
+    now = numbers.credentials(meta, phone_number_id=meta.other_numbers[0])
+    assert numbers.bind(quiet.api, now).status_code == 201
+    work()
+    assert told(quiet) == ("pending", 1, "store_unreachable"), "Meta had handed it out."
+
+
 def test_a_file_that_meta_does_not_know_is_given_up_at_once(quiet: Talk, meta: GraphServer, no_bucket: None) -> None:
     quiet.customer_writes(**picture("1166846181421424"))
     work()
@@ -141,6 +157,22 @@ def test_a_worker_that_died_at_it_is_followed_by_another(quiet: Talk, meta: Grap
     assert (tick(), len(posted())) == (1, 1)
     work()
     assert told(quiet) == ("pending", 2, "store_unreachable")
+
+
+def test_a_file_that_ends_every_worker_is_given_up_and_shown(quiet: Talk, meta: GraphServer, no_bucket: None) -> None:
+    quiet.customer_writes(**picture(meta.store(PNG, "image/png")))
+    medium = row(quiet.tenant)
+    for attempt in range(MOST_ATTEMPTS):
+        assert media.take(tenant_id=quiet.tenant, medium_id=medium.id, after=attempt), "And dies at it."
+        OutboxMessage.objects.using("system").all().delete()
+        assert tick() == 1
+    asked = len(meta.asked)
+    work()
+    assert told(quiet) == ("failed", MOST_ATTEMPTS, "ended_its_worker")
+    assert (len(meta.asked), tick(), row(quiet.tenant).lease_until) == (asked, 0, None)
+    assert media.ask_again(tenant_id=quiet.tenant, medium_id=medium.id, subject="operator:ada")
+    work()
+    assert told(quiet) == ("pending", 1, "store_unreachable")
 
 
 def test_what_a_dead_worker_says_late_undoes_nothing(quiet: Talk, meta: GraphServer, no_bucket: None) -> None:
