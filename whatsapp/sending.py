@@ -11,13 +11,14 @@ from uuid import UUID
 import structlog
 from django.db import DatabaseError
 
+from integrationhub.core import catalogue
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.exception_handler import DATABASE_AWAY
 from integrationhub.core.ids import new_id
 from integrationhub.core.tenancy import let_go_of_connection
 from integrationhub.idempotency import answers
 from providers.adapter import Call, Receipt
-from providers.errors import ProviderError
+from providers.errors import Next, ProviderError
 from providers.meta_graph import MetaGraph
 from templates import doubting
 from whatsapp import accounts, deliveries, files, messages, pacing, preflight
@@ -30,6 +31,8 @@ log = structlog.get_logger(__name__)
 # Of a request at the endpoint, but for its file (`files.SECONDS`), and of the one call that sends.
 REQUEST_SECONDS = 20.0
 CALL_SECONDS = 8.0
+# With less left after its file, nothing is sent: an answer that is not waited for leaves the outcome unknown.
+LEAST_SECONDS = 2.0
 NOT_RECORDED = (DatabaseError, *DATABASE_AWAY)
 
 
@@ -45,14 +48,14 @@ class Origin:
 def send(*, tenant_id: UUID, message: Message, origin: Origin, key: answers.Key | None = None) -> Delivery:
     """Send a message now.
 
-    Raises what `check`, `pacing.take` and `files.brought` do, QuotaExceeded, deliveries.KeyTaken: nothing was stored
+    Raises what `check`, `files.brought` and `pacing.take` do, QuotaExceeded, deliveries.KeyTaken: nothing was stored
     then. After that NotDelivered: the delivery records why.
     """
     deadline = Deadline.after(REQUEST_SECONDS)
     graph = accounts.graph(tenant_id, deadline)
     ready = preflight.ready(tenant_id=tenant_id, phone_number_id=graph.account.phone_number_id, message=message)
-    pacing.take(graph.account.phone_number_id, ready.to)
     ready = files.brought(ready, graph, Deadline.after(files.SECONDS))
+    pacing.take(graph.account.phone_number_id, ready.to)
     delivery = _delivery(tenant_id, graph, ready, message, origin)
     deliveries.begin(delivery, key, is_counted=True)
     try:
@@ -93,8 +96,14 @@ def send_for(call: Call, graph: MetaGraph) -> Receipt:
     """
     message = messages.from_intent(call.payload)
     ready = preflight.ready(tenant_id=call.tenant_id, phone_number_id=graph.account.phone_number_id, message=message)
-    pacing.take(graph.account.phone_number_id, ready.to, in_chain=True)
     ready = files.brought(ready, graph, call.deadline)
+    if ready.file and not ready.file.media_id and call.deadline.remaining() < LEAST_SECONDS:
+        raise Next(
+            "The file of the message took so long that too little time was left; nothing was sent.",
+            reason="deadline",
+            entry=catalogue.WHATSAPP_UNAVAILABLE,
+        )
+    pacing.take(graph.account.phone_number_id, ready.to, in_chain=True)
     delivery = _delivery(call.tenant_id, graph, ready, message, Origin(attempt_id=call.attempt_id))
     deliveries.begin(delivery, None, is_counted=False)
     try:

@@ -78,6 +78,17 @@ def test_an_upload_whose_answer_is_lost_has_sent_nothing_and_another_provider_ma
     assert (meta.sent, Talk(sender).deliveries()) == ([], [])
 
 
+def test_a_file_that_took_too_long_sends_nothing_so_that_the_outcome_is_known(sender: Api, meta: GraphServer) -> None:
+    meta.fail(status=200, on="GET", body=PICTURE, headers={"Content-Type": "image/png"})
+    picture = {"type": "image", "url": f"http://{meta.media_netloc}/a.png"}
+    meta.delay = 0.6
+    answer = execute(sender, {"to": "+14155552671", "media": picture}, timeout_ms=1500)
+    assert answer.json()["code"] == "ERR_INTEGRATION_HUB_SVC_ALL_PROVIDERS_FAILED"
+    [failure] = answer.json()["details"]["errors"]
+    assert (failure["reason"], failure["retryable"]) == ("deadline", True)
+    assert (meta.sent, Talk(sender).deliveries()) == ([], [])
+
+
 REFUSED_EARLY: dict[str, dict[str, Any]] = {
     "ERR_INTEGRATION_HUB_TEMPLATE_REQUIRED": {"to": "+14155550000", "text": "Hi"},
     "ERR_INTEGRATION_HUB_TEMPLATE_NOT_FOUND": {"template": {"name": "nothing", "language": "en"}},

@@ -12,6 +12,7 @@ from providers.errors import Retry
 from tests.make import keyed
 from tests.meta.graph_answers import template
 from tests.meta.graph_server import GraphServer
+from tests.whatsapp import numbers
 from tests.whatsapp.talking import CUSTOMER, HELLO, Talk, know_template
 from whatsapp import pacing
 
@@ -55,6 +56,17 @@ def test_what_is_refused_leaves_its_key_and_the_quota_alone(
     assert talk.api.get("/usage").content == before.content
     monkeypatch.setattr(pacing, "PAIR_BURST", 5)
     assert talk.send(**key).status_code == 202
+
+
+def test_a_link_that_leads_nowhere_silences_nobody(talk: Talk, meta: GraphServer) -> None:
+    """What never reached Meta counts in no limit of Meta's."""
+    numbers.install(talk.api)
+    url = f"http://{meta.media_netloc}/nothing"
+    for _ in range(3):
+        body = {"to": CUSTOMER, "media_type": "image", "url": url}
+        assert talk.send(body, path="/whatsapp/media/send").status_code == 503
+        assert numbers.execute(talk.api, {"to": CUSTOMER, "media": {"type": "image", "url": url}}).status_code == 503
+    talk.sent()
 
 
 def test_after_a_while_the_customer_may_be_written_to_again(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
