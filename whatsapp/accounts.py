@@ -24,7 +24,8 @@ from integrationhub.outbox import posting
 from providers import finding
 from providers.errors import ProviderError
 from providers.meta_graph import Account, MetaGraph
-from whatsapp.errors import WhatsappNotConfigured
+from providers.models import Status
+from whatsapp.errors import SwitchedOff, WhatsappNotConfigured
 from whatsapp.models import BusinessNumber, Delivery
 
 log = structlog.get_logger(__name__)
@@ -71,6 +72,15 @@ def _taken_since(tenant_id: UUID, since: datetime, most: int) -> int:
 def graph(tenant_id: UUID, deadline: Deadline | None = None) -> MetaGraph:
     """Meta as this tenant's account sees it. Raises what `of` does."""
     return graph_for(of(tenant_id, deadline), base_url=finding.get(KEY).base_url)
+
+
+def graph_to_send_by(tenant_id: UUID, deadline: Deadline | None = None) -> MetaGraph:
+    """The same for what goes out. Raises what `of` does, and SwitchedOff where operators have disabled the provider."""
+    provider = finding.get(KEY)
+    if provider.status != Status.ACTIVE:
+        words = f"Operators have switched {provider.display_name} off ({provider.status}): nothing is sent by it."
+        raise SwitchedOff(words, reason=f"provider_{provider.status}")
+    return graph_for(of(tenant_id, deadline), base_url=provider.base_url)
 
 
 def own_graph(tenant_id: UUID, deadline: Deadline | None = None, *, phone_number_id: str = "") -> MetaGraph:

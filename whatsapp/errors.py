@@ -2,6 +2,7 @@
 
 HubError
 ├── WhatsappNotConfigured     no credential is bound, and the deployment's settings name no account
+├── SwitchedOff               operators have disabled WhatsApp for all tenants
 ├── TemplateRequired          the customer's window is closed: only a template may be sent
 ├── DeliveryNotFound          no such message of this tenant
 ├── MediaDownloadFailed      a file was not fetched from Meta, or not stored
@@ -18,6 +19,12 @@ from providers.meta_refusals import NOTHING_SAID
 
 class WhatsappNotConfigured(HubError):
     entry = catalogue.WHATSAPP_NOT_CONFIGURED
+
+
+class SwitchedOff(HubError):
+    """As an execution is refused, whose only provider is not active."""
+
+    entry = catalogue.NO_PROVIDERS
 
 
 class TemplateRequired(HubError):

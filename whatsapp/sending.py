@@ -52,7 +52,7 @@ def send(*, tenant_id: UUID, message: Message, origin: Origin, key: answers.Key 
     then. After that NotDelivered: the delivery records why.
     """
     deadline = Deadline.after(REQUEST_SECONDS)
-    graph = accounts.graph(tenant_id, deadline)
+    graph = accounts.graph_to_send_by(tenant_id, deadline)
     ready = preflight.ready(tenant_id=tenant_id, phone_number_id=graph.account.phone_number_id, message=message)
     ready = files.brought(ready, graph, Deadline.after(files.SECONDS))
     pacing.take(graph.account.phone_number_id, ready.to)
@@ -76,9 +76,9 @@ def send(*, tenant_id: UUID, message: Message, origin: Origin, key: answers.Key 
 def check(*, tenant_id: UUID, message: Message) -> Message:
     """All that can be checked without sending; the message that would go out.
 
-    Raises WhatsappNotConfigured, TemplateRequired, TemplateNotFound, InvalidTemplateParams.
+    Raises SwitchedOff, WhatsappNotConfigured, TemplateRequired, TemplateNotFound, InvalidTemplateParams.
     """
-    account = accounts.of(tenant_id, Deadline.after(REQUEST_SECONDS))
+    account = accounts.graph_to_send_by(tenant_id, Deadline.after(REQUEST_SECONDS)).account
     return preflight.ready(tenant_id=tenant_id, phone_number_id=account.phone_number_id, message=message)
 
 
@@ -117,9 +117,9 @@ def send_for(call: Call, graph: MetaGraph) -> Receipt:
 
 
 def mark_read(*, tenant_id: UUID, message_id: str, typing: bool) -> None:
-    """Show a customer's message as read. Raises WhatsappNotConfigured or a ProviderError."""
+    """Show a customer's message as read. Raises SwitchedOff, WhatsappNotConfigured or a ProviderError."""
     deadline = Deadline.after(CALL_SECONDS)
-    accounts.graph(tenant_id, deadline).mark_read(message_id, deadline, typing=typing)
+    accounts.graph_to_send_by(tenant_id, deadline).mark_read(message_id, deadline, typing=typing)
 
 
 def _delivery(tenant_id: UUID, graph: MetaGraph, ready: Message, asked: Message, origin: Origin) -> Delivery:

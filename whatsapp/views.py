@@ -32,6 +32,7 @@ from whatsapp.serializers import (
 MIB = 1024 * 1024
 CREDENTIAL = (catalogue.WHATSAPP_NOT_CONFIGURED, catalogue.CREDENTIAL_EXPIRED, catalogue.EXECUTION_FAILED)
 LOCAL = (
+    catalogue.NO_PROVIDERS,
     catalogue.INVALID_PHONE,
     catalogue.TEMPLATE_REQUIRED,
     catalogue.TEMPLATE_NOT_FOUND,
@@ -145,7 +146,7 @@ class CheckMessage(HubView):
 
 class ReadMark(HubView):
     roles = {"POST": "organizer"}
-    failures = {"POST": (*CREDENTIAL, *OF_META)}
+    failures = {"POST": (catalogue.NO_PROVIDERS, *CREDENTIAL, *OF_META)}
 
     @extend_schema(
         summary="Show a customer's message as read, and that an answer is being written",

@@ -6,8 +6,10 @@ import pytest
 
 from integrationhub.core import catalogue
 from marketplace.models import Tier
+from providers.models import Provider
 from tests.make import Api, keyed
 from tests.meta.graph_server import GraphServer
+from tests.whatsapp import numbers
 from tests.whatsapp.talking import CUSTOMER, DAY, HELLO, SHIPPED, Talk, know_template
 
 TO = {"to": CUSTOMER}
@@ -126,6 +128,25 @@ def test_without_an_account_whatsapp_is_not_configured(talk: Talk, settings: Any
         catalogue.WHATSAPP_NOT_CONFIGURED
     )
     assert refusal(talk.api.get(f"/whatsapp/window/{CUSTOMER}")) == told(catalogue.WHATSAPP_NOT_CONFIGURED)
+
+
+@pytest.mark.parametrize("status", ["disabled", "retired", "planned"])
+def test_what_operators_have_switched_off_sends_by_no_door(talk: Talk, meta: GraphServer, status: str) -> None:
+    """Executions are refused by the same code. Customers are heard all the same."""
+    numbers.install(talk.api)
+    Provider.objects.filter(provider_key=numbers.KEY).update(status=status)
+    doors = {
+        "/whatsapp/messages": HELLO,
+        "/whatsapp/messages/validate": HELLO,
+        "/whatsapp/media/send": {**TO, "media_type": "audio", "media_id": "1166846181421424"},
+        "/whatsapp/messages/read": {"message_id": "wamid.A"},
+    }
+    for path, body in doors.items():
+        answer = talk.send(body, path=path)
+        assert refusal(answer) == refusal(numbers.execute(talk.api)) == told(catalogue.NO_PROVIDERS)
+        assert answer.json()["details"]["reason"] == f"provider_{status}"
+    assert [each.outcome for each in talk.customer_writes()] == ["applied"]
+    assert nothing_happened(talk, meta)
 
 
 @pytest.mark.parametrize("number", ["4155552671", "0014155552671", "+1 415 555 2671", "+1415", "+14155552671x7"])
