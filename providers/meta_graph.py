@@ -231,6 +231,10 @@ class MetaGraph:
         """The apps that get the account's webhooks; without ours there are none."""
         return self._list("subscribed_apps", deadline)
 
+    def app(self, deadline: Deadline) -> dict[str, Any]:
+        """The app that the token was made by: `id`, and `name` if Meta tells it."""
+        return self._object("app", deadline, fields="id,name")
+
     def token_owner(self, deadline: Deadline) -> dict[str, Any]:
         """Who the token speaks for: `id`, and `name` if Meta tells it."""
         return self._object("me", deadline, fields="id,name")

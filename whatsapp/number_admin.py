@@ -58,7 +58,7 @@ class BusinessNumberAdmin(ReadOnlyAdmin):
         return self._asked(request, "Check the deployment's number", None)
 
     def _asked(self, request: HttpRequest, title: str, tenant_id: UUID | None) -> HttpResponse:
-        """The page, and once its button is pressed what Meta says, by six calls at most."""
+        """The page, and once its button is pressed what Meta says, by seven calls at most."""
         findings, trouble = [], ""
         if request.method == "POST":
             try:

@@ -22,7 +22,7 @@ class _Wrong(Exception):
 
 
 def examine(graph: MetaGraph) -> list[Finding]:
-    """One finding each for the token, the number, the subscription and the webhook's secret; four to six calls, none
+    """One finding each for the token, the number, the subscription and the webhook's secret; five to seven calls, none
     of which changes anything. Not inside a transaction."""
     return [_finding(name, question, graph) for name, question in QUESTIONS.items()]
 
@@ -48,13 +48,18 @@ def _number(graph: MetaGraph, deadline: Deadline) -> str:
 
 
 def _subscription(graph: MetaGraph, deadline: Deadline) -> str:
-    """Without it Meta verifies the webhook's address all the same, and then sends nothing there."""
+    """Without it Meta verifies the webhook's address all the same, and then sends nothing there. Those of another
+    vendor's app, which may be subscribed beside, go to that vendor."""
+    where = f"ask for it by POST /{graph.account.waba_id}/subscribed_apps"
     if not (apps := graph.subscribed_apps(deadline)):
-        where = f"POST /{graph.account.waba_id}/subscribed_apps"
-        raise _Wrong(f"No app is subscribed to the business account, so Meta sends no webhooks: ask for it by {where}.")
+        raise _Wrong(f"No app is subscribed to the business account, so Meta sends no webhooks: {where}.")
     found = (app.get("whatsapp_business_api_data") for app in apps)
-    names = [str(data.get("name") or data.get("id")) for data in found if isinstance(data, dict)]
-    return f"Webhooks go to {', '.join(names) or 'an app'}."
+    names = {str(data.get("id")): str(data.get("name") or data.get("id")) for data in found if isinstance(data, dict)}
+    ours, told = graph.app(deadline), ", ".join(names.values())
+    if ours["id"] not in names:
+        app = f"{ours.get('name', 'an app')} ({ours['id']})"
+        raise _Wrong(f"Webhooks go to {told or 'an unnamed app'}, and not to the token's app, which is {app}: {where}.")
+    return f"Webhooks go to {told}."
 
 
 def _secret(graph: MetaGraph, deadline: Deadline) -> str:

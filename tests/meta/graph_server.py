@@ -34,6 +34,7 @@ VERSION = "v25.0"
 PHONE_NUMBER_ID = "106540352242922"
 WABA_ID = "102290129340398"
 DISPLAY_NUMBER = "+1 555-060-2200"
+APP_ID = "670843887433847"
 APP_SECRET = "0123456789abcdef0123456789abcdef"
 
 
@@ -148,6 +149,7 @@ class GraphServer(Books):
             ("GET", f"{waba}/subscribed_apps", self._subscribed),
             ("POST", f"{waba}/subscribed_apps", self._subscribe),
             ("GET", "/me", self._me),
+            ("GET", "/app", lambda asked: Answered(200, {"id": APP_ID, "name": "Integration Hub"})),
             ("GET", "/([0-9]+)", self._node),
             ("DELETE", "/([0-9]+)", self._forget),
         ]
@@ -230,7 +232,10 @@ class GraphServer(Books):
         return Answered(200, {"data": [self._number(each) for each in [*self.other_numbers, self.phone_number_id]]})
 
     def _subscribed(self, asked: Asked) -> Answered:
-        data = [{"whatsapp_business_api_data": {"id": "670843887433847", "name": name}} for name in self.apps]
+        ids = {
+            name: APP_ID if name == "Integration Hub" else f"67084388743{at:04}" for at, name in enumerate(self.apps)
+        }
+        data = [{"whatsapp_business_api_data": {"id": app_id, "name": name}} for name, app_id in ids.items()]
         return Answered(200, {"data": data})
 
     def _subscribe(self, asked: Asked) -> Answered:

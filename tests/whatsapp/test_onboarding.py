@@ -9,6 +9,7 @@ from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 
 from integrationhub.core import checks
+from providers.models import Provider
 from tests.make import Api
 from tests.meta.graph_server import GraphServer
 from tests.whatsapp.numbers import bind, credentials
@@ -49,6 +50,23 @@ def test_an_account_to_which_no_app_is_subscribed_gets_no_webhooks(meta: GraphSe
     found, end = check()
     assert f"POST /{meta.waba_id}/subscribed_apps" in found["✗ webhook subscription"]
     assert end == "Not right: webhook subscription."
+
+
+def test_another_vendors_app_that_is_subscribed_is_not_ours(meta: GraphServer) -> None:
+    """Its webhooks go elsewhere, and are signed by another secret."""
+    meta.apps = ["Another Vendor"]
+    found, end = check()
+    words = found["✗ webhook subscription"]
+    assert ("Another Vendor" in words, "Integration Hub (670843887433847)" in words) == (True, True)
+    assert (f"POST /{meta.waba_id}/subscribed_apps" in words, end) == (True, "Not right: webhook subscription.")
+    meta.apps.append("Integration Hub")
+    assert check()[0]["✓ webhook subscription"] == "Webhooks go to Another Vendor, Integration Hub."
+
+
+def test_meta_is_asked_where_an_operator_says(meta: GraphServer, settings: Any) -> None:
+    settings.META_GRAPH_BASE_URL = "http://127.0.0.1:9"
+    Provider.objects.filter(provider_key="meta_whatsapp").update(base_url=meta.base_url)
+    assert check()[1] == ""
 
 
 def test_a_number_of_another_account_is_found_out(meta: GraphServer) -> None:

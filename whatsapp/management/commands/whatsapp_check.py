@@ -27,15 +27,7 @@ class Command(BaseCommand):
             raise CommandError(f"Not right: {', '.join(wrong)}.")
 
     def _graph(self, tenant_id: UUID | None) -> MetaGraph:
-        if tenant_id is None:
-            account = accounts.deployments()
-            if account is None:
-                raise CommandError(
-                    "WhatsApp is not configured: set META_WABA_ID, META_WHATSAPP_ACCESS_TOKEN and "
-                    "META_WHATSAPP_PHONE_NUMBER_ID, or name a tenant that has bound its account."
-                )
-            return accounts.graph_for(account)
         try:
-            return accounts.graph(tenant_id)
+            return accounts.graph(tenant_id) if tenant_id else accounts.shared_graph()
         except HubError as error:
             raise CommandError(f"{error.message}: {error.entry.resolution}") from error
