@@ -6,6 +6,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/busine
 """
 
 import mimetypes
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from http import HTTPStatus
@@ -45,23 +46,31 @@ def brought(message: Message, graph: MetaGraph, deadline: Deadline) -> Message:
     file = message.file
     if file is None:
         return message
-    beside = message.content if isinstance(message.content, dict) else {}
     if file.media_id:
-        return replace(message, content={"id": file.media_id, **beside})
+        return _with_id(message, file, file.media_id)
     let_go_of_connection()
     with SpooledTemporaryFile(max_size=IN_MEMORY) as fetched:
-        if file.content is None:
-            file = _fetched(message.kind, file, fetched, deadline)
-        return replace(message, content={"id": _uploaded(message.kind, file, graph, deadline), **beside})
+        given = _fetched(file, fetched, deadline) if file.content is None else file
+        return _with_id(message, file, _uploaded(given, graph, deadline))
 
 
-def _uploaded(kind: str, file: File, graph: MetaGraph, deadline: Deadline) -> str:
-    content = file.content
+def _with_id(message: Message, file: File, media_id: str) -> Message:
+    content = message.content
+    assert isinstance(content, Mapping)  # noqa: S101  No other has a file.
+    if message.kind == file.kind:
+        return replace(message, content={"id": media_id, **content})
+    header = content["header"]
+    beside = {name: value for name, value in header[file.kind].items() if name != "link"}
+    return replace(message, content={**content, "header": {**header, file.kind: {"id": media_id, **beside}}})
+
+
+def _uploaded(file: File, graph: MetaGraph, deadline: Deadline) -> str:
+    kind, content = file.kind, file.content
     assert content is not None  # noqa: S101  `brought` has fetched what had none.
     size, head = content.seek(0, SEEK_END), _head(content)
-    content_type = _type_of(kind, file, head)
+    content_type = _type_of(file, head)
     if fault := file_rules.fault(kind, content_type, size, head):
-        raise _unfit(kind, file, fault)
+        raise _unfit(file, fault)
     name = file.name or _name_in(file.url) or f"file{mimetypes.guess_extension(content_type) or ''}"
     try:
         return graph.upload(content, content_type, name, deadline)
@@ -72,9 +81,9 @@ def _uploaded(kind: str, file: File, graph: MetaGraph, deadline: Deadline) -> st
         ) from error
 
 
-def _fetched(kind: str, file: File, into: IO[bytes], deadline: Deadline) -> File:
+def _fetched(file: File, into: IO[bytes], deadline: Deadline) -> File:
     """The address may hold a secret, so that no text names it."""
-    largest = RULES[kind].largest
+    largest = RULES[file.kind].largest
     try:
         answer = _client().request("GET", file.url, deadline=deadline, max_bytes=largest, into=into.write)
     except AddressBlocked as error:
@@ -82,7 +91,7 @@ def _fetched(kind: str, file: File, into: IO[bytes], deadline: Deadline) -> File
     except OutboundError as error:
         if error.reason == "answer_too_large":
             expected = f"a file of at most {largest} bytes, which is what WhatsApp takes of this type"
-            raise _unfit(kind, file, Fault("content", "too_large", expected)) from None
+            raise _unfit(file, Fault("content", "too_large", expected)) from None
         raise _unavailable(Next, error.reason, is_lasting=error.reason in LASTING) from None
     if answer.status != HTTPStatus.OK:
         is_lasting = answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and answer.status not in PASSING
@@ -110,22 +119,22 @@ def _head(content: IO[bytes]) -> bytes:
     return content.read(file_rules.HEAD)
 
 
-def _type_of(kind: str, file: File, head: bytes) -> str:
+def _type_of(file: File, head: bytes) -> str:
     """As it was said, else by the name, else by how it begins."""
     said = file.content_type.partition(";")[0].strip().lower()
     named = mimetypes.guess_type(file.name or _name_in(file.url))[0]
-    return said or named or file_rules.type_by_content(kind, head) or RULES[kind].types[0]
+    return said or named or file_rules.type_by_content(file.kind, head) or RULES[file.kind].types[0]
 
 
 def _name_in(url: str) -> str:
     return urlsplit(url).path.rpartition("/")[2][:255]
 
 
-def _unfit(kind: str, file: File, fault: Fault) -> InvalidRequest:
+def _unfit(file: File, fault: Fault) -> InvalidRequest:
     """The type that is wrong was said beside a file, but by the server of a link."""
     field = file.field if fault.part == "content" or file.url else "content_type"
     return InvalidRequest(
-        f"WhatsApp does not take this file as a message of type {kind}: {field} must be {fault.expected}.",
+        f"WhatsApp does not take this file as a message of type {file.kind}: {field} must be {fault.expected}.",
         reason="invalid_fields",
         fields=[{"field": field, "reason": fault.reason, "expected": fault.expected}],
     )

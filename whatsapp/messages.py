@@ -36,11 +36,14 @@ class TemplateUse:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What a media message carries: an id of Meta's, an address to fetch it from, or an open file.
+    """What a media message carries, or an interactive one shows above its words: an id of Meta's, an address to fetch
+    it from, or an open file.
 
-    `field` is the member of the caller's body that it came in, `name` what the file was called there.
+    `kind` is Meta's word for it, `field` the member of the caller's body that it came in, `name` what the file was
+    called there.
     """
 
+    kind: str = ""
     media_id: str = ""
     url: str = ""
     content: IO[bytes] | None = field(default=None, repr=False)
@@ -70,7 +73,7 @@ def from_request(body: Any) -> Message:
     kind = _type_of(body)
     found = schema_faults.faults(_by_type[kind], body)
     if kind == "interactive" and not any(fault["field"].startswith("interactive") for fault in found):
-        found += interactive.faults(body["interactive"], at="interactive")
+        found += interactive.faults(body["interactive"], at="interactive") or _header_faults(body["interactive"])
     if kind == "reaction" and "reply_to" in body:
         found.append(_fault("reply_to", "not_allowed", "no reply_to: a reaction names its message itself"))
     _refuse(found)
@@ -78,7 +81,8 @@ def from_request(body: Any) -> Message:
     if kind == "template":
         template = TemplateUse(body["template_name"], body["template_language"], body.get("template_params", {}))
         return Message(kind=kind, template=template, **around)
-    return Message(kind=kind, content=body[kind], **around)
+    file = _header_file(body[kind], "interactive") if kind == "interactive" else None
+    return Message(kind=kind, content=body[kind], file=file, **around)
 
 
 def from_media_request(body: JSONObject) -> Message:
@@ -87,8 +91,8 @@ def from_media_request(body: JSONObject) -> Message:
     source = next(name for name in ("url", "media_id", "content") if name in body)
     content = BytesIO(base64.b64decode(body["content"])) if source == "content" else None
     media_id, url = body.get("media_id", ""), body.get("url", "")
-    file = File(media_id, url, content, body.get("content_type", ""), body.get("filename", ""), source)
-    return _with_file(body["media_type"], file, body, **_around(body))
+    kind, content_type, name = body["media_type"], body.get("content_type", ""), body.get("filename", "")
+    return _with_file(File(kind, media_id, url, content, content_type, name, source), body, **_around(body))
 
 
 def from_media_form(body: JSONObject, file: Any) -> Message:
@@ -102,8 +106,8 @@ def from_media_form(body: JSONObject, file: Any) -> Message:
     content_type = body.get("content_type") or file.content_type or ""
     content_type = "" if content_type == "application/octet-stream" else content_type
     shown = {**body, "filename": name} if kind in _BESIDE_FILE["filename"] else body
-    upload = File(content=file, content_type=content_type, name=name, field="file")
-    return _with_file(kind, upload, shown, **_around(body))
+    upload = File(kind, content=file, content_type=content_type, name=name, field="file")
+    return _with_file(upload, shown, **_around(body))
 
 
 def from_intent(payload: JSONObject) -> Message:
@@ -114,13 +118,14 @@ def from_intent(payload: JSONObject) -> Message:
     if "template" in payload:
         return Message(kind="template", template=_template(payload["template"]), **around)
     if "interactive" in payload:
-        _refuse(interactive.faults(payload["interactive"], at="payload.interactive"))
-        return Message(kind="interactive", content=payload["interactive"], **around)
+        asked, at = payload["interactive"], "payload.interactive"
+        _refuse(interactive.faults(asked, at=at) or _header_faults(asked, at))
+        return Message(kind="interactive", content=asked, file=_header_file(asked, at), **around)
     media = payload["media"]
     _refuse(_file_faults(media["type"], media, at="payload.media."))
     name = media.get("filename", "")
-    file = File(media.get("media_id", ""), media.get("url", ""), name=name, field="payload.media.url")
-    return _with_file(media["type"], file, media, **around)
+    media_id, url = media.get("media_id", ""), media.get("url", "")
+    return _with_file(File(media["type"], media_id, url, name=name, field="payload.media.url"), media, **around)
 
 
 def read_mark(body: Any) -> tuple[str, bool]:
@@ -167,9 +172,24 @@ def _refuse_media(schema: Any, body: JSONObject) -> None:
     _refuse(found or _file_faults(body["media_type"], body, at=""))
 
 
-def _with_file(kind: str, file: File, body: JSONObject, **around: Any) -> Message:
+def _with_file(file: File, body: JSONObject, **around: Any) -> Message:
     content = {name: body[name] for name in _BESIDE_FILE if name in body}
-    return Message(kind=kind, file=file, content=content, **around)
+    return Message(kind=file.kind, file=file, content=content, **around)
+
+
+def _header_file(asked: JSONObject, at: str) -> File | None:
+    """What an interactive message shows above its words, where that is a link."""
+    header = asked.get("header", {})
+    kind = header.get("type", "text")
+    if kind == "text" or "link" not in header[kind]:
+        return None
+    name = header[kind].get("filename", "")
+    return File(kind, url=header[kind]["link"], name=name, field=f"{at}.header.{kind}.link")
+
+
+def _header_faults(asked: JSONObject, at: str = "interactive") -> list[Fault]:
+    file = _header_file(asked, at)
+    return _link_faults(file.url, file.field) if file else []
 
 
 def _file_faults(kind: str, body: JSONObject, *, at: str) -> list[Fault]:
@@ -179,9 +199,13 @@ def _file_faults(kind: str, body: JSONObject, *, at: str) -> list[Fault]:
         for name, kinds in _BESIDE_FILE.items()
         if name in body and kind not in kinds
     ]
-    if body.get("url", "").startswith("http:") and not settings.OUTBOUND_ALLOWED_NETWORKS:
-        found.append(_fault(f"{at}url", "https_required", "an https:// URL: this installation calls no http:// one"))
-    return found
+    return found + _link_faults(body.get("url", ""), f"{at}url")
+
+
+def _link_faults(url: str, field: str) -> list[Fault]:
+    if not url.startswith("http:") or settings.OUTBOUND_ALLOWED_NETWORKS:
+        return []
+    return [_fault(field, "https_required", "an https:// URL: this installation calls no http:// one")]
 
 
 def _refuse(found: list[Fault]) -> None:

@@ -54,6 +54,39 @@ def test_a_link_is_fetched_and_uploaded_so_that_its_faults_are_known_now(talk: T
     assert "authorization" not in meta.asked[0].headers
 
 
+BUTTONS = {"buttons": [{"type": "reply", "reply": {"id": "yes", "title": "Yes"}}]}
+
+
+def with_header(kind: str, **medium: Any) -> dict[str, Any]:
+    header = {"type": kind, kind: medium}
+    return {"type": "button", "header": header, "body": {"text": "Is it this one?"}, "action": BUTTONS}
+
+
+def test_a_link_above_buttons_is_fetched_and_uploaded_too(talk: Talk, meta: GraphServer) -> None:
+    meta.fail(status=200, on="GET", body=PDF, headers={"Content-Type": "application/pdf"}, times=2)
+    asked = with_header("document", link=f"http://{meta.media_netloc}/a.pdf", filename="map.pdf")
+    talk.sent({"to": CUSTOMER, "type": "interactive", "interactive": asked})
+    numbers.install(talk.api)
+    assert numbers.execute(talk.api, {"to": CUSTOMER, "interactive": asked}).status_code == 200
+    for sent in meta.sent:
+        shown = sent["interactive"]["header"]["document"]
+        assert (set(shown), shown["filename"]) == ({"id", "filename"}, "map.pdf")
+        assert meta.media[shown["id"]].content == PDF
+        assert sent["interactive"] == with_header("document", **shown)
+
+
+def test_a_fault_of_a_link_above_buttons_names_its_field(talk: Talk, meta: GraphServer, settings: Any) -> None:
+    meta.fail(status=200, on="GET", body=b"<html>", headers={"Content-Type": "image/png"})
+    at = f"http://{meta.media_netloc}/a.png"
+    body = {"to": CUSTOMER, "type": "interactive", "interactive": with_header("image", link=at)}
+    [fault] = talk.send(body).json()["details"]["fields"]
+    assert (fault["field"], fault["reason"]) == ("interactive.header.image.link", "not_of_its_type")
+    settings.OUTBOUND_ALLOWED_NETWORKS = []
+    [fault] = talk.send(body).json()["details"]["fields"]
+    assert (fault["field"], fault["reason"]) == ("interactive.header.image.link", "https_required")
+    assert meta.sent == []
+
+
 def test_a_link_to_more_than_meta_takes_is_the_callers_fault(talk: Talk, meta: GraphServer) -> None:
     meta.fail(status=200, on="GET", body=PNG + bytes(RULES["image"].largest), headers={"Content-Type": "image/png"})
     body = {"to": CUSTOMER, "media_type": "image", "url": f"http://{meta.media_netloc}/a.png"}

@@ -22,7 +22,7 @@ ROWS = {"title": "Today", "rows": [{"id": "nine", "title": "9 o'clock", "descrip
 LIST = {"type": "list", "body": {"text": "When?"}, "action": {"button": "Times", "sections": [ROWS]}}
 CTA = {
     "type": "cta_url",
-    "header": {"type": "image", "image": {"link": "https://shop.example/a.png"}},
+    "header": {"type": "image", "image": {"id": "1166846181421424"}},
     "body": {"text": "Look"},
     "action": {"name": "cta_url", "parameters": {"display_text": "Shop", "url": "https://shop.example/"}},
 }
