@@ -18,6 +18,12 @@ from providers import phones
 
 Fault = dict[str, str]
 
+
+def fault(field: str, reason: str, expected: str) -> Fault:
+    """One that no schema has a word for."""
+    return {"field": field, "reason": reason, "expected": expected}
+
+
 _EMAIL = re.compile(r"[^@\s<>(),;:\\\"\[\]]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#@\\]+(?:[/?#][^\s\\]*)?")
 

@@ -16,9 +16,9 @@ from providers.errors import Ambiguous, ProviderError
 from providers.meta_codes import meaning_of
 from providers.meta_graph import Sent
 from providers.meta_refusals import NOTHING_SAID
-from whatsapp.errors import DeliveryNotFound, outcome_unknown, recorded
+from whatsapp.errors import DeliveryNotFound, Unreadable, outcome_unknown, recorded
 from whatsapp.models import Delivery, DeliveryStatus
-from whatsapp.webhook_values import LONGEST_CUSTOMER, LONGEST_ID, Unreadable, id_of, items, member
+from whatsapp.webhook_values import LONGEST_CUSTOMER, LONGEST_ID, id_of, items, member
 from whatsapp.webhook_values import moment as moment_of
 
 # Meta tells of these: https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/status

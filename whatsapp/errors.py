@@ -5,7 +5,8 @@ HubError
 ├── SwitchedOff               operators have disabled WhatsApp for all tenants
 ├── TemplateRequired          the customer's window is closed: only a template may be sent
 ├── DeliveryNotFound          no such message of this tenant
-├── MediaDownloadFailed      a file was not fetched from Meta, or not stored
+├── Unreadable                an item of a webhook; no caller hears of it
+├── MediaDownloadFailed       a file was not fetched from Meta, or not stored
 └── NotDelivered              Meta refused, or nobody knows what it did; the delivery's row records it
 """
 
@@ -45,6 +46,14 @@ class MediaDownloadFailed(HubError):
     ) -> None:
         super().__init__(message, reason=reason, retryable=retryable, **details)
         self.is_final = is_final
+
+
+class Unreadable(HubError):
+    """An item of a webhook that cannot be understood; `reason` is a word in lower_snake. The inbox keeps the item."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This item of Meta's cannot be understood: {reason}.", reason=reason)
+        self.reason = reason
 
 
 class NotDelivered(HubError):

@@ -13,8 +13,9 @@ from integrationhub.core.representation import moment as written
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.outbox import events
 from whatsapp import accounts, deliveries, media, windows
+from whatsapp.errors import Unreadable
 from whatsapp.models import Delivery
-from whatsapp.webhook_values import Unreadable, customer_of, id_of, items, member, moment
+from whatsapp.webhook_values import customer_of, id_of, items, member, moment
 
 # What a customer has not written, or of which Meta does not say that it opens the window.
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages

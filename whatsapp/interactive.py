@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from providers import schema_faults
+from providers.schema_faults import Fault
 from whatsapp import message_schemas
-
-Fault = dict[str, str]
 
 MOST_ROWS = 10
 _any = schema_faults.compiled({**message_schemas.ANY_INTERACTIVE, "additionalProperties": True})
@@ -26,7 +25,7 @@ def _beyond_schema(interactive: Mapping[str, Any], at: str) -> Iterator[Fault]:
     action = interactive["action"]
     header = interactive.get("header")
     if header and header["type"] not in header:
-        yield _fault(f"{at}.header.{header['type']}", "required", "what the header's type names")
+        yield schema_faults.fault(f"{at}.header.{header['type']}", "required", "what the header's type names")
     if "buttons" in action:
         replies = [button["reply"] for button in action["buttons"]]
         yield from _repeated(replies, f"{at}.action.buttons[{{}}].reply")
@@ -37,13 +36,13 @@ def _beyond_schema(interactive: Mapping[str, Any], at: str) -> Iterator[Fault]:
 def _in_sections(sections: list[Mapping[str, Any]], at: str) -> Iterator[Fault]:
     rows = [row for section in sections for row in section["rows"]]
     if len(rows) > MOST_ROWS:
-        yield _fault(at, "too_many", f"at most {MOST_ROWS} rows in all sections together")
+        yield schema_faults.fault(at, "too_many", f"at most {MOST_ROWS} rows in all sections together")
     if len(sections) > 1:
         for index, section in enumerate(sections):
             if "title" not in section:
-                yield _fault(f"{at}[{index}].title", "required", "a title, where there are several sections")
+                yield schema_faults.fault(f"{at}[{index}].title", "required", "a title: there are several sections")
     if len({row["id"] for row in rows}) < len(rows):
-        yield _fault(at, "repeated", "rows with an id of their own each")
+        yield schema_faults.fault(at, "repeated", "rows with an id of their own each")
 
 
 def _repeated(replies: list[Mapping[str, Any]], place: str) -> Iterator[Fault]:
@@ -51,9 +50,5 @@ def _repeated(replies: list[Mapping[str, Any]], place: str) -> Iterator[Fault]:
         seen: set[str] = set()
         for index, reply in enumerate(replies):
             if reply[name] in seen:
-                yield _fault(f"{place.format(index)}.{name}", "repeated", "a value that no other button has")
+                yield schema_faults.fault(f"{place.format(index)}.{name}", "repeated", "a value of this button alone")
             seen.add(reply[name])
-
-
-def _fault(field: str, reason: str, expected: str) -> Fault:
-    return {"field": field, "reason": reason, "expected": expected}

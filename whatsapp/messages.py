@@ -12,9 +12,9 @@ from integrationhub.core import strict_json
 from integrationhub.core.errors import InvalidRequest
 from providers import schema_faults
 from providers.errors import InvalidPhone
+from providers.schema_faults import Fault
 from whatsapp import interactive, message_schemas
 
-Fault = dict[str, str]
 JSONObject = Mapping[str, Any]
 
 _any_type = schema_faults.compiled(message_schemas.ANY_TYPE)
@@ -75,7 +75,7 @@ def from_request(body: Any) -> Message:
     if kind == "interactive" and not any(fault["field"].startswith("interactive") for fault in found):
         found += interactive.faults(body["interactive"], at="interactive") or _header_faults(body["interactive"])
     if kind == "reaction" and "reply_to" in body:
-        found.append(_fault("reply_to", "not_allowed", "no reply_to: a reaction names its message itself"))
+        found.append(schema_faults.fault("reply_to", "not_allowed", "no reply_to: a reaction names its message itself"))
     _refuse(found)
     around = _around(body)
     if kind == "template":
@@ -163,7 +163,9 @@ def _parsed_fallback(body: JSONObject) -> dict[str, Any]:
     try:
         return {"fallback_template": strict_json.loads(given.encode())}
     except InvalidRequest as error:
-        _refuse([_fault("fallback_template", str(error.details["reason"]), "a template as an object of JSON")])
+        _refuse(
+            [schema_faults.fault("fallback_template", str(error.details["reason"]), "a template as an object of JSON")]
+        )
         raise
 
 
@@ -195,7 +197,7 @@ def _header_faults(asked: JSONObject, at: str = "interactive") -> list[Fault]:
 def _file_faults(kind: str, body: JSONObject, *, at: str) -> list[Fault]:
     """What no schema says: which members a kind has, and that a link without TLS leads nowhere."""
     found = [
-        _fault(f"{at}{name}", "not_allowed", f"a {name} with {', '.join(kinds)} only")
+        schema_faults.fault(f"{at}{name}", "not_allowed", f"a {name} with {', '.join(kinds)} only")
         for name, kinds in _BESIDE_FILE.items()
         if name in body and kind not in kinds
     ]
@@ -205,7 +207,7 @@ def _file_faults(kind: str, body: JSONObject, *, at: str) -> list[Fault]:
 def _link_faults(url: str, field: str) -> list[Fault]:
     if not url.startswith("http:") or settings.OUTBOUND_ALLOWED_NETWORKS:
         return []
-    return [_fault(field, "https_required", "an https:// URL: this installation calls no http:// one")]
+    return [schema_faults.fault(field, "https_required", "an https:// URL: this installation calls no http:// one")]
 
 
 def _refuse(found: list[Fault]) -> None:
@@ -217,7 +219,3 @@ def _refuse(found: list[Fault]) -> None:
     raise InvalidRequest(
         f"The message is not valid: see details.fields ({names}).", reason="invalid_fields", fields=found[:100]
     )
-
-
-def _fault(field: str, reason: str, expected: str) -> Fault:
-    return {"field": field, "reason": reason, "expected": expected}

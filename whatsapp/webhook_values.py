@@ -4,21 +4,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from integrationhub.core.errors import HubError
+from whatsapp.errors import Unreadable
 
 # Meta's times are text of whole seconds; some have come as milliseconds.
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/status
 _MILLISECONDS_FROM = 10**12
 _MOST_AHEAD = timedelta(days=1)
 LONGEST_ID, LONGEST_CUSTOMER = 255, 160
-
-
-class Unreadable(HubError):
-    """An item of a webhook that cannot be understood; `reason` is a word in lower_snake. The inbox keeps the item."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"This item of Meta's cannot be understood: {reason}.", reason=reason)
-        self.reason = reason
 
 
 def member(value: Any, name: str) -> Any:

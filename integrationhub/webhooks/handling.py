@@ -19,7 +19,7 @@ from integrationhub.webhooks.models import NOBODY, WebhookEvent
 from providers.callbacks import Kind
 from templates import events as template_events
 from whatsapp import accounts, inbound
-from whatsapp.webhook_values import Unreadable
+from whatsapp.errors import Unreadable
 
 log = structlog.get_logger(__name__)
 
