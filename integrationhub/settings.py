@@ -253,6 +253,7 @@ META_WHATSAPP_PHONE_NUMBER_ID = env.str("META_WHATSAPP_PHONE_NUMBER_ID", "")
 # During a rotation two: the one in use, and the one before.
 META_WEBHOOK_APP_SECRETS = env.list("META_WEBHOOK_APP_SECRET", default=[])
 META_WEBHOOK_VERIFY_TOKEN = env.str("META_WEBHOOK_VERIFY_TOKEN", "")
+WHATSAPP_KEPT_DAYS = env.int("WHATSAPP_KEPT_DAYS", 90)
 # The sync of templates asks this by dotted path for a tenant's view of Meta, since the accounts live above it.
 WHATSAPP_GRAPH = "whatsapp.accounts.graph"
 

@@ -12,6 +12,8 @@ from providers import base_urls
 
 # The longest that a signature of S3's serves.
 LONGEST_URL_SECONDS = 7 * 24 * 60 * 60
+# Meta repeats a webhook for seven days.
+LEAST_KEPT_DAYS = 8
 ACCOUNT = ("META_WABA_ID", "META_WHATSAPP_ACCESS_TOKEN", "META_WHATSAPP_PHONE_NUMBER_ID")
 _IDS = ("META_WABA_ID", "META_WHATSAPP_PHONE_NUMBER_ID")
 
@@ -44,6 +46,11 @@ def _store_faults() -> Iterator[CheckMessage]:
     if not 1 <= settings.MEDIA_URL_SECONDS <= LONGEST_URL_SECONDS:
         hint = f"Set it to 1 to {LONGEST_URL_SECONDS} seconds, or leave it out for a quarter of an hour."
         yield Error("MEDIA_URL_SECONDS is no life that an address can have.", hint=hint, id="whatsapp.E004")
+    if settings.WHATSAPP_KEPT_DAYS < LEAST_KEPT_DAYS:
+        hint = (
+            f"Set it to {LEAST_KEPT_DAYS} days or more, or leave it out for ninety: Meta tells of messages for a week."
+        )
+        yield Error("WHATSAPP_KEPT_DAYS is too short.", hint=hint, id="whatsapp.E005")
     if settings.META_WABA_ID and not settings.AWS_STORAGE_BUCKET_NAME:
         hint = "Set it, S3_ENDPOINT_URL and AWS_*, and fetch in the admin what was not, within seven days."
         yield Warning(

@@ -2,12 +2,17 @@ from uuid import UUID
 
 from celery import shared_task
 
-from whatsapp import fetching, media
+from whatsapp import fetching, forgetting, media
 
 
 @shared_task
 def ask_for_media(**_: object) -> None:
     media.ask_for_what_is_due()
+
+
+@shared_task
+def forget_old(**_: object) -> None:
+    forgetting.forget_old()
 
 
 @shared_task

@@ -35,5 +35,10 @@ def address(key: str, *, seconds: int, filename: str) -> str:
     return url
 
 
+def delete(key: str) -> None:
+    """What is under this key is gone, if anything was. Raises StoreFailed."""
+    _objects().take_away(key)
+
+
 def _objects() -> Any:
     return storages["objects"]

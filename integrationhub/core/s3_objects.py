@@ -55,6 +55,10 @@ class S3Objects(S3Storage):
         with _failures():
             self.save(key, _Bounded(file, key, content_type, deadline))
 
+    def take_away(self, key: str) -> None:
+        with _failures():
+            self.delete(key)
+
     def address(self, key: str, seconds: int, filename: str) -> str:
         # As a file to save: what customers send is shown by no browser as a page of the store's host.
         shown = {"ResponseContentDisposition": content_disposition_header(True, filename)}

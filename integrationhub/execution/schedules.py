@@ -27,6 +27,7 @@ SCHEDULES = (
     Schedule("Forget sign-ins by SAML that are over", "oauth.saml.tasks.forget_past_sign_ins", 10, "minutes"),
     Schedule("Sync the WhatsApp templates of every tenant", "templates.tasks.ask_for_syncs", 1, "hours"),
     Schedule("Fetch files of WhatsApp that are due", "whatsapp.tasks.ask_for_media", 15, "seconds"),
+    Schedule("Forget customers of WhatsApp after their time", "whatsapp.tasks.forget_old", 1, "hours"),
     Schedule("Forget webhooks after thirty days", "integrationhub.webhooks.tasks.forget_old_webhooks", 1, "days"),
     Schedule(
         "Forget webhooks to tenants after thirty days",

@@ -144,6 +144,7 @@ def test_an_account_that_is_whole_is_nothing_to_tell(meta: GraphServer) -> None:
         ("AWS_STORAGE_BUCKET_NAME", "", ["whatsapp.W004"]),
         ("MEDIA_URL_SECONDS", 0, ["whatsapp.E004"]),
         ("MEDIA_URL_SECONDS", 604_801, ["whatsapp.E004"]),
+        ("WHATSAPP_KEPT_DAYS", 7, ["whatsapp.E005"]),
     ],
 )
 def test_a_setting_that_will_not_do_is_told(
