@@ -207,8 +207,9 @@ def tenant_of_phone_number(phone_number_id: str) -> UUID | None:
 
 
 def tenants_of_waba(waba_id: str) -> list[UUID]:
-    """All whose numbers are in this business account, since its templates are theirs together."""
-    found = set(_held().filter(waba_id=waba_id).values_list("tenant_id", flat=True))
+    """All whose numbers are in this business account, since its templates are theirs together; of those whose token is
+    refused the ones who hold their number still."""
+    found = {row.tenant_id for row in _held().filter(waba_id=waba_id).select_related("credential") if _holds(row)}
     platform = read_id(settings.PLATFORM_TENANT_ID)
     if platform and waba_id and waba_id == settings.META_WABA_ID:
         found.add(platform)
@@ -219,6 +220,11 @@ def _held() -> QuerySet[BusinessNumber]:
     """A process of the version before notes no proof, but the credential tells."""
     is_proven = Q(proven_at__isnull=False) | Q(credential__verified=Credential.Verified.VERIFIED)
     return _rows().filter(is_proven, credential__status=Credential.Status.ACTIVE)
+
+
+def _holds(row: BusinessNumber) -> bool:
+    is_taken = row.credential.verified == Credential.Verified.VERIFIED
+    return is_taken or tenant_of_phone_number(row.phone_number_id) == row.tenant_id
 
 
 def _rows() -> QuerySet[BusinessNumber]:

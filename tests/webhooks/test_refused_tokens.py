@@ -14,6 +14,7 @@ from tests.webhooks import posting
 from tests.webhooks.posting import events, work_off
 from tests.whatsapp import numbers
 from tests.whatsapp.talking import Talk
+from whatsapp import accounts
 
 __all__ = ["meta"]
 
@@ -91,11 +92,13 @@ def test_whoever_unbinds_a_number_gives_it_up(talk: Talk, meta: GraphServer) -> 
 def test_another_tenants_proof_ends_one_that_meta_refuses_now(talk: Talk, meta: GraphServer) -> None:
     """As of a number that was sold. And once both are refused, it is whose proof was the later one."""
     refuse(talk, meta, 190)
+    assert accounts.tenants_of_waba(meta.waba_id) == [talk.tenant]
     second = Talk(another_tenant())
     assert numbers.bind(second.api, numbers.credentials(meta)).status_code == 201
     customer_writes()
     refuse(second, meta, 190)
     customer_writes("wamid.2")
+    assert accounts.tenants_of_waba(meta.waba_id) == [second.tenant]
     assert (heard(talk), heard(second)) == ([], ["wamid.1", "wamid.2"])
 
 
