@@ -21,7 +21,7 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def handle_status(event: WebhookEvent, value: Mapping[str, Any]) -> bool:
+def handle_status(event: WebhookEvent, field: str, value: Mapping[str, Any]) -> bool:
     """Move the delivery on that a status is of, and its execution with it; False for a message that is not ours.
 
     A message that no execution sent costs nothing more. Raises Unreadable.

@@ -23,16 +23,26 @@ from whatsapp.errors import Unreadable
 
 log = structlog.get_logger(__name__)
 
-# Takes the tenant, the provider's name of the field and its value, which holds one message or one call. It runs in
+# Takes the event, the provider's name of the field and its value, which holds one message or one status. It runs in
 # the tenant's scope, calls no network, and may be run for the same event again. False: it is about nothing of ours.
-Handler = Callable[[UUID, str, Mapping[str, Any]], bool]
+Handler = Callable[[WebhookEvent, str, Mapping[str, Any]], bool]
 
-STATUS = (accounts.KEY, "status")
-# By provider and type of event. What has no line here, and is neither a status of a message nor about a template, is
-# kept and shown.
+
+def _of_tenant(handle: Callable[[UUID, str, Mapping[str, Any]], bool]) -> Handler:
+    """For what concerns nothing but its tenant."""
+    return lambda event, field, value: handle(event.tenant_id, field, value)
+
+
+def _of_templates(event: WebhookEvent, field: str, value: Mapping[str, Any]) -> bool:
+    return template_events.apply(event.tenant_id, field, value, at=event.occurred_at or event.received_at)
+
+
+# By provider and type of event. What has no line here is kept and shown.
 HANDLERS: Mapping[tuple[str, str], Handler] = {
-    (accounts.KEY, "message"): inbound.handle_messages,
-    (accounts.KEY, "call"): inbound.handle_calls,
+    (accounts.KEY, "message"): _of_tenant(inbound.handle_messages),
+    (accounts.KEY, "status"): following.handle_status,
+    (accounts.KEY, "call"): _of_tenant(inbound.handle_calls),
+    **{(accounts.KEY, field): _of_templates for field in template_events.FIELDS},
 }
 
 # What the adapters of all other providers read of messages.
@@ -65,14 +75,7 @@ def _subject_of(event: WebhookEvent) -> tuple[str, str]:
 def has_handler(event: WebhookEvent) -> bool:
     if event.provider_key != accounts.KEY:
         return event.type in KINDS
-    known = (event.provider_key, event.type) in {STATUS, *HANDLERS}
-    return _is_of_template(event) or (known and _is_heard(event))
-
-
-def _is_of_template(event: WebhookEvent) -> bool:
-    """It names a business account, and no number."""
-    is_metas = event.provider_key == accounts.KEY and event.tenant_id != NOBODY
-    return is_metas and event.type in template_events.FIELDS
+    return (event.provider_key, event.type) in HANDLERS and _is_heard(event)
 
 
 def _is_heard(event: WebhookEvent) -> bool:
@@ -132,14 +135,8 @@ def handle(event: WebhookEvent) -> None:
 
 def _is_ours(event: WebhookEvent) -> bool:
     """Have the effect of an event that has a handler. Raises NotKnownYet."""
-    if _is_of_template(event):
-        at = event.occurred_at or event.received_at
-        return template_events.apply(event.tenant_id, *meta.said_of(event.payload), at=at)
     if event.provider_key == accounts.KEY:
-        field, value = meta.said_of(event.payload)
-        if (event.provider_key, event.type) == STATUS:
-            return following.handle_status(event, value)
-        return HANDLERS[event.provider_key, event.type](event.tenant_id, field, value)
+        return HANDLERS[event.provider_key, event.type](event, *meta.said_of(event.payload))
     news = _news_of(event)
     if event.type == Kind.RECEIVED:
         told = {"reference": news.reference, **news.about()}

@@ -69,7 +69,7 @@ def test_a_replay_is_handled_by_a_worker_under_the_same_id(
     api: Api, tenant: UUID, received: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = []
-    handlers = {("meta_whatsapp", "message"): lambda owner, field, value: told.append((owner, field)) is None}
+    handlers = {("meta_whatsapp", "message"): lambda event, field, value: told.append((event.tenant_id, field)) is None}
     monkeypatch.setattr(handling, "HANDLERS", handlers)
     event_id = listed(api, "?type=message")[0]["id"]
     answer = api.as_role("organizer").post(f"/webhooks/{event_id}/replay")

@@ -49,8 +49,8 @@ def told(monkeypatch: pytest.MonkeyPatch, tenant: UUID) -> Told:
     give_number(tenant)
     heard: Told = []
 
-    def hear(tenant_id: UUID, field: str, value: Any) -> bool:
-        heard.append((tenant_id, field, value))
+    def hear(event: WebhookEvent, field: str, value: Any) -> bool:
+        heard.append((event.tenant_id, field, value))
         if "explode" in json.dumps(value):
             raise ZeroDivisionError
         return True
@@ -147,8 +147,8 @@ def test_one_that_fails_stops_no_other_and_is_tried_again_five_times(tenant: UUI
 
 
 def test_what_a_failing_handler_wrote_is_undone(tenant: UUID, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    def write(tenant_id: UUID, field: str, value: Any) -> None:
-        Credential.objects.for_tenant(tenant_id).update(fingerprint="changed")
+    def write(event: WebhookEvent, field: str, value: Any) -> None:
+        Credential.objects.for_tenant(event.tenant_id).update(fingerprint="changed")
         raise ZeroDivisionError
 
     monkeypatch.setattr(handling, "HANDLERS", {("meta_whatsapp", "message"): write})
