@@ -56,7 +56,7 @@ def told(monkeypatch: pytest.MonkeyPatch, tenant: UUID) -> Told:
         return True
 
     handlers = {("meta_whatsapp", kind): hear for kind in ("message", "status")}
-    monkeypatch.setattr(handling, "HANDLERS", handlers)
+    monkeypatch.setattr(handling, "HANDLERS", {**handling.HANDLERS, **handlers})
     return heard
 
 
