@@ -10,6 +10,16 @@ from tests.meta.graph_server import GraphServer
 from tests.templates.making import ORDER_UPDATE, body, header, stored, template
 from tests.whatsapp.talking import Talk
 
+FILLED = {
+    "header": {"format": "text", "text": "Order 1042"},
+    "body": "Hello Ana, it comes on Monday. Yours, Ana?",
+    "footer": "Reply STOP to opt out",
+    "buttons": [
+        {"type": "quick_reply", "text": "Thanks"},
+        {"type": "url", "text": "Track", "url": "https://shop.example/orders/10%2042"},
+    ],
+}
+
 
 @pytest.fixture
 def talk(api: Api, meta: GraphServer) -> Talk:
@@ -23,15 +33,7 @@ def test_values_stand_where_they_are_sent_to() -> None:
     sent = parameters.check(
         made, {"header": ["1042"], "body": ["Ana", "Monday"], "buttons": [{"index": 1, "value": "10 42"}]}
     )
-    assert preview.render(made, sent) == {
-        "header": {"format": "text", "text": "Order 1042"},
-        "body": "Hello Ana, it comes on Monday. Yours, Ana?",
-        "footer": "Reply STOP to opt out",
-        "buttons": [
-            {"type": "quick_reply", "text": "Thanks"},
-            {"type": "url", "text": "Track", "url": "https://shop.example/orders/10%2042"},
-        ],
-    }
+    assert preview.render(made, sent) == FILLED
 
 
 def test_a_check_of_a_message_shows_what_the_customer_would_see(api: Api, tenant: UUID, meta: GraphServer) -> None:
@@ -40,15 +42,7 @@ def test_a_check_of_a_message_shows_what_the_customer_would_see(api: Api, tenant
     named = {"template_name": "order_update", "template_language": "en_US", "template_params": params}
     answer = api.post("/whatsapp/messages/validate", {"to": "+14155552671", **named})
     assert answer.status_code == 200
-    assert answer.json()["preview"] == {
-        "header": {"format": "text", "text": "Order 1042"},
-        "body": "Hello Ana, it comes on Monday. Yours, Ana?",
-        "footer": "Reply STOP to opt out",
-        "buttons": [
-            {"type": "quick_reply", "text": "Thanks"},
-            {"type": "url", "text": "Track", "url": "https://shop.example/orders/10%2042"},
-        ],
-    }
+    assert answer.json()["preview"] == FILLED
 
 
 def test_a_check_of_another_message_shows_nothing(talk: Talk) -> None:
