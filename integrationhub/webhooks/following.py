@@ -52,7 +52,7 @@ def _news_of(event: WebhookEvent, delivery: Delivery, word: str) -> deliveries.N
 def _failure_of(delivery: Delivery) -> tuple[str, str, str]:
     """Its reason, Meta's code, and that of the error reference where the recipient or the content is at fault. A
     message that has reached somebody all the same keeps no error."""
-    told: Mapping[str, Any] = delivery.error["details"]["meta"] if delivery.error else {}
+    told: Mapping[str, Any] = (delivery.error or {}).get("details", {}).get("meta") or {}
     if not (code := told.get("code")):
         return "message_failed", "", ""
     meaning = meaning_of(code, HTTPStatus.BAD_REQUEST, details=told["details"])
