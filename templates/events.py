@@ -113,9 +113,10 @@ def _apply(template: MessageTemplate, field: str, changes: Mapping[str, str], at
     told_times = {**template.told_times, field: moment(at)}
     if before == changes and told_times == template.told_times:
         return
-    changed: dict[str, Any] = {} if before == changes else {**changes, "updated_at": Now()}
+    # What is only said again keeps no sync from the row: it knows what webhooks do not tell.
+    changed: dict[str, Any] = {} if before == changes else {**changes, "updated_at": Now(), "told_at": Now()}
     rows = MessageTemplate.objects.for_tenant(template.tenant_id).filter(id=template.id)
-    rows.update(**changed, told_at=Now(), told_times=told_times)
+    rows.update(**changed, told_times=told_times)
     told = {"name": template.name, "language": template.language}
     for name in ("status", "quality", "category"):
         if name in changes and changes[name] != before[name]:

@@ -17,7 +17,7 @@ MOST = 64
 class _Waiting:
     order: Any
     is_over: bool = False
-    error: BaseException | None = None
+    error: Exception | None = None
     # Taken until somebody calls: its order is over, or it is the one to lead.
     called: Any = field(default_factory=Lock)
 
@@ -26,7 +26,9 @@ class _Waiting:
 
 
 class GroupCommit:
-    """`write_all` commits some orders or none. Safe to share between threads; no thread of its own, none to lose.
+    """`write_all` commits some orders or none; what it is given once more has to be the same row.
+
+    Safe to share between threads; no thread of its own, none to lose.
 
     Whoever finds nobody leading leads: writes all that wait, and calls the next leader before those that it wrote for.
     Each is called by a lock of its own: were they to queue at one, the next commit could not begin before each of the
@@ -57,9 +59,9 @@ class GroupCommit:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         try:
             self._commit(batch)
-        except BaseException as error:
-            # This thread is made to end; those who wait must not take that for their commit.
-            self._fail(batch, error)
+        except BaseException:
+            # This thread is made to end, and no other; but none may take that for its commit.
+            self._fail(batch, OperationalError("Who was about to write it was ended."))
             raise
         finally:
             with self._lock:
@@ -83,6 +85,6 @@ class GroupCommit:
         for each in batch:
             each.is_over = True
 
-    def _fail(self, batch: Sequence[_Waiting], error: BaseException) -> None:
+    def _fail(self, batch: Sequence[_Waiting], error: Exception) -> None:
         for each in batch:
             each.error, each.is_over = error, True

@@ -46,6 +46,14 @@ def test_a_status_is_applied_and_told_once(tenant: UUID, status: str) -> None:
     assert messages() == []
 
 
+def test_what_is_said_again_keeps_no_sync_from_the_row(tenant: UUID) -> None:
+    template = stored(tenant)
+    assert tell(tenant, STATUS, told(template, event=template.status))
+    row = read(tenant)
+    assert row.told_at is None
+    assert STATUS in row.told_times
+
+
 def test_quality_and_category_are_applied(tenant: UUID) -> None:
     template = stored(tenant)
     score = told(template, previous_quality_score="GREEN", new_quality_score="RED")
