@@ -38,5 +38,6 @@ def note(credential: Credential, said: Said) -> None:
     with tenant_scope(credential.tenant_id):
         rows = Credential.objects.for_tenant(credential.tenant_id).filter(id=credential.id, failing_since=None)
         rows.update(verified=said.verified, updated_at=datetime.now(UTC))
-        if said.verified == Verified.VERIFIED:
+        # Of one that has recovered, `mark_working` has told it.
+        if said.verified == Verified.VERIFIED and not credential.failing_since:
             versions.accepted(credential)

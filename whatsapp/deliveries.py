@@ -51,14 +51,12 @@ def begin(delivery: Delivery, key: answers.Key | None, *, is_counted: bool) -> N
 
 
 def accepted(delivery: Delivery, sent: Sent) -> Delivery:
-    """Meta has taken it. A webhook may have told more of it already."""
+    """Meta has taken it. A webhook may have told more of it already: what the answer leaves out stands."""
     with tenant_scope(delivery.tenant_id):
         row = _locked(delivery.tenant_id, id=delivery.id)
-        row.meta_id, row.wa_id, row.user_id = (
-            sent.message_id[:LONGEST_ID],
-            sent.wa_id[:64],
-            sent.user_id[:LONGEST_CUSTOMER],
-        )
+        row.meta_id = sent.message_id[:LONGEST_ID]
+        row.wa_id = sent.wa_id[:64] or row.wa_id
+        row.user_id = sent.user_id[:LONGEST_CUSTOMER] or row.user_id
         row.meta_status = sent.status[:64]
         _move(row, DeliveryStatus.ACCEPTED, datetime.now(UTC))
         row.save()

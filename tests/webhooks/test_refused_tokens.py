@@ -102,6 +102,14 @@ def test_another_tenants_proof_ends_one_that_meta_refuses_now(talk: Talk, meta: 
     assert (heard(talk), heard(second)) == ([], ["wamid.1", "wamid.2"])
 
 
+def test_a_token_that_meta_takes_again_proves_the_number_once(talk: Talk, meta: GraphServer) -> None:
+    refuse(talk, meta, 190)
+    give()
+    [row] = talk.api.get("/credentials").json()["data"]
+    assert talk.api.post(f"/credentials/{row['id']}/verify").json()["verified"] is True
+    assert OutboxMessage.objects.using("system").filter(task=GIVE).count() == 1
+
+
 def test_what_was_kept_for_nobody_is_given_to_who_proves_the_number(meta: GraphServer, api: Api, settings: Any) -> None:
     settings.META_WABA_ID = settings.META_WHATSAPP_ACCESS_TOKEN = settings.META_WHATSAPP_PHONE_NUMBER_ID = ""
     customer_writes()

@@ -8,10 +8,11 @@ from uuid import uuid4
 import pytest
 
 from integrationhub.core import catalogue
+from providers.meta_graph import Sent
 from tests.make import Api, another_tenant
 from tests.meta.graph_server import GraphServer
-from tests.whatsapp.talking import SHIPPED, Talk, failure, know_template, status, value_of
-from whatsapp import inbound
+from tests.whatsapp.talking import CUSTOMER, SHIPPED, Talk, failure, know_template, status, value_of
+from whatsapp import deliveries, inbound
 
 NOW = int(time.time())
 PATH = ["sent", "delivered", "read", "played"]
@@ -116,6 +117,17 @@ def test_our_id_moves_no_delivery_that_meta_knows_by_another_id(talk: Talk, meta
     forged = {**delivery, "message_id": "wamid.OTHER"}
     assert [each.outcome for each in talk.meta_tells(status(forged, "read"))] == ["unmatched"]
     assert talk.delivery(delivery["id"])["message_id"] == delivery["message_id"]
+
+
+def test_an_answer_that_leaves_the_customer_out_forgets_nothing_that_a_webhook_told(
+    talk: Talk, meta: GraphServer
+) -> None:
+    """Meta names who writes by a user name in the status, which may come before the answer."""
+    delivery = talk.sent()
+    talk.meta_tells(status(delivery, "sent", recipient_user_id="US.1349"))
+    row = deliveries.get(tenant_id=talk.tenant, message_id=delivery["id"])
+    row = deliveries.accepted(row, Sent(delivery["message_id"]))
+    assert (row.user_id, row.wa_id) == ("US.1349", CUSTOMER.removeprefix("+"))
 
 
 # --- Reading them ---
