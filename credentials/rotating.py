@@ -22,7 +22,7 @@ from credentials.versions import Status, Verified
 from integrationhub.audit import trail
 from integrationhub.core.errors import HubError
 from integrationhub.core.tenancy import TenantQuerySet, tenant_scope
-from integrationhub.outbox import events
+from integrationhub.outbox import events, posting
 
 logger = logging.getLogger(__name__)
 
@@ -151,9 +151,19 @@ def _bring_back(current: Credential, before: Credential, subject: str, **said: A
         **said,
     )
     wiped = versions.wipe(versions.in_use(current.tenant_id).filter(id=current.id), Status.ROLLED_BACK)
-    in_use_now, _ = versions.put_in_use(before, watched=False)
+    in_use_now, _ = versions.put_in_use(before, watched=False, verified=_doubted(before))
     record(in_use_now, "credential.rolled_back", subject, instead_of=current.version, wiped=wiped, **said)
     return in_use_now
+
+
+def _doubted(before: Credential) -> Verified:
+    """What its provider said of it was of another day: a worker asks again, and until then it proves nothing."""
+    if before.verified != Verified.VERIFIED:
+        return Verified(before.verified)
+    posting.post(
+        tenant_id=before.tenant_id, task="credentials.tasks.ask_again", queue="maint", credential_id=str(before.id)
+    )
+    return Verified.UNCHECKED
 
 
 def wipe_abandoned() -> None:

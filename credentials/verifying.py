@@ -1,5 +1,6 @@
-"""Asking a provider, at its owner's word, about a credential that is stored."""
+"""Asking a provider about a credential that is stored: at its owner's word, or since what it said may have ended."""
 
+import logging
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -7,8 +8,12 @@ from credentials import binding, checking, refusals, versions
 from credentials.checking import Said, Verified
 from credentials.errors import CredentialNotFound
 from credentials.models import Credential
+from integrationhub.audit import trail
+from integrationhub.core.errors import HubError
 from integrationhub.core.tenancy import tenant_scope
 from providers import registry
+
+logger = logging.getLogger(__name__)
 
 
 def verify(*, tenant_id: UUID, credential_id: str, subject: str) -> tuple[Credential, Said]:
@@ -26,6 +31,15 @@ def verify(*, tenant_id: UUID, credential_id: str, subject: str) -> tuple[Creden
         raise checking.not_accepted(adapter, said, "nothing was changed")
     note(credential, said)
     return binding.get(tenant_id=tenant_id, credential_id=credential_id), said
+
+
+def ask_again(*, tenant_id: UUID, credential_id: str) -> None:
+    """`verify` for a worker, who has nobody to tell what keeps it from asking."""
+    try:
+        verify(tenant_id=tenant_id, credential_id=credential_id, subject=trail.SYSTEM)
+    except HubError as error:
+        told = {"tenant_id": str(tenant_id), "code": error.entry.code, "words": error.message}
+        logger.warning("A provider could not be asked about a credential again.", extra=told)
 
 
 def note(credential: Credential, said: Said) -> None:

@@ -96,8 +96,9 @@ def add(credential: Credential, asked: Asked, status: Credential.Status) -> None
 
 
 def put_in_use(credential: Credential, *, watched: bool, **changes: Any) -> tuple[Credential, list[int]]:
-    """Write `changes` on it as the one in use. The one that was is superseded; while the new one is `watched` it may
-    come back by itself. The second of what it returns are the versions that were wiped, since they are too old."""
+    """Write `changes` on it as the one in use; it is VERIFIED only where the provider was asked just now. The one that
+    was in use is superseded; while the new one is `watched` it may come back by itself. The second of what it returns
+    are the versions that were wiped, since they are too old."""
     tenant_id, now = credential.tenant_id, datetime.now(UTC)
     rows = of(tenant_id, credential.provider_key)
     had_one = rows.filter(status=Status.ACTIVE).update(status=Status.SUPERSEDED, watched_until=None, updated_at=now)

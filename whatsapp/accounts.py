@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -10,10 +10,10 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from credentials import binding, refusals
+from credentials import binding, refusals, verifying
 from credentials.models import Credential
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.exception_handler import DATABASE_AWAY
@@ -176,7 +176,19 @@ def proven(*, tenant_id: UUID, credential_id: UUID) -> None:
     mine = BusinessNumber.objects.for_tenant(tenant_id).filter(credential_id=credential_id)
     if mine.update(proven_at=Now()):
         number = mine.values_list("phone_number_id", flat=True).get()
+        posting.post(tenant_id=tenant_id, task="whatsapp.tasks.ask_holder", queue="maint", phone_number_id=number)
         have_kept_given(tenant_id, number)
+
+
+def ask_holder(*, tenant_id: UUID, phone_number_id: str) -> None:
+    """The tenant has proven the number. If it is another's, ask Meta whether it takes that one's token still, and where
+    it does not, that of who has the number then: it may have been sold by one who sends nothing any more."""
+    asked = {tenant_id}
+    while (holder := tenant_of_phone_number(phone_number_id)) and holder not in asked:
+        asked.add(holder)
+        credential = binding.in_use(tenant_id=holder).get(KEY)
+        if credential:
+            verifying.ask_again(tenant_id=holder, credential_id=str(credential.id))
 
 
 def have_kept_given(tenant_id: UUID, phone_number_id: str, after: str = "") -> None:
@@ -198,18 +210,29 @@ def tenant_of_phone_number(phone_number_id: str) -> UUID | None:
     Only who has proven it counts: whoever binds another's number unverified gets none of its messages. But a token that
     is refused later takes nobody's number away, only another's proof does.
     """
-    held = _held().filter(phone_number_id=phone_number_id)
-    taken = held.filter(credential__verified=Credential.Verified.VERIFIED).values("tenant_id")
-    first = _rows().filter(phone_number_id=phone_number_id, tenant_id__in=taken).order_by("credential_id").first()
-    if found := first or held.order_by("-proven_at").first():
+    held = list(_held().filter(phone_number_id=phone_number_id).order_by("-proven_at"))
+    taken = [row for row in held if _is_taken(row)]
+    first = _first_of(phone_number_id, taken) if len(taken) > 1 else None
+    if found := first or next(iter(taken or held), None):
         return found.tenant_id
     return read_id(settings.PLATFORM_TENANT_ID) if is_deployments(phone_number_id) else None
+
+
+def _first_of(phone_number_id: str, taken: list[BusinessNumber]) -> BusinessNumber | None:
+    """Who has left the number for another one comes after those who have had it meanwhile, also by a rollback."""
+    was_used = Q(proven_at__isnull=False) | ~Q(
+        credential__status__in=(Credential.Status.REVOKED, Credential.Status.PENDING)
+    )
+    since = _rows().filter(was_used, tenant_id=OuterRef("tenant_id"), credential_id__gt=OuterRef("credential_id"))
+    theirs = _rows().filter(phone_number_id=phone_number_id, tenant_id__in=[row.tenant_id for row in taken])
+    unbroken = theirs.filter(~Exists(since.exclude(phone_number_id=phone_number_id)))
+    return unbroken.order_by("credential_id").first()
 
 
 def tenants_of_waba(waba_id: str) -> list[UUID]:
     """All whose numbers are in this business account, since its templates are theirs together; of those whose token is
     refused the ones who hold their number still."""
-    found = {row.tenant_id for row in _held().filter(waba_id=waba_id).select_related("credential") if _holds(row)}
+    found = {row.tenant_id for row in _held().filter(waba_id=waba_id) if _holds(row)}
     platform = read_id(settings.PLATFORM_TENANT_ID)
     if platform and waba_id and waba_id == settings.META_WABA_ID:
         found.add(platform)
@@ -219,12 +242,17 @@ def tenants_of_waba(waba_id: str) -> list[UUID]:
 def _held() -> QuerySet[BusinessNumber]:
     """A process of the version before notes no proof, but the credential tells."""
     is_proven = Q(proven_at__isnull=False) | Q(credential__verified=Credential.Verified.VERIFIED)
-    return _rows().filter(is_proven, credential__status=Credential.Status.ACTIVE)
+    held = _rows().filter(is_proven, credential__status=Credential.Status.ACTIVE)
+    return held.select_related("credential").defer("credential__sealed")
+
+
+def _is_taken(row: BusinessNumber) -> bool:
+    is_over = row.credential.is_expired(datetime.now(UTC))
+    return row.credential.verified == Credential.Verified.VERIFIED and not is_over
 
 
 def _holds(row: BusinessNumber) -> bool:
-    is_taken = row.credential.verified == Credential.Verified.VERIFIED
-    return is_taken or tenant_of_phone_number(row.phone_number_id) == row.tenant_id
+    return _is_taken(row) or tenant_of_phone_number(row.phone_number_id) == row.tenant_id
 
 
 def _rows() -> QuerySet[BusinessNumber]:
