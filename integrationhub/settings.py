@@ -254,8 +254,10 @@ META_WHATSAPP_PHONE_NUMBER_ID = env.str("META_WHATSAPP_PHONE_NUMBER_ID", "")
 META_WEBHOOK_APP_SECRETS = env.list("META_WEBHOOK_APP_SECRET", default=[])
 META_WEBHOOK_VERIFY_TOKEN = env.str("META_WEBHOOK_VERIFY_TOKEN", "")
 WHATSAPP_KEPT_DAYS = env.int("WHATSAPP_KEPT_DAYS", 90)
-# The sync of templates asks this by dotted path for a tenant's view of Meta, since the accounts live above it.
+# The sync of templates reaches these by dotted path, since the accounts live above it: a tenant's view of Meta, and
+# what notes that Meta refuses its token.
 WHATSAPP_GRAPH = "whatsapp.accounts.graph"
+WHATSAPP_NOTE = "whatsapp.accounts.note"
 
 # --- Where files are kept: any store that speaks S3. `STORAGES` below puts these together ---
 

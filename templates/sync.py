@@ -122,6 +122,7 @@ def _read(lease: Lease, graph: MetaGraph, deadline: Deadline, told: Told | None)
                 told(progress)
             let_go_of_connection()
     except ProviderError as error:
+        import_string(settings.WHATSAPP_NOTE)(lease.tenant_id, error)
         raise _failed(error) from error
     return listing
 

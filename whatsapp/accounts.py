@@ -48,7 +48,7 @@ def of(tenant_id: UUID, deadline: Deadline | None = None) -> Account:
 
 def note(tenant_id: UUID, refusal: ProviderError | None) -> None:
     """What a call by `of`'s account came to: a credential that Meta refused is shown to its owner, and one that it
-    accepts again is told to have recovered. What came of the message does not hang on it: it raises nothing."""
+    accepts again is told to have recovered. What came of the call does not hang on it: it raises nothing."""
     if refusal and not refusal.credential_refused:
         return
     try:

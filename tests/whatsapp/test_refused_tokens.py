@@ -77,6 +77,20 @@ def test_a_new_token_that_meta_refuses_gives_way_to_the_one_before(talk: Talk, m
     talk.sent()
 
 
+def test_a_tenant_that_sends_nothing_hears_of_it_by_the_sync_of_its_templates(talk: Talk, meta: GraphServer) -> None:
+    meta.token = REFUSED
+    for _ in range(2):
+        assert talk.api.post("/whatsapp/templates/sync?wait=true").status_code == 503
+    assert failing_since(talk)
+    assert told(talk).count("credential.failing") == 1
+
+
+def test_a_sync_that_fails_for_another_reason_leaves_the_token_alone(talk: Talk, meta: GraphServer) -> None:
+    meta.fail(2, 503, on="message_templates")
+    assert talk.api.post("/whatsapp/templates/sync?wait=true").status_code == 503
+    assert failing_since(talk) is None
+
+
 def test_the_answer_does_not_hang_on_the_note(talk: Talk, meta: GraphServer, monkeypatch: pytest.MonkeyPatch) -> None:
     meta.token, in_use = REFUSED, binding.in_use
 
