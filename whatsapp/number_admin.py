@@ -23,10 +23,19 @@ COLOURS = {Credential.Status.ACTIVE: "success"}
 class BusinessNumberAdmin(ReadOnlyAdmin):
     """One row for each version of a tenant's credential; the version in use is the one that counts."""
 
-    list_display = ["phone_number_id", "waba_id", "tenant_id", "shown_status", "is_verified", "failing_since"]
+    list_display = [
+        "phone_number_id",
+        "waba_id",
+        "tenant_id",
+        "shown_status",
+        "is_verified",
+        "proven_at",
+        "hears_it",
+        "failing_since",
+    ]
     list_select_related = ["credential"]
     search_fields = ["phone_number_id", "waba_id", "tenant_id"]
-    fields = ["phone_number_id", "waba_id", "tenant_id", "shown_status", "is_verified", "failing_since"]
+    fields = list_display
     ordering = ["-credential_id"]
     actions_list = ["ask_deployments"]
     actions_detail = ["ask"]
@@ -41,6 +50,12 @@ class BusinessNumberAdmin(ReadOnlyAdmin):
     @display(description=_("verified"), boolean=True)
     def is_verified(self, number: BusinessNumber) -> bool:
         return number.credential.verified == Credential.Verified.VERIFIED
+
+    @display(description=_("hears the number"), boolean=True)
+    def hears_it(self, number: BusinessNumber) -> bool:
+        """Whether what customers write to it goes to this tenant: of a version in use by one query."""
+        is_in_use = number.credential.status == Credential.Status.ACTIVE
+        return is_in_use and accounts.tenant_of_phone_number(number.phone_number_id) == number.tenant_id
 
     @display(description=_("refused by Meta since"))
     def failing_since(self, number: BusinessNumber) -> Any:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from lxml import html
 
-from tests.make import Api
+from tests.make import Api, another_tenant
 from tests.meta.graph_server import GraphServer
 from tests.whatsapp import numbers
 from whatsapp.models import BusinessNumber
@@ -34,6 +35,19 @@ def test_the_list_tells_whose_number_it_is_and_whether_meta_has_taken_its_token(
     assert bound.phone_number_id in shown
     assert str(bound.tenant_id) in shown
     assert operator.get(f"{LIST}{bound.pk}/change/").status_code == 200
+
+
+def test_the_list_tells_which_of_two_tenants_hears_the_number(
+    bound: BusinessNumber, operator: Client, meta: GraphServer
+) -> None:
+    """And a number of which nobody has shown a proof is nobody's."""
+    unproven = numbers.credentials(meta, phone_number_id="109999999999999")
+    assert numbers.bind(another_tenant(), numbers.credentials(meta)).status_code == 201
+    assert numbers.bind(another_tenant(), unproven, verify=False).status_code == 201
+    page: Any = html.fromstring(operator.get(LIST).content)
+    assert page.xpath("//td[contains(@class, 'field-hears_it')]//@title") == ["False", "False", "True"]
+    proofs = [cell.text_content().strip() for cell in page.xpath("//td[contains(@class, 'field-proven_at')]")]
+    assert [len(proof) > 1 for proof in proofs] == [False, True, True]
 
 
 def test_meta_is_asked_when_the_button_is_pressed_and_not_before(
