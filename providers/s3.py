@@ -25,6 +25,8 @@ PRESIGN = "storage.presign.object"
 DEFAULT_EXPIRES_SECONDS = 3600
 # Another store may have it: after a fallback an object lies where the put went. decisions/0023
 NOT_FOUND = "object_not_found"
+# Of the answer to a look: the words of a refusal are read, and a whole object is not.
+_MOST_LOOKED_AT, _LOOK_SECONDS = 64 * 1024, 2.0
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList. Of the codes of a 403 few are about
 # the key itself: AccessDenied is also said of an object that is not there, to who may not list its bucket.
 _CODES: dict[str, dict[str, Any]] = {
@@ -195,14 +197,27 @@ class S3(Adapter):
         return Receipt(place.key, {**_shown(place), **told}, {"url": request.url})
 
     def _find(self, call: Call, place: Place) -> None:
-        """Raises Next where the store has not this object, or does not let the key look.
+        """Raises Next where the store has not this object, does not let the key look, or does not say: nothing is done
+        yet, and another store may be asked. Raises Retry and Stop as the store's code says.
 
         By its first byte: a HEAD is not told why. An empty object has none, and one in an archive gives none:
         https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList
         """
-        answer = self._send(call, "GET", place.origin, place.path, headers={"Range": "bytes=0-0"})
-        is_read = answer.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT) and answer.headers.get("ETag")
-        if not is_read and _code(answer) not in ("InvalidRange", "InvalidObjectState"):
+        try:
+            self._look(call, place)
+        except Ambiguous as error:
+            raise Next(error.message, reason=error.reason, upstream_status=error.upstream_status) from None
+
+    def _look(self, call: Call, place: Place) -> None:
+        """Who reads no `Range` gives the whole object, of which the head is enough."""
+        limits: dict[str, Any] = {"max_bytes": _MOST_LOOKED_AT, "body_within": _LOOK_SECONDS}
+        answer = self._send(call, "GET", place.origin, place.path, headers={"Range": "bytes=0-0"}, **limits)
+        if answer.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT) and answer.headers.get("ETag"):
+            return
+        if answer.lost:
+            words = f"{self.display_name} did not say whether it has the object ({answer.lost})."
+            raise Next(words, reason=answer.lost, upstream_status=answer.status, credential_refused=False)
+        if _code(answer) not in ("InvalidRange", "InvalidObjectState"):
             raise self._failure(call, answer)
 
     def _place(self, call: Call) -> Place:

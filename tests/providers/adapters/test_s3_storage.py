@@ -26,6 +26,7 @@ from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
 from tests import s3 as store
 from tests.providers import wire
 from tests.providers.answering import AnsweringServer, call
+from tests.providers.misbehaving import RESET, MisbehavingServer, answering
 
 ID, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 KEYS = {"access_key_id": ID, "secret_access_key": SECRET}
@@ -300,6 +301,31 @@ def test_where_it_is_not_or_may_not_be_looked_for_nothing_is_done(
         S3Storage(Client()).execute(asked(action, GET, server.base_url))
     assert (caught.value.reason, caught.value.credential_refused) == (reason, is_refused)
     assert [each.method for each in server.asked] == ["GET"]
+
+
+@pytest.mark.parametrize("action", ["delete", "presign"])
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (RESET, "connection_lost"),
+        (answering(404, b"<Error>", length=90), "connection_lost"),
+        (answering(500, b"<Error><Code>SomethingNew</Code></Error>"), "s3_something_new"),
+        (answering(200, b"a page, and no object"), "unreadable_answer"),
+    ],
+)
+def test_where_the_look_is_lost_nothing_was_done_and_another_store_may_be_asked(
+    action: str, said: bytes, reason: str
+) -> None:
+    with MisbehavingServer(said) as server, pytest.raises(Next) as caught:
+        S3Storage(Client()).execute(asked(action, GET, server.base_url))
+    assert (caught.value.reason, caught.value.credential_refused) == (reason, False)
+    assert server.hits == 1
+
+
+def test_a_store_that_gives_the_whole_of_a_long_object_has_it_too() -> None:
+    """Not each one, nor each proxy before it, reads `Range`."""
+    with MisbehavingServer(answering(200, bytes(3 * 1024 * 1024), ETag='"e"')) as server:
+        assert S3Storage(Client()).execute(asked("presign", GET, server.base_url)).unkept["url"]
 
 
 def test_an_address_to_write_to_asks_nobody(server: AnsweringServer) -> None:
