@@ -62,6 +62,60 @@ def test_what_was_under_way_when_it_was_disabled_ends_as_it_ends(
     assert [row.status for row in deliveries(tenant)] == [left]
 
 
+@pytest.mark.parametrize(("status", "headers"), [(410, {}), (500, {}), (503, {"Retry-After": "7200"})])
+def test_what_the_address_before_answers_is_not_held_against_the_new_one(
+    api: Api, tenant: UUID, receiver: Receiver, status: int, headers: dict[str, str]
+) -> None:
+    one = f"/webhook-subscriptions/{subscribe(api, receiver)['id']}"
+    with a_receiver() as moved:
+
+        def answer(received: Received) -> tuple[int, dict[str, str]]:
+            assert api.patch(one, {"url": moved.url}).status_code == 200
+            return status, headers
+
+        receiver.answer = answer
+        happen(tenant)
+        work_off()
+        row = Subscription.objects.using("system").get()
+        assert (row.is_enabled, row.failing_since) == (True, None)
+        happen(tenant)
+        assert work_off() == 1, "nobody has asked to be left alone"
+        assert len(moved.received) == 1
+
+
+def test_who_tells_the_address_before_sends_it_no_more(api: Api, tenant: UUID, receiver: Receiver) -> None:
+    one = f"/webhook-subscriptions/{subscribe(api, receiver)['id']}"
+    with a_receiver() as moved:
+        meanwhile(receiver, lambda: api.patch(one, {"url": moved.url}), 200)
+        for _ in range(stints.REQUESTS_AT_ONCE + 3):
+            happen(tenant)
+        work_off()
+        assert len(receiver.received) == stints.REQUESTS_AT_ONCE
+        work_off()
+        assert len(moved.received) == 3
+
+
+def test_what_was_under_way_disables_none_that_was_enabled_anew(api: Api, tenant: UUID, receiver: Receiver) -> None:
+    one = f"/webhook-subscriptions/{subscribe(api, receiver)['id']}"
+    meanwhile(receiver, lambda: [api.patch(one, {"enabled": enabled}) for enabled in (False, True)], 410)
+    happen(tenant)
+    work_off()
+    assert Subscription.objects.using("system").get().is_enabled
+
+
+def test_a_success_at_the_address_before_is_none_of_the_new_one(api: Api, tenant: UUID, receiver: Receiver) -> None:
+    one = f"/webhook-subscriptions/{subscribe(api, receiver)['id']}"
+
+    def moves() -> None:
+        api.patch(one, {"url": f"{receiver.url}/moved"})
+        run("UPDATE telling_subscription SET failing_since = now()")
+
+    meanwhile(receiver, moves, 200)
+    happen(tenant)
+    work_off()
+    assert Subscription.objects.using("system").get().failing_since
+
+
 def test_a_message_that_comes_twice_or_late_finds_nothing_to_do(api: Api, tenant: UUID, receiver: Receiver) -> None:
     subscription_id = UUID(subscribe(api, receiver)["id"])
     happen(tenant)

@@ -1,4 +1,8 @@
-"""What came of a delivery, on its row and on its subscription. Each function is a scope of its own."""
+"""What came of a delivery, on its row and on its subscription. Each function is a scope of its own.
+
+A `subscription` is given as it was when it was told: what is heard from another address than its present one, or for
+whom it was taken before it was enabled anew, is not held against it.
+"""
 
 import json
 from datetime import datetime, timedelta
@@ -39,7 +43,8 @@ FAILED = """
 WITH before AS (
     SELECT id, last_failed_at,
         CASE WHEN last_failed_at > now() - %(quiet)s THEN coalesce(failing_since, now()) ELSE now() END AS since
-    FROM telling_subscription WHERE id = %(id)s AND tenant_id = %(tenant_id)s AND is_enabled FOR UPDATE)
+    FROM telling_subscription WHERE id = %(id)s AND tenant_id = %(tenant_id)s AND takes = %(take)s AND is_enabled
+    FOR UPDATE)
 UPDATE telling_subscription AS subscription SET failing_since = before.since, last_failed_at = now()
 FROM before WHERE subscription.id = before.id AND subscription.tenant_id = %(tenant_id)s
 RETURNING before.since, before.since <= now() - %(longest)s,
@@ -62,33 +67,34 @@ def record(tenant_id: UUID, job: Job, verdict: Verdict) -> None:
         cursor.execute(RECORD, values)
 
 
-def note_success(tenant_id: UUID, subscription_id: UUID) -> None:
+def note_success(subscription: Subscription) -> None:
     """The receiver takes what it is sent; costs nothing where it did so before."""
-    with tenant_scope(tenant_id):
-        failing = Subscription.objects.for_tenant(tenant_id).filter(id=subscription_id, failing_since__isnull=False)
-        failing.update(failing_since=None)
+    with tenant_scope(subscription.tenant_id):
+        mine = Subscription.objects.for_tenant(subscription.tenant_id).filter(id=subscription.id, url=subscription.url)
+        mine.filter(failing_since__isnull=False).update(failing_since=None)
 
 
-def note_failure(tenant_id: UUID, subscription_id: UUID) -> None:
+def note_failure(subscription: Subscription) -> None:
     """Disables one that has taken nothing for five days, of which none passed without a failure; warns before that."""
     values: dict[str, Any] = {
-        "id": subscription_id,
-        "tenant_id": tenant_id,
+        "id": subscription.id,
+        "tenant_id": subscription.tenant_id,
+        "take": subscription.takes,
         "quiet": QUIET,
         "longest": LONGEST_FAILING,
         "warned_after": WARNED_AFTER,
     }
-    with tenant_scope(tenant_id):
+    with tenant_scope(subscription.tenant_id):
         with connection.cursor() as cursor:
             cursor.execute(FAILED, values)
             found = cursor.fetchone()
-        if found is None:  # Removed or disabled meanwhile.
+        if found is None:  # Removed, disabled or taken by another meanwhile.
             return
         since, is_too_long, is_to_be_told = found
         if is_to_be_told:
-            _warn(tenant_id, subscription_id, since)
+            _warn(subscription.tenant_id, subscription.id, since)
         if is_too_long:
-            disable(tenant_id, subscription_id, Disabled.FAILING)
+            disable(subscription, Disabled.FAILING)
 
 
 def _warn(tenant_id: UUID, subscription_id: UUID, since: datetime) -> None:
@@ -101,10 +107,11 @@ def _warn(tenant_id: UUID, subscription_id: UUID, since: datetime) -> None:
     )
 
 
-def disable(tenant_id: UUID, subscription_id: UUID, reason: Disabled) -> None:
+def disable(told: Subscription, reason: Disabled) -> None:
     """By ourselves, with notice; what waits for it is skipped."""
+    tenant_id = told.tenant_id
     with tenant_scope(tenant_id):
-        mine = Subscription.objects.for_tenant(tenant_id).filter(id=subscription_id, is_enabled=True)
+        mine = Subscription.objects.for_tenant(tenant_id).filter(id=told.id, takes=told.takes, is_enabled=True)
         subscription = mine.select_for_update().first()
         if subscription is None:
             return
@@ -113,7 +120,7 @@ def disable(tenant_id: UUID, subscription_id: UUID, reason: Disabled) -> None:
         events.publish(
             tenant_id=tenant_id,
             kind="webhook_subscription.disabled",
-            subscription_id=str(subscription_id),
+            subscription_id=str(told.id),
             reason=reason.value,
             failing_since=moment(since) if since else None,
         )
@@ -121,7 +128,7 @@ def disable(tenant_id: UUID, subscription_id: UUID, reason: Disabled) -> None:
             tenant_id=tenant_id,
             action="subscription.disabled",
             actor=trail.SYSTEM,
-            about=f"subscription:{subscription_id}",
+            about=f"subscription:{told.id}",
             reason=reason.value,
         )
 

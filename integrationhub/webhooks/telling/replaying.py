@@ -103,7 +103,7 @@ def test(*, tenant_id: UUID, subscription_id: str, subject: str) -> Delivery:
     verdict = delivering.send(receiver, job)
     recording.record(tenant_id, job, verdict)
     if verdict.is_delivered:
-        recording.note_success(tenant_id, subscription.id)
+        recording.note_success(subscription)
     with tenant_scope(tenant_id):
         delivery.refresh_from_db()
     return delivery

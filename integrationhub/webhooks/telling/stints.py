@@ -35,11 +35,15 @@ STINT_SECONDS = 8.0
 LEASE_SECONDS = 30.0
 UNREADABLE_PAUSE_SECONDS = 30.0
 
-# Of an ordered subscription the first that is pending of each key, and no other.
+# Nothing by who has it no more, as after it was given another address. Of an ordered subscription the first that is
+# pending of each key, and no other.
 CLAIM = """
 WITH due AS (
     SELECT id FROM telling_delivery AS delivery
     WHERE tenant_id = %(tenant_id)s AND subscription_id = %(subscription_id)s AND status = 'pending' AND due_at <= now()
+      AND EXISTS (
+          SELECT FROM telling_subscription
+          WHERE tenant_id = %(tenant_id)s AND id = %(subscription_id)s AND takes = %(take)s)
       AND (NOT %(is_ordered)s OR NOT EXISTS (
           SELECT FROM telling_delivery AS before
           WHERE before.tenant_id = %(tenant_id)s AND before.subscription_id = %(subscription_id)s
@@ -107,6 +111,7 @@ def _claimed(subscription: Subscription) -> list[Job]:
     order: dict[str, Any] = {
         "tenant_id": subscription.tenant_id,
         "subscription_id": subscription.id,
+        "take": subscription.takes,
         "is_ordered": subscription.is_ordered,
         "most": REQUESTS_AT_ONCE,
         "most_tries": MOST_TRIES,
@@ -140,13 +145,12 @@ def _told(subscription: Subscription, receiver: Receiver, jobs: Sequence[Job]) -
 
 
 def _note(subscription: Subscription, verdicts: Sequence[Verdict]) -> None:
-    tenant_id = subscription.tenant_id
     if any(verdict.is_gone for verdict in verdicts):
-        recording.disable(tenant_id, subscription.id, Disabled.GONE)
+        recording.disable(subscription, Disabled.GONE)
     elif any(verdict.is_delivered for verdict in verdicts):
-        recording.note_success(tenant_id, subscription.id)
+        recording.note_success(subscription)
     else:
-        recording.note_failure(tenant_id, subscription.id)
+        recording.note_failure(subscription)
 
 
 def _release(subscription: Subscription, take: int, pause: float) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import F
 from django.db.models.functions import Now
 
 from credentials.vault import vault
@@ -89,8 +90,8 @@ def change(*, tenant_id: UUID, subscription_id: str, subject: str, changes: Mapp
         if plain := {name: value for name, value in changes.items() if name != "is_enabled"}:
             mine.update(**plain, updated_at=Now())
         if changes.get("url", subscription.url) != subscription.url:
-            # Nor has it asked to be left alone.
-            mine.update(failing_since=None, free_at=Now())
+            # Nor has it asked to be left alone; who tells the one before has it no more.
+            mine.update(failing_since=None, free_at=Now(), takes=F("takes") + 1)
         is_enabled = changes.get("is_enabled", subscription.is_enabled)
         if is_enabled and not subscription.is_enabled:
             enable(mine)
@@ -110,6 +111,7 @@ def enable(rows: Any) -> int:
             disabled_reason="",
             failing_since=None,
             free_at=Now(),
+            takes=F("takes") + 1,
             updated_at=Now(),
         )
     )
