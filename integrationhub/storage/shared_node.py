@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
+from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from django.conf import settings
 from integrationhub.core.errors import InvalidRequest
 from integrationhub.core.outbound import Client, deployment_client
 from integrationhub.storage import wishes
-from providers import contents, ipfs
+from providers import contents, ipfs, unixfs
 from providers.adapter import Call, Receipt
 from providers.cids import Cid
 from providers.errors import Next, ProviderError, Stop
@@ -53,7 +54,7 @@ def _added(call: Call, http: Client) -> Receipt:
     with contents.opened(call, http) as (file, _):
         size = file.seek(0, 2)
         file.seek(0)
-        wishes.refuse_beyond(call.tenant_id, size)
+        _refuse_beyond(call, file, size)
         receipt = _node().execute(replace(call, file=file))
     cid = ipfs.told(receipt.reference)
     if cid:
@@ -66,15 +67,24 @@ def _added(call: Call, http: Client) -> Receipt:
     return receipt
 
 
+def _refuse_beyond(call: Call, file: IO[bytes], size: int) -> None:
+    """Before anything is sent. What is kept already takes no more room: by the address that the node will give it,
+    which is computed only where there is little left."""
+    try:
+        wishes.refuse_beyond(call.tenant_id, size)
+    except InvalidRequest:
+        wishes.refuse_beyond(call.tenant_id, size, cid=_name(unixfs.added(file)))
+
+
 def _pinned(call: Call) -> Receipt:
-    """Its size is what its root says of all below."""
+    """Its size is what its root says of all below. One that fails takes back its own wish, and none that has been told
+    of as pinned meanwhile: it leaves alone what was asked for since."""
     cid = _cid(call)
-    is_new = wishes.add(call.tenant_id, _name(cid), _node().size(call, cid))
+    wish_id = wishes.add(call.tenant_id, _name(cid), _node().size(call, cid))
     try:
         return _at_node(call, "storage.pin.ipfs", cid)
     except ProviderError:
-        if is_new:
-            wishes.take_back(call.tenant_id, _name(cid))
+        if wish_id and wishes.take_back(call.tenant_id, _name(cid), id=wish_id):
             with suppress(ProviderError):  # Who took it back meanwhile may have left the pin for this wish.
                 _settle(call, cid)
             wishes.forget(call.tenant_id, _name(cid))

@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from integrationhub.core.errors import InvalidRequest
+from integrationhub.core.ids import new_id
 from integrationhub.core.operators import SYSTEM
 from integrationhub.core.tenancy import let_go_of_connection, tenant_scope
 from integrationhub.storage.models import SharedPin
@@ -34,24 +35,26 @@ def refuse_beyond(tenant_id: UUID, size: int, *, cid: str = "") -> None:
         )
 
 
-def add(tenant_id: UUID, cid: str, size: int) -> bool:
-    """Whether the tenant did not want it before. Raises as `refuse_beyond`; of two at once the second one counts the
-    first."""
+def add(tenant_id: UUID, cid: str, size: int) -> UUID | None:
+    """The id of the wish, which it has until it is added again; None where the tenant wanted it before. Raises as
+    `refuse_beyond`; of two at once the second one counts the first."""
     with tenant_scope(tenant_id):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"shared pins {tenant_id}"])
         refuse_beyond(tenant_id, size, cid=cid)
         mine = SharedPin.objects.for_tenant(tenant_id)
-        is_new = not mine.filter(cid=cid, is_wanted=True).exists()
-        mine.update_or_create(tenant_id=tenant_id, cid=cid, defaults={"size": size, "is_wanted": True})
+        is_new, wish_id = not mine.filter(cid=cid, is_wanted=True).exists(), new_id()
+        if not mine.filter(cid=cid).update(id=wish_id, size=size, is_wanted=True):
+            SharedPin.objects.create(tenant_id=tenant_id, id=wish_id, cid=cid, size=size)
     let_go_of_connection()
-    return is_new
+    return wish_id if is_new else None
 
 
-def take_back(tenant_id: UUID, cid: str) -> bool:
-    """False where the tenant has no such wish; one that was taken back and is not forgotten is one still."""
+def take_back(tenant_id: UUID, cid: str, **only: UUID) -> bool:
+    """False where the tenant has no such wish, or not one of `only` this `id`; one that was taken back and is not
+    forgotten is one still."""
     with tenant_scope(tenant_id):
-        found = SharedPin.objects.for_tenant(tenant_id).filter(cid=cid).update(is_wanted=False)
+        found = SharedPin.objects.for_tenant(tenant_id).filter(cid=cid, **only).update(is_wanted=False)
     let_go_of_connection()
     return bool(found)
 

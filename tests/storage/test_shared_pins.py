@@ -204,6 +204,22 @@ def test_a_pin_that_fails_leaves_none_that_another_left_for_it(api: Api, node: N
     assert (node.pins, wished(api, other)) == (set(), 0)
 
 
+def test_a_pin_that_fails_takes_back_none_that_was_pinned_at_the_same_time(api: Api, node: Node) -> None:
+    def is_pinned_by_another_call(command: str) -> None:
+        if command == "pin/add":
+            node.before = lambda command: None
+            assert at_once(lambda: pin(api)) == [200]
+            node.is_broken = True
+
+    node.before = is_pinned_by_another_call
+    assert pin(api).status_code == 503
+    node.is_broken = False
+    assert (node.pins, wished(api)) == ({CID}, 1)
+    assert unpin(another_tenant()).status_code == 404
+    assert unpin(api).status_code == 204
+    assert (node.pins, wished(api)) == (set(), 0)
+
+
 # --- How much ---
 
 
@@ -229,6 +245,12 @@ def test_the_node_keeps_so_much_for_a_tenant_and_no_more(api: Api, node: Node) -
     assert put(another_tenant(), EIGHT).status_code == 201
     assert unpin(api).status_code == 204
     assert put(api, EIGHT).status_code == 201
+
+
+@pytest.mark.usefixtures("_twelve_bytes")
+def test_what_is_kept_already_is_added_once_more_whatever_is_full(api: Api, node: Node) -> None:
+    assert [put(api, EIGHT).status_code, put(api, EIGHT).status_code] == [201, 201]
+    assert wished(api) == 1
 
 
 @pytest.mark.usefixtures("_twelve_bytes")
