@@ -147,7 +147,8 @@ class Client:
 
 
 def _as_it_came(response: BaseHTTPResponse, exchange: Exchange, max_bytes: int) -> Answer:
-    """With as much of the body as could be read."""
+    """With the body as far as it came; with nothing of one that is compressed, or says that it is longer than it may
+    be."""
     pieces: list[bytes] = []
     lost = ""
     try:

@@ -11,8 +11,10 @@ from integrationhub.core.deadline import Deadline
 from integrationhub.core.errors import InvalidRequest
 from providers import registry, schema_faults
 from providers.adapter import Call, Receipt
+from providers.adapters import http_webhook
 from providers.adapters.http_webhook import HttpWebhook
 from providers.errors import Ambiguous, Next, ProviderError, Retry, Stop
+from tests.core.servers import RawServer
 from tests.make import Api
 from tests.providers.answering import AnsweringServer
 from tests.providers.misbehaving import RESET, MisbehavingServer, answering
@@ -20,11 +22,14 @@ from tests.providers.misbehaving import RESET, MisbehavingServer, answering
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-def asked(server: AnsweringServer | MisbehavingServer, secrets: Any = None, hosts: Any = None, **payload: Any) -> Call:
+def asked(
+    server: AnsweringServer | MisbehavingServer | None, secrets: Any = None, hosts: Any = None, **payload: Any
+) -> Call:
+    """`payload` has another `url` where there is no `server`."""
     return Call(
         uuid4(),
         "webhook.send.http",
-        {"url": f"{server.base_url}/hooks/orders?of=shop", "body": {"order": "Ä-1042"}, **payload},
+        {"url": server and f"{server.base_url}/hooks/orders?of=shop", "body": {"order": "Ä-1042"}, **payload},
         Deadline.after(5),
         config={"allowed_hosts": ["127.0.0.1"] if hosts is None else hosts},
         secrets=secrets or {},
@@ -99,6 +104,20 @@ def test_the_status_holds_where_what_was_answered_cannot_be_read(
         else:
             error = failure(asked(server))
             assert (type(error), error.reason) == (kind, f"upstream_{status}")
+
+
+@pytest.mark.parametrize(("status", "kind"), [(200, None), (503, Retry)])
+def test_an_answer_that_drips_is_waited_for_no_longer_than_a_moment(
+    status: int, kind: type[ProviderError] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert http_webhook.BODY_SECONDS == 2
+    monkeypatch.setattr(http_webhook, "BODY_SECONDS", 0.2)
+    head = b"HTTP/1.1 %d Said\r\nContent-Length: 90\r\n\r\n" % status
+    with RawServer([head, *(each for _ in range(30) for each in (b"a", 0.1))]) as server:
+        call = asked(None, url=f"{server.url}/hooks")
+        assert send(call).result == {"status": 200} if kind is None else type(failure(call)) is kind
+        assert call.deadline.remaining() > 4
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("payload", [{}, {"body": None}, {"body": "plain"}, {"method": "DELETE"}])
