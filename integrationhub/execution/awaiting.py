@@ -18,7 +18,7 @@ from integrationhub.core.errors import HubError
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import errors, failing, keeping, ledger
 from integrationhub.execution.models import Attempt, Delivery, DeliveryStatus, Execution, Outcome, Status
-from integrationhub.execution.order import FOLLOWED, Options
+from integrationhub.execution.order import ACCEPTED, FOLLOWED, Options
 from integrationhub.outbox import posting
 from integrationhub.outbox.models import OutboxMessage, State
 from providers import registry
@@ -122,23 +122,39 @@ def settle_row(row: Delivery) -> None:
 
 
 def call_off(execution: Execution) -> bool:
-    """End the wait for its message, so that nobody else is called; inside the caller's `tenant_scope`. False for one
-    that waits for none."""
+    """End the wait for its message, or for the next provider's turn after that, so that nobody else is called; inside
+    the caller's `tenant_scope`. False for one that waits for neither: it calls a provider, or its message has come."""
     waited_for = Delivery.objects.for_tenant(execution.tenant_id).filter(
         execution_id=execution.id, due_at__isnull=False
     )
     row = waited_for.select_for_update().first()
-    waiting = _end_wait(row) if row else None
+    waiting = _end_wait(row) if row else _between_two(execution)
     if waiting is None:
         return False
+    # A worker that holds it already can neither begin an attempt nor end it: it does not run.
+    waiting.lease_until = None
     waiting.status, waiting.finished_at, waiting.duration_ms = (
         Status.CANCELLED,
         datetime.now(UTC),
         _duration_ms(waiting),
     )
     # Its payload stays for a week, as of any that did not succeed.
-    waiting.save(update_fields=["status", "finished_at", "duration_ms"])
+    waiting.save(update_fields=["status", "finished_at", "duration_ms", "lease_until"])
     return True
+
+
+def _between_two(execution: Execution) -> Execution | None:
+    """Itself, locked, where its message did not come far enough and the next provider is not called yet."""
+    mine = Execution.objects.for_tenant(execution.tenant_id).filter(
+        pk=execution.pk, status=Status.RUNNING, lease_until__isnull=False
+    )
+    found: Execution | None = mine.select_for_update().first()
+    if found is None or found.options.get("success_status", ACCEPTED) == ACCEPTED:
+        return None
+    # What a worker has begun shows in the next statement only, once the row is held.
+    attempts = ledger.attempts_of(found)
+    is_calling = not attempts or any(each.outcome == Outcome.STARTED for each in attempts)
+    return None if is_calling or came_late(found) else found
 
 
 def came_late(execution: Execution) -> Delivery | None:

@@ -1,4 +1,4 @@
-"""Call a queued execution back before a worker takes it, or end the wait of one for its message."""
+"""Call a queued execution back before a worker takes it, or one that waits for its message or for who comes next."""
 
 from typing import Any
 from uuid import UUID

@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 from django.db.models.functions import Now
 
-from integrationhub.execution import awaiting, settling, tasks
+from integrationhub.execution import awaiting, routing, settling, tasks
 from integrationhub.execution.models import Delivery
 from integrationhub.outbox.models import OutboxMessage
 from tests.flows.test_cancel import cancel
@@ -26,8 +26,8 @@ from tests.flows.test_success_status import (
     vonage,
     work,
 )
-from tests.make import Api
-from tests.providers.carriers import TwilioServer, VonageServer
+from tests.make import Api, sms
+from tests.providers.carriers import Told, TwilioServer, VonageServer
 from tests.webhooks.posting import work_off
 from tests.webhooks.test_carriers import told_by_twilio
 
@@ -61,15 +61,87 @@ def test_what_comes_after_it_is_shown_and_changes_nothing_else(
     assert vonage.hits == 0
 
 
-def test_one_whose_next_provider_is_about_to_be_called_is_left_alone(both: Api, twilio: TwilioServer) -> None:
+def between_two(api: Api, twilio: TwilioServer) -> tuple[str, dict[str, Any]]:
+    """One whose first provider gave its message up, and the task that would call the next one."""
+    execution_id = ask(api)
+    told_by_twilio(*last(twilio), "failed")
+    work_off()
+    [going_on] = OutboxMessage.objects.using("system").filter(task__endswith="go_on")
+    return execution_id, going_on.arguments
+
+
+def test_one_whose_next_provider_is_about_to_be_called_calls_nobody_else(
+    both: Api, twilio: TwilioServer, vonage: VonageServer
+) -> None:
+    execution_id, going_on = between_two(both, twilio)
+    answer = cancel(both, execution_id)
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    tasks.go_on(**going_on)
+    work()
+    assert (shown(both, execution_id), vonage.hits) == (answer.json(), 0)
+
+
+def test_one_whose_next_provider_is_left_alone_for_a_moment_is_called_off(
+    both: Api, twilio: TwilioServer, vonage: VonageServer
+) -> None:
+    vonage.answer = lambda _: Told(429, headers={"Retry-After": "30"})
+    assert both.post("/execute", sms("+14155552671", providers=["vonage_sms"], timeout_ms=1000)).status_code == 503
+    vonage.answer, called = None, vonage.hits
+    execution_id, _ = between_two(both, twilio)
+    work()
+    assert shown(both, execution_id)["status"] == "running"
+    assert cancel(both, execution_id).json()["status"] == "cancelled"
+    assert settling.settle() == 0
+    assert vonage.hits == called
+
+
+def test_a_worker_that_was_about_to_call_the_next_provider_does_not(
+    both: Api, twilio: TwilioServer, vonage: VonageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution_id, going_on = between_two(both, twilio)
+    chain_for = routing.chain_for
+
+    def planned(order: Any) -> Any:
+        assert cancel(both, execution_id).status_code == 200
+        return chain_for(order)
+
+    monkeypatch.setattr(routing, "chain_for", planned)
+    tasks.go_on(**going_on)
+    assert (shown(both, execution_id)["status"], vonage.hits) == ("cancelled", 0)
+
+
+def test_while_the_next_provider_is_called_it_is_left_alone(
+    both: Api, twilio: TwilioServer, vonage: VonageServer
+) -> None:
+    execution_id, going_on = between_two(both, twilio)
+    answers = []
+
+    def call_off(_: Any) -> None:
+        answers.append(reason(cancel(both, execution_id)))
+        connections.close_all()
+
+    vonage.answer = call_off
+    tasks.go_on(**going_on)
+    assert answers == [(409, "execution_running")]
+    assert (shown(both, execution_id)["status"], vonage.hits) == ("running", 1)
+
+
+def test_one_whose_message_has_come_late_succeeds(both: Api, twilio: TwilioServer) -> None:
     execution_id = ask(both)
     url, sid = last(twilio)
-    told_by_twilio(url, sid, "failed")
+    look_when_it_is_due()
+    told_by_twilio(url, sid, "delivered")
     work_off()
-    answer = cancel(both, execution_id)
-    assert (answer.status_code, answer.json()["details"]["reason"]) == (409, "execution_running")
+    assert reason(cancel(both, execution_id)) == (409, "execution_running")
     work()
-    assert len(shown(both, execution_id)["attempts"]) == 2
+    assert shown(both, execution_id)["status"] == "succeeded"
+
+
+def look_when_it_is_due() -> None:
+    Delivery.objects.using("system").update(due_at=Now(), look_at=Now())
+    settling.settle()
+    [looking] = OutboxMessage.objects.using("system").filter(task__endswith="look_at_delivery")
+    tasks.look_at_delivery(**looking.arguments)
 
 
 def test_a_fallback_that_is_under_way_comes_first(
@@ -78,7 +150,7 @@ def test_a_fallback_that_is_under_way_comes_first(
     execution_id, answers, ring = ask(both), [], awaiting.ring_to_go_on
 
     def call_off() -> None:
-        answers.append(reason(cancel(both, execution_id)))
+        answers.append(cancel(both, execution_id).json())
         connections.close_all()
 
     caller = threading.Thread(target=call_off)
@@ -91,14 +163,12 @@ def test_a_fallback_that_is_under_way_comes_first(
         ring(execution)
 
     monkeypatch.setattr(awaiting, "ring_to_go_on", slowly)
-    Delivery.objects.using("system").update(due_at=Now(), look_at=Now())
-    settling.settle()
-    [looking] = OutboxMessage.objects.using("system").filter(task__endswith="look_at_delivery")
-    tasks.look_at_delivery(**looking.arguments)
+    look_when_it_is_due()
     caller.join()
     work()
-    assert answers == [(409, "execution_running")]
-    assert (shown(both, execution_id)["status"], vonage.hits) == ("running", 1)
+    [body] = answers
+    assert [(each["outcome"], each["reason"]) for each in body["attempts"]] == [("failed", "not_delivered_in_time")]
+    assert (body["status"], shown(both, execution_id), vonage.hits) == ("cancelled", body, 0)
 
 
 @pytest.mark.parametrize("round_", range(2))
@@ -125,4 +195,4 @@ def test_of_who_cancels_and_what_ends_the_wait_exactly_one_comes_first(
     OutboxMessage.objects.using("system").filter(id=looking.id).delete()
     work()
     told = caller.result(), shown(both, execution_id)["status"], vonage.hits
-    assert told in ((200, "cancelled", 0), (409, "succeeded", 0) if is_delivered else (409, "running", 1))
+    assert told in ((200, "cancelled", 0), (409, "succeeded", 0) if is_delivered else None)
