@@ -12,6 +12,7 @@ from providers.models import Provider
 from tests import s3 as store
 from tests.make import Api, keyed
 from tests.providers.answering import AnsweringServer
+from tests.providers.misbehaving import RESET, MisbehavingServer
 from tests.storage.asking import install
 
 KEYS = {"access_key_id": store.KEYS["AWS_ACCESS_KEY_ID"], "secret_access_key": store.KEYS["AWS_SECRET_ACCESS_KEY"]}
@@ -137,6 +138,18 @@ def test_where_one_cannot_be_asked_nobody_says_that_it_is_nowhere(
         bound(api, FIRST)
         bound(api, SECOND, endpoint=server.base_url)
         answer = act(api, action, KEY)
+    assert (answer.status_code, answer.json()["code"]) == (503, "ERR_INTEGRATION_HUB_SVC_ALL_PROVIDERS_FAILED")
+
+
+def test_where_one_does_not_answer_the_look_the_other_is_asked(api: Api, server: AnsweringServer) -> None:
+    server.answer(200, b"h", ETag='"e"')
+    bound(api, FIRST)
+    bound(api, SECOND, endpoint=server.base_url)
+    with MisbehavingServer(RESET) as first:
+        lead(FIRST, first.base_url)
+        assert said(act(api, "presign", KEY)) == (200, SECOND, True)
+        server.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+        answer = act(api, "delete", KEY)
     assert (answer.status_code, answer.json()["code"]) == (503, "ERR_INTEGRATION_HUB_SVC_ALL_PROVIDERS_FAILED")
 
 
