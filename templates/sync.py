@@ -31,6 +31,8 @@ PROVIDER = "meta_whatsapp"
 # and one page of it.
 SECONDS, PAGE_SECONDS = 50.0, 10.0
 LOOK_AGAIN_SECONDS = 0.25
+# By which Meta refuses the token itself; by others it says what the token may not do.
+NO_TOKEN = frozenset({0, 102, 104, 190})
 
 Told = Callable[[SyncRun], None]
 
@@ -122,7 +124,8 @@ def _read(lease: Lease, graph: MetaGraph, deadline: Deadline, told: Told | None)
                 told(progress)
             let_go_of_connection()
     except ProviderError as error:
-        import_string(settings.WHATSAPP_NOTE)(lease.tenant_id, error)
+        if error.details.get("meta", {}).get("code") in NO_TOKEN:
+            import_string(settings.WHATSAPP_NOTE)(lease.tenant_id, error)
         raise _failed(error) from error
     return listing
 

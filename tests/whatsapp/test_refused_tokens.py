@@ -85,8 +85,12 @@ def test_a_tenant_that_sends_nothing_hears_of_it_by_the_sync_of_its_templates(ta
     assert told(talk).count("credential.failing") == 1
 
 
-def test_a_sync_that_fails_for_another_reason_leaves_the_token_alone(talk: Talk, meta: GraphServer) -> None:
-    meta.fail(2, 503, on="message_templates")
+@pytest.mark.parametrize(("code", "status"), [(2, 503), (10, 403), (200, 403)], ids=["away", "not granted", "no right"])
+def test_a_sync_that_fails_for_another_reason_leaves_the_token_alone(
+    talk: Talk, meta: GraphServer, code: int, status: int
+) -> None:
+    """A token that sends need not be one that reads templates."""
+    meta.fail(code, status, on="message_templates")
     assert talk.api.post("/whatsapp/templates/sync?wait=true").status_code == 503
     assert failing_since(talk) is None
 
