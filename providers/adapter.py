@@ -66,6 +66,7 @@ class Adapter:
     which connection it is, the order or the installation's `connection_id` says. `base_url` is where `ask` sends to,
     unless an operator has given another address. `status_classes` holds the HTTP statuses that this provider documents
     with another class than the usual one (`answers.class_of`), such as a 404 for an unknown account.
+    `looks_first` are the intents whose first request only looks: where that one is lost nothing was done (`Next`).
     `allowed_hosts` are those beside the host of `base_url` that it dials of itself (`hosts.may_dial`).
     `has_own_address` says that each tenant's credential names its own service as `endpoint`: what befalls one of them
     says nothing of the others. One that serves no intent (`frozenset()`) says only what a tenant binds for a provider
@@ -90,6 +91,7 @@ class Adapter:
     allowed_hosts: ClassVar[frozenset[str]] = frozenset()
     has_own_address: ClassVar[bool] = False
     status_classes: ClassVar[Mapping[int, type[ProviderError]]] = {}
+    looks_first: ClassVar[frozenset[str]] = frozenset()
     is_sandbox: ClassVar[bool] = False
     tells: ClassVar[frozenset[Kind]] = frozenset()
     has_own_inbox: ClassVar[bool] = False

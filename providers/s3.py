@@ -114,6 +114,7 @@ class S3(Adapter):
     intents = frozenset({"storage.put.object", "storage.get.object", "storage.delete.object", PRESIGN})
     # What one store has not another may have.
     status_classes = {404: Next}
+    looks_first = frozenset({"storage.delete.object", PRESIGN})
 
     def endpoint(self, call: Call) -> str:
         return self.address(call)
