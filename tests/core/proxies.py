@@ -18,6 +18,7 @@ class Proxy:
         self.target, self.mode = target, mode
         self.is_deaf = False  # What the server says is lost, and what it is told is not.
         self.delay_seconds = 0.0  # Of each part of an answer.
+        self.unanswered = 0  # What it took while it hung.
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._open: list[socket.socket] = [self._listener]
@@ -41,6 +42,7 @@ class Proxy:
     def _pump(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
         try:
             while data := source.recv(65536):
+                self.unanswered += self.mode == "hang"
                 time.sleep(self.delay_seconds if is_answer else 0)
                 if self.mode == "pass" and not (is_answer and self.is_deaf):
                     sink.sendall(data)

@@ -16,15 +16,14 @@ from tests.core import hostile
 from tests.core.hostile import OK, SERVERS, read_request, says, serving
 from tests.core.servers import RawServer, ok
 
-SECONDS = 0.4
 MARGIN = 0.5
 
 
-def outcome(url: str, **request: Any) -> tuple[type, str]:
+def outcome(url: str, seconds: float = 0.4, **request: Any) -> tuple[type, str]:
     started = time.monotonic()
     with pytest.raises((AnswerLost, NotSent)) as caught:
-        Client().request("POST", url, deadline=Deadline.after(SECONDS), **{"json": {"a": 1}, **request})
-    assert time.monotonic() - started < SECONDS + MARGIN
+        Client().request("POST", url, deadline=Deadline.after(seconds), **{"json": {"a": 1}, **request})
+    assert time.monotonic() - started < seconds + MARGIN
     return caught.type, caught.value.reason
 
 
@@ -32,7 +31,7 @@ def outcome(url: str, **request: Any) -> tuple[type, str]:
 def test_server_that(name: str) -> None:
     talk, reason = SERVERS[name]
     with serving(talk) as url:
-        assert outcome(url) == (AnswerLost, reason)
+        assert outcome(url, hostile.seconds_for(reason)) == (AnswerLost, reason)
 
 
 @pytest.mark.parametrize("talk", [hostile.hangs, hostile.drips_handshake])

@@ -12,7 +12,7 @@ import pytest
 from integrationhub.core.deadline import Deadline
 from integrationhub.core.outbound import Answer, AnswerLost, Client, NotSent, OutboundError
 from tests.core import identities
-from tests.core.hostile import OK, SERVERS, Talk, hangs, read_request, reads_nothing, serving
+from tests.core.hostile import OK, SERVERS, Talk, hangs, read_request, reads_nothing, seconds_for, serving
 from tests.core.identities import Identity
 
 NAME = "provider.example"
@@ -126,19 +126,19 @@ def over_tls(identity: Identity, talk: Talk) -> Talk:
     return secured
 
 
-def ended(client: Client, url: str, **request: Any) -> tuple[type, str]:
-    """How an exchange of 0.4 s ends. It is watched from outside, since one that hangs would hang the tests too."""
+def ended(client: Client, url: str, seconds: float = 0.4, **request: Any) -> tuple[type, str]:
+    """How an exchange ends. It is watched from outside, since one that hangs would hang the tests too."""
     ends: list[tuple[type, str]] = []
 
     def exchange() -> None:
         try:
-            client.request("POST", url, deadline=Deadline.after(0.4), **{"json": {"a": 1}, **request})
+            client.request("POST", url, deadline=Deadline.after(seconds), **{"json": {"a": 1}, **request})
         except OutboundError as error:
             ends.append((type(error), error.reason))
 
     thread = threading.Thread(target=exchange, daemon=True)
     thread.start()
-    thread.join(0.4 + 1.5)
+    thread.join(seconds + 1.5)
     assert not thread.is_alive(), "It goes on behind its deadline."
     return ends[0]
 
@@ -154,7 +154,7 @@ def test_server_that(identity: Identity, way: str, name: str) -> None:
         url = served.replace("http://127.0.0.1", f"https://{NAME}") if "https" in way else served
         if "again" in way:
             assert client.request("POST", url, deadline=Deadline.after(2), json={}).json() == {}
-        assert ended(client, url) == (AnswerLost, reason)
+        assert ended(client, url, seconds_for(reason)) == (AnswerLost, reason)
 
 
 @pytest.mark.parametrize("is_secure", [True, False])
