@@ -4,8 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
-
 from integrationhub.core import storable
 from integrationhub.core.ids import new_id, read_id
 from integrationhub.core.representation import moment
@@ -13,20 +11,14 @@ from integrationhub.core.tenancy import TenantQuerySet, call_in_scope, tenant_sc
 from integrationhub.idempotency import answers
 from marketplace import quotas
 from providers.errors import Ambiguous, ProviderError
-from providers.meta_codes import meaning_of
 from providers.meta_graph import Sent
-from providers.meta_refusals import NOTHING_SAID
-from whatsapp.errors import DeliveryNotFound, Unreadable, outcome_unknown, recorded
+from whatsapp.errors import DeliveryNotFound, outcome_unknown, recorded
 from whatsapp.models import Delivery, DeliveryStatus
-from whatsapp.webhook_values import LONGEST_CUSTOMER, LONGEST_ID, id_of, items, member
-from whatsapp.webhook_values import moment as moment_of
+from whatsapp.webhook_values import LONGEST_CUSTOMER, LONGEST_ID
 
-# Meta tells of these: https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/status
-TOLD = frozenset({"sent", "delivered", "read", "played", "failed"})
 # A failure ends what was accepted or sent, and a late `sent` does not undo it; what has reached the customer did not
 # fail, whichever of the two is heard of first. So the last status is the same in whatever order they come.
 _RANK = {status: rank for rank, status in enumerate(DeliveryStatus.values)}
-_LONGEST_WORDS = 500
 
 
 class KeyTaken(Exception):
@@ -58,7 +50,7 @@ def accepted(delivery: Delivery, sent: Sent) -> Delivery:
         row.wa_id = sent.wa_id[:64] or row.wa_id
         row.user_id = sent.user_id[:LONGEST_CUSTOMER] or row.user_id
         row.meta_status = sent.status[:64]
-        _move(row, DeliveryStatus.ACCEPTED, datetime.now(UTC))
+        move(row, DeliveryStatus.ACCEPTED, datetime.now(UTC))
         row.save()
     return row
 
@@ -70,7 +62,7 @@ def refused(delivery: Delivery, error: ProviderError) -> Delivery:
         if row.status == DeliveryStatus.UNKNOWN:
             row.error = failure(error)
             if not isinstance(error, Ambiguous):
-                _move(row, DeliveryStatus.FAILED, datetime.now(UTC))
+                move(row, DeliveryStatus.FAILED, datetime.now(UTC))
             row.save()
     return row
 
@@ -78,33 +70,6 @@ def refused(delivery: Delivery, error: ProviderError) -> Delivery:
 def failure(error: ProviderError) -> Any:
     """As `Delivery.error` has it."""
     return storable.json_value(outcome_unknown(error) if isinstance(error, Ambiguous) else recorded(error))
-
-
-def apply_status(*, tenant_id: UUID, phone_number_id: str, told: Any) -> Delivery | None:
-    """Move a delivery on by one item of a webhook's `statuses`; None where the item is of a message that we know not.
-
-    Which one it is, its id tells, or ours, which every message of ours carries: a status may come before the answer to
-    the sending, and where that answer was lost. Raises Unreadable.
-    """
-    meta_id, status = id_of(told, "id"), member(told, "status")
-    if status not in TOLD or not meta_id:
-        raise Unreadable("unknown_status")
-    at = moment_of(told)
-    with tenant_scope(tenant_id):
-        mine = Delivery.objects.for_tenant(tenant_id).filter(phone_number_id=phone_number_id)
-        ours = read_id(id_of(told, "biz_opaque_callback_data"))
-        named = Q(meta_id=meta_id) | (Q(id=ours, meta_id="") if ours else Q())
-        # One has Meta's id, and another may be ours that has none yet: the one that has it is meant.
-        row = mine.select_for_update().filter(named).order_by("-meta_id").first()
-        if row is None:
-            return None
-        row.meta_id = meta_id
-        row.user_id = row.user_id or id_of(told, "recipient_user_id", LONGEST_CUSTOMER)
-        if status == DeliveryStatus.FAILED:
-            row.error = _told_error(told)
-        _move(row, status, at)
-        row.save()
-    return row
 
 
 def get(*, tenant_id: UUID, message_id: str) -> Delivery:
@@ -132,8 +97,8 @@ def is_news(now: str, told: str) -> bool:
     return _RANK[told] > _RANK[now]
 
 
-def _move(row: Delivery, status: str, at: datetime) -> None:
-    """What comes late fills its own time, and no more; of what comes twice the earlier time stands."""
+def move(row: Delivery, status: str, at: datetime) -> None:
+    """The caller saves it. What comes late fills its own time, and no more; of what comes twice the earlier stands."""
     said = moment(at)
     row.timeline = {**row.timeline, status: min(said, row.timeline.get(status, said))}
     if is_news(row.status, status):
@@ -146,22 +111,3 @@ def _move(row: Delivery, status: str, at: datetime) -> None:
 def _locked(tenant_id: UUID, **named: Any) -> Delivery:
     row: Delivery = Delivery.objects.for_tenant(tenant_id).select_for_update().get(**named)
     return row
-
-
-def _told_error(told: Any) -> dict[str, Any]:
-    """The first error of a failed status; what Meta leaves out, or writes otherwise than it says, is left out here."""
-    error = next(iter(items(told, "errors")), None)
-    code = member(error, "code")
-    code = code if isinstance(code, int) and not isinstance(code, bool) else None
-    words = [member(error, name) for name in ("title", "message")]
-    explained = member(member(error, "error_data"), "details")
-    details = explained if isinstance(explained, str) else ""
-    said = next((word for word in words if isinstance(word, str) and word), "Meta could not deliver the message.")
-    meaning = meaning_of(code, 400, details=details)
-    return {
-        "code": meaning.entry.code,
-        "message": storable.text(said, _LONGEST_WORDS),
-        "details": {"meta": {**NOTHING_SAID, "code": code, "details": storable.text(details, _LONGEST_WORDS)}},
-        "retryable": False,
-        "retry_after": None,
-    }

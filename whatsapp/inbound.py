@@ -4,7 +4,7 @@ Each item counts for itself. One that cannot be understood changes nothing and s
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 from integrationhub.core.representation import moment as written
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.outbox import events
-from whatsapp import accounts, deliveries, media, windows
+from whatsapp import accounts, media, statuses, windows
 from whatsapp.errors import Unreadable
 from whatsapp.models import Delivery
 from whatsapp.webhook_values import customer_of, id_of, items, member, moment
@@ -49,18 +49,19 @@ def apply_calls(*, tenant_id: UUID, value: Any) -> list[Applied]:
     return _each(tenant_id, value, "calls", _called)
 
 
-def handle_messages(tenant_id: UUID, field: str, value: Any) -> bool:
+def handle_messages(tenant_id: UUID, value: Any) -> bool:
     """For the inbox, which hands over one item at a time. Raises Unreadable for one that it has to keep and show."""
     return _is_ours(apply_messages(tenant_id=tenant_id, value=value))
 
 
-def handle_status(tenant_id: UUID, value: Any) -> Delivery | None:
-    """The same for the one status of a `value`: the delivery that it is of; None for a message that is not ours."""
-    number, [status] = _number_of(value), items(value, "statuses")
-    return deliveries.apply_status(tenant_id=tenant_id, phone_number_id=number, told=status)
+def handle_statuses(tenant_id: UUID, values: Sequence[Any]) -> list[Delivery | None]:
+    """The same for many, each with one status: the delivery that it is of, as it is then; None for a message that is
+    not ours. Raises Unreadable for any of them, and none is applied then."""
+    told = [statuses.read(_number_of(value), items(value, "statuses")[0]) for value in values]
+    return statuses.apply(tenant_id, told)
 
 
-def handle_calls(tenant_id: UUID, field: str, value: Any) -> bool:
+def handle_calls(tenant_id: UUID, value: Any) -> bool:
     """The same for calls."""
     return _is_ours(apply_calls(tenant_id=tenant_id, value=value))
 
@@ -133,5 +134,5 @@ def _customer(told: Any) -> str:
 
 
 def _status(tenant_id: UUID, phone_number_id: str, status: Any) -> str:
-    found = deliveries.apply_status(tenant_id=tenant_id, phone_number_id=phone_number_id, told=status)
+    [found] = statuses.apply(tenant_id, [statuses.read(phone_number_id, status)])
     return "applied" if found else "unmatched"

@@ -1,10 +1,12 @@
 """What Meta tells of a message that an execution sent is told to that execution too, as other providers' news are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from integrationhub.execution import deliveries
+from integrationhub.webhooks import meta
 from integrationhub.webhooks.models import WebhookEvent
 from providers.callbacks import Kind
 from providers.errors import Stop
@@ -21,15 +23,18 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def handle_status(event: WebhookEvent, field: str, value: Mapping[str, Any]) -> bool:
-    """Move the delivery on that a status is of, and its execution with it; False for a message that is not ours.
+def handle_statuses(events: Sequence[WebhookEvent]) -> set[UUID]:
+    """Move the deliveries on that statuses of one tenant's are of, and their executions with them. Returns the ids of
+    those of a message of ours.
 
     A message that no execution sent costs nothing more. Raises Unreadable.
     """
-    delivery = inbound.handle_status(event.tenant_id, value)
-    if delivery is not None and delivery.attempt_id:
-        deliveries.apply(event.tenant_id, _news_of(event, delivery, value["statuses"][0]["status"]))
-    return delivery is not None
+    values = [meta.said_of(event.payload)[1] for event in events]
+    moved = inbound.handle_statuses(events[0].tenant_id, values)
+    for event, value, delivery in zip(events, values, moved, strict=True):
+        if delivery is not None and delivery.attempt_id:
+            deliveries.apply(event.tenant_id, _news_of(event, delivery, value["statuses"][0]["status"]))
+    return {event.id for event, delivery in zip(events, moved, strict=True) if delivery is not None}
 
 
 def _news_of(event: WebhookEvent, delivery: Delivery, word: str) -> deliveries.News:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -23,14 +24,15 @@ from whatsapp.errors import Unreadable
 
 log = structlog.get_logger(__name__)
 
-# Takes the event, the provider's name of the field and its value, which holds one message or one status. It runs in
-# the tenant's scope, calls no network, and may be run for the same event again. False: it is about nothing of ours.
-Handler = Callable[[WebhookEvent, str, Mapping[str, Any]], bool]
+# Takes events of one tenant and type, in their order, and returns the ids of those that are about something of ours.
+# It runs in the tenant's scope, calls no network, and may be run for the same events again.
+Handler = Callable[[Sequence[WebhookEvent]], Collection[UUID]]
+# Takes one event, the provider's name of the field and its value, which holds one message. False: nothing of ours.
+OneHandler = Callable[[WebhookEvent, str, Mapping[str, Any]], bool]
 
 
-def _of_tenant(handle: Callable[[UUID, str, Mapping[str, Any]], bool]) -> Handler:
-    """For what concerns nothing but its tenant."""
-    return lambda event, field, value: handle(event.tenant_id, field, value)
+def one_by_one(handle: OneHandler) -> Handler:
+    return lambda events: [event.id for event in events if handle(event, *meta.said_of(event.payload))]
 
 
 def _of_templates(event: WebhookEvent, field: str, value: Mapping[str, Any]) -> bool:
@@ -39,10 +41,10 @@ def _of_templates(event: WebhookEvent, field: str, value: Mapping[str, Any]) -> 
 
 # By provider and type of event. What has no line here is kept and shown.
 HANDLERS: Mapping[tuple[str, str], Handler] = {
-    (accounts.KEY, "message"): _of_tenant(inbound.handle_messages),
-    (accounts.KEY, "status"): following.handle_status,
-    (accounts.KEY, "call"): _of_tenant(inbound.handle_calls),
-    **{(accounts.KEY, field): _of_templates for field in template_events.FIELDS},
+    (accounts.KEY, "message"): one_by_one(lambda event, _, value: inbound.handle_messages(event.tenant_id, value)),
+    (accounts.KEY, "status"): following.handle_statuses,
+    (accounts.KEY, "call"): one_by_one(lambda event, _, value: inbound.handle_calls(event.tenant_id, value)),
+    **{(accounts.KEY, field): one_by_one(_of_templates) for field in template_events.FIELDS},
 }
 
 # What the adapters of all other providers read of messages.
@@ -62,8 +64,8 @@ class NotKnownYet(Exception):
 
 def in_order(events: Iterable[WebhookEvent]) -> list[WebhookEvent]:
     """By what they change, so that of two workers none waits for the other in a circle; of the same thing the older
-    first, as far as the provider tells."""
-    return sorted(events, key=lambda event: (*_subject_of(event), event.occurred_at or NEVER))
+    first, as far as the provider tells, and of the same second what was told first."""
+    return sorted(events, key=lambda event: (*_subject_of(event), event.occurred_at or NEVER, event.id))
 
 
 def _subject_of(event: WebhookEvent) -> tuple[str, str]:
@@ -97,7 +99,7 @@ def handle_all(events: Sequence[WebhookEvent]) -> None:
     heard = [event for event in events if has_handler(event)]
     try:
         with transaction.atomic():
-            ours = {event.id for event in heard if _is_ours(event)}
+            ours = _ours(heard)
     except Exception:  # noqa: BLE001  Whose it is, and what, is found and told below.
         for event in events:
             handle(event)
@@ -116,7 +118,7 @@ def handle(event: WebhookEvent) -> None:
         return
     try:
         with transaction.atomic():
-            is_ours = _is_ours(event)
+            is_ours = bool(_ours([event]))
     except NotKnownYet:
         # The answer to its sending may be on its way to us still.
         event.due_at = datetime.now(UTC) + max(FIRST_LOOK, datetime.now(UTC) - event.received_at)
@@ -133,10 +135,19 @@ def handle(event: WebhookEvent) -> None:
         _conclude(event, WebhookEvent.Status.PROCESSED if is_ours else WebhookEvent.Status.KEPT)
 
 
+def _ours(events: Iterable[WebhookEvent]) -> set[UUID]:
+    """Have the effects of events that have handlers; the ids of those about something of ours. Raises NotKnownYet."""
+    ours: set[UUID] = set()
+    for (provider_key, kind), alike in groupby(events, key=lambda event: (event.provider_key, event.type)):
+        if provider_key == accounts.KEY:
+            ours.update(HANDLERS[provider_key, kind](list(alike)))
+        else:
+            ours.update(event.id for event in alike if _is_ours(event))
+    return ours
+
+
 def _is_ours(event: WebhookEvent) -> bool:
-    """Have the effect of an event that has a handler. Raises NotKnownYet."""
-    if event.provider_key == accounts.KEY:
-        return HANDLERS[event.provider_key, event.type](event, *meta.said_of(event.payload))
+    """Of another provider than Meta."""
     news = _news_of(event)
     if event.type == Kind.RECEIVED:
         told = {"reference": news.reference, **news.about()}

@@ -3,9 +3,11 @@
 import json
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
+from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -69,6 +71,8 @@ FROM unnest(%(ids)s::uuid[], %(statuses)s::text[], %(attempts)s::text[], %(due)s
 WHERE event.tenant_id = %(tenant_id)s AND event.id = told.id
 """
 
+# A body, and what it tells.
+Apart = tuple["Taken", list[Item]]
 # By tenant and provider.
 Told = dict[tuple[UUID, str], list[WebhookEvent]]
 
@@ -205,27 +209,57 @@ def _take(tenant_id: UUID, post_ids: Collection[UUID], *, is_first: bool) -> lis
 
 def _told(tenant_id: UUID, posts: Iterable[Taken]) -> tuple[Told, set[UUID]]:
     """What they tell, by whose it is; and those of which that could not be said."""
-    told: Told = defaultdict(list)
-    troubled = set()
-    owners = cache(lambda key, *about: sources.get(key).owners(*about) or [NOBODY])
+    apart: list[Apart] = []
+    troubled: set[UUID] = set()
     for post in posts:
-        try:
-            source = sources.get(post.provider_key)
-            for item in source.taken_apart(post.hook()):
-                whose: Collection[UUID] = [tenant_id]
-                if tenant_id == NOBODY:
-                    sharer = source.sharer(item)
-                    about = item.type, item.phone_number_id, item.waba_id
-                    whose = [sharer] if sharer else owners(post.provider_key, *about)
-                for owner in whose:
-                    told[owner, post.provider_key].append(_event(owner, post, item, is_shared=tenant_id == NOBODY))
-        except DATABASE_AWAY:
-            raise
-        except Exception:
-            # The boundary of one body: whatever is wrong with it must not stop the others.
-            log.exception("A webhook could not be taken apart.", post_id=str(post.id))
-            troubled.add(post.id)
+        with _bounded(post, troubled):
+            apart.append((post, sources.get(post.provider_key).taken_apart(post.hook())))
+    try:
+        return _by_owner(tenant_id, apart), troubled
+    except DATABASE_AWAY:
+        raise
+    except Exception:  # noqa: BLE001  Whose fault it is, is found and told below.
+        told: Told = defaultdict(list)
+    for each in apart:
+        with _bounded(each[0], troubled):
+            for whose, events in _by_owner(tenant_id, [each]).items():
+                told[whose] += events
     return told, troubled
+
+
+@contextmanager
+def _bounded(post: Taken, troubled: set[UUID]) -> Iterator[None]:
+    """The boundary of one body: whatever is wrong with it must not stop the others."""
+    try:
+        yield
+    except DATABASE_AWAY:
+        raise
+    except Exception:
+        log.exception("A webhook could not be taken apart.", post_id=str(post.id))
+        troubled.add(post.id)
+
+
+def _by_owner(tenant_id: UUID, apart: Iterable[Apart]) -> Told:
+    told: Told = defaultdict(list)
+    for provider_key, alike in groupby(apart, key=lambda each: each[0].provider_key):
+        things = [(post, item) for post, items in alike for item in items]
+        whose = _owners(tenant_id, provider_key, [item for _, item in things])
+        for (post, item), owners in zip(things, whose, strict=True):
+            for owner in owners:
+                told[owner, provider_key].append(_event(owner, post, item, is_shared=tenant_id == NOBODY))
+    return told
+
+
+def _owners(tenant_id: UUID, provider_key: str, items: Sequence[Item]) -> list[Collection[UUID]]:
+    """Of each item those whose it is."""
+    if tenant_id != NOBODY:
+        return [[tenant_id] for _ in items]
+    source = sources.get(provider_key)
+    owners = cache(lambda *about: source.owners(*about) or [NOBODY])
+    return [
+        [sharer] if sharer else owners(item.type, item.phone_number_id, item.waba_id)
+        for item, sharer in zip(items, source.sharers(items), strict=True)
+    ]
 
 
 def _event(tenant_id: UUID, post: Taken, item: Item, *, is_shared: bool) -> WebhookEvent:

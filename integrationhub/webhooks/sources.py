@@ -1,6 +1,6 @@
 """Who sends webhooks, and how each is verified, taken apart and told whose it is."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -32,15 +32,15 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`door` is that of one tenant's own app. For what came by the address that all share, `sharer` says whose this
-    one item is, and where it cannot, `owners` whose it is by its type, its number and its business account. `handshake`
+    """`door` is that of one tenant's own app. For what came by the address that all share, `sharers` says whose each
+    item is, and where it cannot, `owners` whose it is by its type, its number and its business account. `handshake`
     is what to answer to a verified request that tells nothing and only asks."""
 
     judge: Callable[[Webhook, Door], Verdict]
     taken_apart: Callable[[Webhook], list[Item]]
     door: Callable[[UUID], Door]
     handshake: Callable[[Webhook, Door, Verdict], str | None] = lambda hook, door, verdict: None
-    sharer: Callable[[Item], UUID | None] = lambda item: None
+    sharers: Callable[[Sequence[Item]], Sequence[UUID | None]] = lambda items: [None] * len(items)
     owners: Callable[[str, str, str], Collection[UUID]] = lambda kind, number, account: ()
     # Whether a GET tells something, and is not a question that the hub answers by a verify token.
     tells_by_get: bool = False
@@ -96,10 +96,11 @@ def _meta_door(tenant_id: UUID) -> Door:
     return Door(tenant_id, accounts.KEY, tuple(secrets), versions[0].verify_token if versions else "")
 
 
-def _meta_sharer(item: Item) -> UUID | None:
-    if not accounts.is_deployments(item.phone_number_id):
-        return None
-    return sharing.tenant_of(meta.said_of(item.payload)[1])
+def _meta_sharers(items: Sequence[Item]) -> list[UUID | None]:
+    shared = [place for place, item in enumerate(items) if accounts.is_deployments(item.phone_number_id)]
+    tenants = sharing.tenants_of([meta.said_of(items[place].payload)[1] for place in shared]) if shared else []
+    found = dict(zip(shared, tenants, strict=True))
+    return [found.get(place) for place in range(len(items))]
 
 
 def _meta_owners(kind: str, phone_number_id: str, waba_id: str) -> Collection[UUID]:
@@ -118,6 +119,6 @@ META = Source(
     judge=_meta_judge,
     taken_apart=lambda hook: meta.taken_apart(hook.body),
     door=_meta_door,
-    sharer=_meta_sharer,
+    sharers=_meta_sharers,
     owners=_meta_owners,
 )

@@ -69,8 +69,8 @@ def test_a_replay_is_handled_by_a_worker_under_the_same_id(
     api: Api, tenant: UUID, received: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = []
-    handlers = {("meta_whatsapp", "message"): lambda event, field, value: told.append((event.tenant_id, field)) is None}
-    monkeypatch.setattr(handling, "HANDLERS", handlers)
+    note = handling.one_by_one(lambda event, field, value: told.append((event.tenant_id, field)) is None)
+    monkeypatch.setattr(handling, "HANDLERS", {("meta_whatsapp", "message"): note})
     event_id = listed(api, "?type=message")[0]["id"]
     answer = api.as_role("organizer").post(f"/webhooks/{event_id}/replay")
     assert (answer.status_code, answer.json()["status"], answer.json()["replays"]) == (202, "received", 1)

@@ -55,7 +55,7 @@ def told(monkeypatch: pytest.MonkeyPatch, tenant: UUID) -> Told:
             raise ZeroDivisionError
         return True
 
-    handlers = {("meta_whatsapp", kind): hear for kind in ("message", "status")}
+    handlers = {("meta_whatsapp", kind): handling.one_by_one(hear) for kind in ("message", "status")}
     monkeypatch.setattr(handling, "HANDLERS", {**handling.HANDLERS, **handlers})
     return heard
 
@@ -151,7 +151,7 @@ def test_what_a_failing_handler_wrote_is_undone(tenant: UUID, told: Told, monkey
         Credential.objects.for_tenant(event.tenant_id).update(fingerprint="changed")
         raise ZeroDivisionError
 
-    monkeypatch.setattr(handling, "HANDLERS", {("meta_whatsapp", "message"): write})
+    monkeypatch.setattr(handling, "HANDLERS", {("meta_whatsapp", "message"): handling.one_by_one(write)})
     post(messages("wamid.1"))
     work_off()
     assert Credential.objects.using("system").get(tenant_id=tenant).fingerprint == "f"

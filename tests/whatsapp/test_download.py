@@ -247,7 +247,7 @@ def test_nor_does_who_has_none_for_a_message_that_its_own_app_signed(
 ) -> None:
     forged = {"from": "14155552671", "id": "wamid.forged", "timestamp": str(int(time.time()))}
     forged |= picture(meta.store(PNG, "image/png"))
-    inbound.handle_messages(api.tenant, "messages", value_of("999999999", messages=[forged]))
+    inbound.handle_messages(api.tenant, value_of("999999999", messages=[forged]))
     work()
     assert (fetched(meta), bucket.objects(), row(api.tenant).attempts) == (0, [], 1)
 

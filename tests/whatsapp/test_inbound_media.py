@@ -63,7 +63,7 @@ def test_the_inbox_hands_over_one_message_at_a_time(quiet: Talk, no_bucket: None
     value = {"metadata": {"phone_number_id": "106540352242922"}, "messages": [
         {"from": "14155552671", "id": "wamid.1", "timestamp": str(int(datetime.now(UTC).timestamp())),
          **picture("1", sha256="Zm9vYmFy", caption="\0\ud800")}]}  # fmt: skip
-    inbound.handle_messages(quiet.tenant, "messages", value)
+    inbound.handle_messages(quiet.tenant, value)
     assert (row(quiet.tenant).media_id, row(quiet.tenant).sha256) == ("1", "")
 
 
