@@ -26,7 +26,7 @@ def _adapter(row: dict[str, Any]) -> type[service.AppriseService]:
         },
     }
     same = ("key", "display_name", "summary", "docs_url", "schema", "host", "arguments", "constants", "recipients")
-    known |= {name: row[name] for name in (*same, "sender", "proof", "reference")}
+    known |= {name: row[name] for name in (*same, "sender", "proof", "reference", "refusals")}
     name = "".join(word.title() for word in row["key"].split("_"))
     return type(name, (service.AppriseService,), known)
 

@@ -36,6 +36,7 @@ class Service:
     optional: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     constants: dict[str, Any] = field(default_factory=dict)
+    refusals: dict[int, str] = field(default_factory=dict)
 
 
 def _to(prefix: str = "", argument: str = "targets") -> dict[str, str]:
@@ -83,7 +84,8 @@ CHOSEN = (
         recipients={"token": _to("@"), "topic": _to("#")},
     ),
     _push("pushsafer", "psafers", "www.pushsafer.com", proof={"status": 1}, recipients={"token": _to(), "topic": None}),
-    _push("prowl", "prowl", "api.prowlapp.com", examples={"apikey": _HEX40}),
+    # https://www.prowlapp.com/api.php: so many calls an hour for each address.
+    _push("prowl", "prowl", "api.prowlapp.com", examples={"apikey": _HEX40}, refusals={406: "retry"}),
     _push(
         "simplepush", "spush", "api.simplepu.sh", recipients={"topic": _to()},
     ),
@@ -121,7 +123,10 @@ CHOSEN = (
     _chat("kook", "kook", "www.kookapp.cn", proof={"code": 0}, reference="data.msg_id"),
     _chat("google_chat", "gchat", "chat.googleapis.com", proof={"name": None}, reference="name", recipients=_WEBHOOK),
     _chat("flock", "flock", "api.flock.com", recipients=_WEBHOOK, left_out=("botname",)),
-    _chat("groupme", "groupme", "api.groupme.com", recipients=_WEBHOOK, examples={"bot_id": _HEX40[:26]}),
+    _chat(  # https://dev.groupme.com/docs/responses: 403 too says that there were too many.
+        "groupme", "groupme", "api.groupme.com", recipients=_WEBHOOK, examples={"bot_id": _HEX40[:26]},
+        refusals={403: "retry", 420: "retry"},
+    ),
     _chat(
         "dingtalk", "dingtalk", "oapi.dingtalk.com", proof={"errcode": 0}, recipients=_WEBHOOK, optional=("secret",),
         examples={"token": _HEX40, "secret": _HEX32},
@@ -134,8 +139,8 @@ CHOSEN = (
         "plivo", "plivo", "api.plivo.com", "message_uuid.0",
         examples={"auth_id": "MAEXAMPLE00EXAMPLE00", "token": _HEX40},
     ),
-    # https://developer.bulksms.com/json/v1/swagger.yaml: what is FAILED has an id too.
-    _sms("bulksms", "bulksms", "api.bulksms.com", "0.id", proof={"0.status.type": "ACCEPTED"}),
+    # https://developer.bulksms.com/json/v1/swagger.yaml: what is FAILED has an id too, and 403 is of missing credits.
+    _sms("bulksms", "bulksms", "api.bulksms.com", "0.id", proof={"0.status.type": "ACCEPTED"}, refusals={403: "next"}),
     _sms("46elks", "46elks", "api.46elks.com", "id"),
     Service("gupshup", "gupshup", "whatsapp", "api.gupshup.io", {"to": _to()}, {"messageId": None}, "messageId",
             examples={"source": "+15005550006"}),
@@ -180,6 +185,7 @@ def _row(service: Service) -> dict[str, Any]:
         "sender": sender,
         "proof": service.proof,
         "reference": service.reference,
+        "refusals": {str(status): kind for status, kind in service.refusals.items()},
     }
 
 

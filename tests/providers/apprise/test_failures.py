@@ -121,6 +121,28 @@ def test_a_message_that_was_not_made_may_be_sent_by_another(server: AnsweringSer
     assert "players are not subscribed" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("key", "status", "kind"),
+    [
+        ("apprise_prowl", 406, Retry),  # https://www.prowlapp.com/api.php: the address has exceeded its limit.
+        ("apprise_groupme", 420, Retry),  # https://dev.groupme.com/docs/responses: too many; 403 says so too.
+        ("apprise_groupme", 403, Retry),
+        (
+            "apprise_bulksms",
+            403,
+            Next,
+        ),  # https://developer.bulksms.com/json/v1/swagger.yaml: the credits do not suffice.
+    ],
+)
+def test_a_limit_that_is_told_by_an_odd_status_ends_no_chain_and_blames_no_credential(
+    key: str, status: int, kind: type[ProviderError], server: AnsweringServer
+) -> None:
+    server.answer(status, {"detail": "not now"})
+    service = registry.get(key)
+    error = failure(service, call(service, server))  # type: ignore[arg-type]
+    assert (type(error), error.credential_refused) == (kind, False)
+
+
 def test_a_message_that_failed_at_once_has_an_id_too(server: AnsweringServer) -> None:
     """https://developer.bulksms.com/json/v1/swagger.yaml, `Message`"""
     bulksms = registry.get("apprise_bulksms")
