@@ -13,6 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "integrationhub.settings")
 
 bind = os.environ.get("HUB_BIND", "127.0.0.1:8000")
 worker_class = "integrationhub.server.HubWorker"
+logger_class = "integrationhub.server.HubLogger"
 workers = int(os.environ.get("WEB_WORKERS", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
 timeout = 30
@@ -34,8 +35,6 @@ control_socket_disable = True
 # prometheus_client's name for it.
 COUNTED_IN = "PROMETHEUS_MULTIPROC_DIR"
 
-# The middleware writes the access line.
-accesslog = None
 logconfig_dict = logging_config(level=os.environ.get("LOG_LEVEL", "INFO"))
 
 
