@@ -4,7 +4,7 @@ Each item counts for itself. One that cannot be understood changes nothing and s
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -26,8 +26,7 @@ MOST_TOLD_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What came of one item. `outcome`: `applied`; `nothing_to_do`; `unmatched`, a status of a message that is not
-    ours; `unreadable`, and `fault` says why."""
+    """What came of one item. `outcome`: `applied`; `nothing_to_do`; `unreadable`, and `fault` says why."""
 
     id: str
     outcome: str
@@ -39,11 +38,6 @@ def apply_messages(*, tenant_id: UUID, value: Any) -> list[Applied]:
     return _each(tenant_id, value, "messages", _message)
 
 
-def apply_statuses(*, tenant_id: UUID, value: Any) -> list[Applied]:
-    """Statuses of messages in one `value` of the field `messages`, each for itself, in any order, and twice."""
-    return _each(tenant_id, value, "statuses", _status)
-
-
 def apply_calls(*, tenant_id: UUID, value: Any) -> list[Applied]:
     """Calls in one `value` of the field `calls`: one that a customer made opens the window as a message does."""
     return _each(tenant_id, value, "calls", _called)
@@ -51,25 +45,24 @@ def apply_calls(*, tenant_id: UUID, value: Any) -> list[Applied]:
 
 def handle_messages(tenant_id: UUID, value: Any) -> bool:
     """For the inbox, which hands over one item at a time. Raises Unreadable for one that it has to keep and show."""
-    return _is_ours(apply_messages(tenant_id=tenant_id, value=value))
+    return _are_ours(apply_messages(tenant_id=tenant_id, value=value))
 
 
-def handle_statuses(tenant_id: UUID, values: Sequence[Any]) -> list[Delivery | None]:
-    """The same for many, each with one status: the delivery that it is of, as it is then; None for a message that is
-    not ours. Raises Unreadable for any of them, and none is applied then."""
+def handle_statuses(tenant_id: UUID, values: Sequence[Any]) -> Iterator[tuple[int, Delivery]]:
+    """Of many values, each with one status: see `statuses.apply`. Raises Unreadable for any of them, at once."""
     told = [statuses.read(_number_of(value), items(value, "statuses")[0]) for value in values]
     return statuses.apply(tenant_id, told)
 
 
 def handle_calls(tenant_id: UUID, value: Any) -> bool:
-    """The same for calls."""
-    return _is_ours(apply_calls(tenant_id=tenant_id, value=value))
+    """The same as `handle_messages` for calls."""
+    return _are_ours(apply_calls(tenant_id=tenant_id, value=value))
 
 
-def _is_ours(results: list[Applied]) -> bool:
+def _are_ours(results: list[Applied]) -> bool:
     for fault in (each.fault for each in results if each.fault):
         raise fault
-    return any(each.outcome != "unmatched" for each in results)
+    return True
 
 
 def _each(tenant_id: UUID, value: Any, name: str, apply: Callable[[UUID, str, Any], str]) -> list[Applied]:
@@ -131,8 +124,3 @@ def _customer(told: Any) -> str:
     if not (wa_id or user_id):
         raise Unreadable("no_sender")
     return wa_id or user_id
-
-
-def _status(tenant_id: UUID, phone_number_id: str, status: Any) -> str:
-    [found] = statuses.apply(tenant_id, [statuses.read(phone_number_id, status)])
-    return "applied" if found else "unmatched"

@@ -14,6 +14,8 @@ from whatsapp import numbers
 from whatsapp.models import Delivery, DeliveryStatus
 from whatsapp.webhook_values import customer_of, id_of, items, member
 
+# A statement of any length would at some length be too slow for its time-out.
+AT_ONCE = 500
 # Asked for each status that Meta sends: for many in one statement, each found by an index.
 _SENDERS = """
 SELECT sent.tenant_id FROM unnest(%(meta_ids)s::text[], %(ours)s::uuid[]) WITH ORDINALITY AS told (meta_id, ours, place)
@@ -30,7 +32,8 @@ def tenants_of(values: Sequence[Any]) -> list[UUID | None]:
     """Of each `value` of the field `messages` or `calls`, told of the deployment's number: the tenant whose message a
     status, a reply or a reaction names, else the one whose message reached this customer last. None where nobody's did.
     """
-    senders = _senders([_sent(value) for value in values])
+    sent = [_sent(value) for value in values]
+    senders = [each for start in range(0, len(sent), AT_ONCE) for each in _senders(sent[start : start + AT_ONCE])]
     return [sender or _last_to_whom(value) for sender, value in zip(senders, values, strict=True)]
 
 

@@ -2,18 +2,15 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from copy import copy
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
 
 from integrationhub.core import storable
 from integrationhub.core.ids import read_id
-from integrationhub.core.tenancy import tenant_scope
 from providers.meta_codes import meaning_of
 from providers.meta_refusals import NOTHING_SAID
 from whatsapp import deliveries
@@ -25,6 +22,14 @@ from whatsapp.webhook_values import LONGEST_CUSTOMER, id_of, items, member, mome
 TOLD = frozenset({"sent", "delivered", "read", "played", "failed"})
 _LONGEST_WORDS = 500
 
+# Each found by an index: one of Meta's ids, and the primary key.
+_LOCK = """
+SELECT delivery.* FROM unnest(%(meta_ids)s::text[], %(ours)s::uuid[]) WITH ORDINALITY AS told (meta_id, ours, place)
+JOIN whatsapp_delivery AS delivery ON delivery.meta_id = told.meta_id AND delivery.meta_id <> ''
+    OR delivery.id = told.ours AND delivery.meta_id = ''
+WHERE delivery.tenant_id = %(tenant_id)s
+ORDER BY told.place, delivery.id FOR UPDATE OF delivery
+"""
 # What `_move_on` changes of a row.
 _SAVE = """
 UPDATE whatsapp_delivery AS delivery
@@ -57,29 +62,26 @@ def read(phone_number_id: str, told: Any) -> Status:
     return Status(phone_number_id, meta_id, ours, word, moment(told), told)
 
 
-def apply(tenant_id: UUID, statuses: Sequence[Status]) -> list[Delivery | None]:
-    """Move deliveries on, in this order. Of each status the delivery as it is then; None for a message not known to us.
+def apply(tenant_id: UUID, statuses: Sequence[Status]) -> Iterator[tuple[int, Delivery]]:
+    """Move deliveries on, those of one message in this order. Of each status of a message of ours yields its place and
+    the delivery as it is then, once that is saved. Inside the caller's `tenant_scope`.
 
-    Which one it is, its id tells, or ours: a status may come before the answer to the sending, and where that answer
-    was lost.
+    Which message it is, its id tells, or ours: a status may come before the answer to the sending, and where that
+    answer was lost.
     """
-    moved: list[Delivery | None] = []
+    meant = _Meant(_locked(tenant_id, statuses))
     # All messages' first steps, their second ones and so on: the trigger that tells of them sees but a statement's end.
-    turns: dict[int, list[Delivery]] = defaultdict(list)
+    turns: dict[int, list[tuple[int, Delivery]]] = defaultdict(list)
     steps: Counter[UUID] = Counter()
-    with tenant_scope(tenant_id):
-        meant = _Meant(_named(tenant_id, statuses))
-        for status in statuses:
-            row = meant.of(status)
-            if row is not None:
-                _move_on(row, status)
-                row = copy(row)
-                turns[steps[row.id]].append(row)
-                steps[row.id] += 1
-            moved.append(row)
-        for rows in turns.values():
-            _save(tenant_id, rows)
-    return moved
+    for place, status in enumerate(statuses):
+        if (row := meant.of(status)) is not None:
+            turns[steps[row.id]].append((place, row))
+            steps[row.id] += 1
+    for turn in turns.values():
+        for place, row in turn:
+            _move_on(row, statuses[place])
+        _save(tenant_id, [row for _, row in turn])
+        yield from turn
 
 
 class _Meant:
@@ -99,12 +101,15 @@ class _Meant:
         return self._named.get(name)
 
 
-def _named(tenant_id: UUID, statuses: Sequence[Status]) -> list[Delivery]:
-    """Locked in one order, so that of two workers none waits for the other in a circle."""
-    named = ~Q(meta_id="") & Q(meta_id__in={status.meta_id for status in statuses})
-    unnamed = Q(meta_id="", id__in={status.ours for status in statuses if status.ours})
-    rows = Delivery.objects.for_tenant(tenant_id).filter(named | unnamed)
-    return list(rows.select_for_update().order_by("id"))
+def _locked(tenant_id: UUID, statuses: Sequence[Status]) -> list[Delivery]:
+    """In the order of the statuses, in which who handles them one by one locks too: of two workers none waits for the
+    other in a circle."""
+    values = {
+        "tenant_id": tenant_id,
+        "meta_ids": [status.meta_id for status in statuses],
+        "ours": [status.ours for status in statuses],
+    }
+    return list({row.id: row for row in Delivery.objects.raw(_LOCK, values)}.values())
 
 
 def _move_on(row: Delivery, status: Status) -> None:

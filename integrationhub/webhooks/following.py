@@ -30,11 +30,14 @@ def handle_statuses(events: Sequence[WebhookEvent]) -> set[UUID]:
     A message that no execution sent costs nothing more. Raises Unreadable.
     """
     values = [meta.said_of(event.payload)[1] for event in events]
-    moved = inbound.handle_statuses(events[0].tenant_id, values)
-    for event, value, delivery in zip(events, values, moved, strict=True):
-        if delivery is not None and delivery.attempt_id:
-            deliveries.apply(event.tenant_id, _news_of(event, delivery, value["statuses"][0]["status"]))
-    return {event.id for event, delivery in zip(events, moved, strict=True) if delivery is not None}
+    ours = set()
+    for place, delivery in inbound.handle_statuses(events[0].tenant_id, values):
+        event = events[place]
+        ours.add(event.id)
+        if delivery.attempt_id:
+            news = _news_of(event, delivery, values[place]["statuses"][0]["status"])
+            deliveries.apply(event.tenant_id, news)
+    return ours
 
 
 def _news_of(event: WebhookEvent, delivery: Delivery, word: str) -> deliveries.News:

@@ -64,8 +64,12 @@ class Talk:
         }
         return inbound.apply_messages(tenant_id=self.tenant, value=value_of(messages=[message]))
 
-    def meta_tells(self, *statuses: Any) -> list[Applied]:
-        return inbound.apply_statuses(tenant_id=self.tenant, value=value_of(statuses=list(statuses)))
+    def meta_tells(self, *statuses: Any) -> list[bool]:
+        """Of each whether it is of a message of ours."""
+        with tenant_scope(self.tenant):
+            values = [value_of(statuses=[each]) for each in statuses]
+            moved = dict(inbound.handle_statuses(self.tenant, values))
+        return [place in moved for place in range(len(statuses))]
 
 
 def value_of(phone_number_id: str = PHONE_NUMBER_ID, **lists: list[Any]) -> dict[str, Any]:

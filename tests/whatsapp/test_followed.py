@@ -1,5 +1,6 @@
 """What Meta tells of an execution's message is shown with the execution, and is what `success_status` waits for."""
 
+import time
 from typing import Any
 from uuid import UUID
 
@@ -144,6 +145,24 @@ def test_of_many_statuses_in_one_body_each_moves_its_own_execution(sender: Api) 
     meta_tells(*(status(each, "delivered") for each in Talk(sender).deliveries()))
     assert [shown(sender, each)["status"] for each in ids] == ["succeeded"] * 3
     assert {each.type for each in events(sender.tenant)} == {"status"}
+
+
+def test_a_failure_that_a_delivery_follows_in_the_same_body_keeps_its_reason(sender: Api) -> None:
+    execution_id, now = ask(sender), time.time()
+    message = last(sender)
+    meta_tells(failure(message, 131026, at=now - 2), status(message, "delivered", now - 1))
+    steps = {step["type"]: step["reason"] for step in shown(sender, execution_id)["delivery"]["timeline"]}
+    assert steps == {"message.failed": "meta_131026", "message.delivered": None}
+
+
+def test_an_execution_ends_before_its_message_is_told_as_read_though_both_come_in_one_body(sender: Api) -> None:
+    posting.subscribe(sender, "*")
+    ask(sender)
+    now = time.time()
+    meta_tells(*(status(last(sender), word, now - 5 + at) for at, word in enumerate(("sent", "delivered", "read"))))
+    told = Event.objects.using("system").for_tenant(sender.tenant).order_by("id")
+    kinds = [each.kind for each in told if each.kind in ("message.read", "execution.succeeded")]
+    assert kinds == ["execution.succeeded", "message.read"]
 
 
 def test_a_replay_moves_and_tells_nothing_twice(sender: Api) -> None:

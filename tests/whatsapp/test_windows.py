@@ -150,7 +150,6 @@ def test_each_item_of_a_batch_counts_for_itself(silent: Talk) -> None:
 @pytest.mark.parametrize("value", [None, [], "word", {}, {"messages": {}}, {"messages": None, "statuses": 5}])
 def test_a_value_of_another_shape_is_no_fault_of_ours(silent: Talk, value: Any) -> None:
     assert inbound.apply_messages(tenant_id=silent.tenant, value=value) == []
-    assert inbound.apply_statuses(tenant_id=silent.tenant, value=value) == []
 
 
 @pytest.mark.parametrize("number", ["14155552671", "+1415", "nobody", "%2B1415555267a"])
