@@ -65,8 +65,9 @@ class Adapter:
     place of a credential: `call.secrets` then holds its `access_token`, granted at least one of `connection_scopes`;
     which connection it is, the order or the installation's `connection_id` says. `base_url` is where `ask` sends to,
     unless an operator has given another address. `status_classes` holds the HTTP statuses that this provider documents
-    with another class than the usual one (`answers.class_of`), such as a 404 for an unknown account.
-    `looks_first` are the intents whose first request only looks: where that one is lost nothing was done (`Next`).
+    with another class than the usual one (`answers.class_of`), such as a 404 for an unknown account; the credential is
+    not at fault then. `looks_first` tells the contract's tests of which intents the first request only looks: where
+    that one is lost nothing was done, and the adapter raises `Next`.
     `allowed_hosts` are those beside the host of `base_url` that it dials of itself (`hosts.may_dial`).
     `has_own_address` says that each tenant's credential names its own service as `endpoint`: what befalls one of them
     says nothing of the others. One that serves no intent (`frozenset()`) says only what a tenant binds for a provider
@@ -193,5 +194,6 @@ class Adapter:
         `said` is the provider's own text; it is quoted without this call's secrets. `known` may hold `kind` (one of the
         four classes), `reason`, `retry_after`, `entry` and `credential_refused`.
         """
-        known = {"kind": self.status_classes.get(answer.status), **known}
+        if meant := self.status_classes.get(answer.status):
+            known = {"kind": meant, "credential_refused": False, **known}
         return answers.failure_of(answer, self.display_name, answers.quoted(said, call.secrets), **known)

@@ -33,26 +33,23 @@ STATES = {
 CLOCKS_APART = timedelta(minutes=1)
 
 
-def apply(tenant_id: UUID, field: str, value: Mapping[str, Any], *, at: datetime) -> bool:
+def apply(tenant_id: UUID, field: str, value: Mapping[str, Any], *, at: datetime) -> None:
     """Apply one change of a webhook to the tenant's template; the same again changes nothing, and neither does what is
     older than what is known. `at` is when it was so, by Meta's clock.
 
-    False where the field is not about templates. What cannot be applied (a template that is not known, an event that
-    names no state) asks for a sync instead.
+    `field` is one of FIELDS. What cannot be applied (a template that is not known, an event that names no state) asks
+    for a sync instead.
     """
-    if field not in _CHANGES:
-        return False
     at = min(at, datetime.now(UTC))
     with tenant_scope(tenant_id):
         template = _find(tenant_id, value)
         if _is_old(tenant_id, template, field, at):
-            return True
+            return
         changes = _CHANGES[field](value) if template else {}
         if template and changes:
             _apply(template, field, changes, at)
-            return True
+            return
     doubting.ask_now_and_then(tenant_id)
-    return True
 
 
 def _find(tenant_id: UUID, value: Mapping[str, Any]) -> MessageTemplate | None:

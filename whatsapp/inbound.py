@@ -43,9 +43,9 @@ def apply_calls(*, tenant_id: UUID, value: Any) -> list[Applied]:
     return _each(tenant_id, value, "calls", _called)
 
 
-def handle_messages(tenant_id: UUID, value: Any) -> bool:
+def handle_messages(tenant_id: UUID, value: Any) -> None:
     """For the inbox, which hands over one item at a time. Raises Unreadable for one that it has to keep and show."""
-    return _are_ours(apply_messages(tenant_id=tenant_id, value=value))
+    _refuse_unreadable(apply_messages(tenant_id=tenant_id, value=value))
 
 
 def handle_statuses(tenant_id: UUID, values: Sequence[Any]) -> Iterator[tuple[int, Delivery]]:
@@ -54,15 +54,14 @@ def handle_statuses(tenant_id: UUID, values: Sequence[Any]) -> Iterator[tuple[in
     return statuses.apply(tenant_id, told)
 
 
-def handle_calls(tenant_id: UUID, value: Any) -> bool:
+def handle_calls(tenant_id: UUID, value: Any) -> None:
     """The same as `handle_messages` for calls."""
-    return _are_ours(apply_calls(tenant_id=tenant_id, value=value))
+    _refuse_unreadable(apply_calls(tenant_id=tenant_id, value=value))
 
 
-def _are_ours(results: list[Applied]) -> bool:
+def _refuse_unreadable(results: list[Applied]) -> None:
     for fault in (each.fault for each in results if each.fault):
         raise fault
-    return True
 
 
 def _each(tenant_id: UUID, value: Any, name: str, apply: Callable[[UUID, str, Any], str]) -> list[Applied]:

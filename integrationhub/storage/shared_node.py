@@ -84,7 +84,7 @@ def _pinned(call: Call) -> Receipt:
     try:
         return _at_node(call, "storage.pin.ipfs", cid)
     except ProviderError:
-        if wish_id and wishes.take_back(call.tenant_id, _name(cid), id=wish_id):
+        if wish_id and wishes.take_back(call.tenant_id, _name(cid), wish_id=wish_id):
             with suppress(ProviderError):  # Who took it back meanwhile may have left the pin for this wish.
                 _settle(call, cid)
             wishes.forget(call.tenant_id, _name(cid))

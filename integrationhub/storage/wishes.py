@@ -50,11 +50,12 @@ def add(tenant_id: UUID, cid: str, size: int) -> UUID | None:
     return wish_id if is_new else None
 
 
-def take_back(tenant_id: UUID, cid: str, **only: UUID) -> bool:
-    """False where the tenant has no such wish, or not one of `only` this `id`; one that was taken back and is not
+def take_back(tenant_id: UUID, cid: str, *, wish_id: UUID | None = None) -> bool:
+    """False where the tenant has no such wish, or another than `wish_id`; one that was taken back and is not
     forgotten is one still."""
     with tenant_scope(tenant_id):
-        found = SharedPin.objects.for_tenant(tenant_id).filter(cid=cid, **only).update(is_wanted=False)
+        wishes = SharedPin.objects.for_tenant(tenant_id).filter(cid=cid)
+        found = (wishes.filter(id=wish_id) if wish_id else wishes).update(is_wanted=False)
     let_go_of_connection()
     return bool(found)
 

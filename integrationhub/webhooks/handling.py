@@ -27,16 +27,23 @@ log = structlog.get_logger(__name__)
 # Takes events of one tenant and type, in their order, and returns the ids of those that are about something of ours.
 # It runs in the tenant's scope, calls no network, and may be run for the same events again.
 Handler = Callable[[Sequence[WebhookEvent]], Collection[UUID]]
-# Takes one event, the provider's name of the field and its value, which holds one message. False: nothing of ours.
-OneHandler = Callable[[WebhookEvent, str, Mapping[str, Any]], bool]
+# Takes one event, the provider's name of the field and its value, which holds one thing that is always ours.
+OneHandler = Callable[[WebhookEvent, str, Mapping[str, Any]], None]
 
 
 def one_by_one(handle: OneHandler) -> Handler:
-    return lambda events: [event.id for event in events if handle(event, *meta.said_of(event.payload))]
+    """A handler of many, made of one that takes each by itself."""
+
+    def handle_each(events: Sequence[WebhookEvent]) -> list[UUID]:
+        for event in events:
+            handle(event, *meta.said_of(event.payload))
+        return [event.id for event in events]
+
+    return handle_each
 
 
-def _of_templates(event: WebhookEvent, field: str, value: Mapping[str, Any]) -> bool:
-    return template_events.apply(event.tenant_id, field, value, at=event.occurred_at or event.received_at)
+def _of_templates(event: WebhookEvent, field: str, value: Mapping[str, Any]) -> None:
+    template_events.apply(event.tenant_id, field, value, at=event.occurred_at or event.received_at)
 
 
 # By provider and type of event. What has no line here is kept and shown.

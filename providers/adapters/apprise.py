@@ -6,8 +6,10 @@ from typing import Any
 
 from providers import senders
 from providers.apprise import service
+from providers.errors import Next, Retry
 
 _ROWS = json.loads((Path(service.__file__).with_name("services.json")).read_text())
+_KINDS = {kind.outcome_class: kind for kind in (Next, Retry)}
 _FROM = senders.member(description="the sender: a number of the account in E.164", example="+15005550006")
 
 
@@ -17,6 +19,7 @@ def _adapter(row: dict[str, Any]) -> type[service.AppriseService]:
         "__module__": __name__,
         "intents": frozenset({row["intent"]}),
         "allowed_hosts": frozenset({row["host"]}),
+        "status_classes": {int(status): _KINDS[kind] for status, kind in row["refusals"].items()},
         "config_schema": {"type": "object", "properties": members, "additionalProperties": False},
         "credential_schema": {
             "type": "object",
@@ -26,7 +29,7 @@ def _adapter(row: dict[str, Any]) -> type[service.AppriseService]:
         },
     }
     same = ("key", "display_name", "summary", "docs_url", "schema", "host", "arguments", "constants", "recipients")
-    known |= {name: row[name] for name in (*same, "sender", "proof", "reference", "refusals")}
+    known |= {name: row[name] for name in (*same, "sender", "proof", "reference")}
     name = "".join(word.title() for word in row["key"].split("_"))
     return type(name, (service.AppriseService,), known)
 

@@ -23,7 +23,7 @@ To = dict[str, dict[str, str] | None]
 @dataclass(frozen=True)
 class Service:
     """See `AppriseService`. `examples` are of members whose form is checked; `optional` are tokens that may be given,
-    `left_out` those that may not."""
+    `left_out` those that may not. `refusals` are its `status_classes`, as `retry` or `next`."""
 
     key: str
     schema: str

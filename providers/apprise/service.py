@@ -8,10 +8,9 @@ from integrationhub.core.outbound import AddressBlocked, Answer, AnswerLost, Not
 from providers import senders
 from providers.adapter import Adapter, Call, JSONObject, Receipt
 from providers.apprise.children import children
-from providers.errors import Ambiguous, Blocked, Next, ProviderError, Retry
+from providers.errors import Ambiguous, Blocked, Next, ProviderError
 
 _RECIPIENTS = ("token", "topic", "channel", "to")
-_KINDS: Mapping[str, type[ProviderError]] = {"retry": Retry, "next": Next}
 _ONE = re.compile(r"[^\s,;]+")
 
 
@@ -22,8 +21,7 @@ class AppriseService(Adapter):
     a member that is null there goes to whom the credential reaches by itself. `arguments` names the plugin's argument
     of each member of the credential, `constants` what every message is sent with, `sender` the argument that holds the
     sender. Where apprise knows less than the service's answer says, `proof` names a member that an acceptance has, by
-    its path, and its value, or null for any; `reference` is the path of the service's own id. `refusals` has the HTTP
-    statuses that mean something else here: `retry` or `next`, and no fault of the credential's.
+    its path, and its value, or null for any; `reference` is the path of the service's own id.
     """
 
     schema: ClassVar[str]
@@ -34,7 +32,6 @@ class AppriseService(Adapter):
     sender: ClassVar[str]
     proof: ClassVar[Mapping[str, Any]]
     reference: ClassVar[str]
-    refusals: ClassVar[Mapping[str, str]]
 
     def serves_without_credential(self) -> bool:
         return not (self.credential_schema or {}).get("required")
@@ -109,11 +106,7 @@ class AppriseService(Adapter):
         """By its status. A 2xx that apprise takes for a failure, or that proves nothing, does not tell; one whose id is
         empty has made no message (OneSignal says so of its own)."""
         text = answer.body.decode(errors="replace")
-        known: dict[str, Any] = {}
-        if meant := self.refusals.get(str(answer.status)):
-            known = {"kind": _KINDS[meant], "credential_refused": False}
-        elif _at(_document(answer), self.reference) == "":
-            known = {"kind": Next, "reason": "not_created"}
+        known = {"kind": Next, "reason": "not_created"} if _at(_document(answer), self.reference) == "" else {}
         return self.failure(call, answer, "" if text.lstrip().startswith("<") else text, **known)
 
 
