@@ -1,7 +1,6 @@
 """A store that speaks S3, as a process on loopback: moto's server, spoken to over real HTTP by boto3."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,14 +12,15 @@ from uuid import uuid4
 
 import boto3
 
+from integrationhub.launcher.ports import free_port
+
 KEYS = {"AWS_ACCESS_KEY_ID": "a-key-of-tests", "AWS_SECRET_ACCESS_KEY": "a-secret-of-tests"}
 
 
 @contextmanager
 def running() -> Iterator[str]:
     """Its address."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         env={name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")},

@@ -77,7 +77,7 @@ def _started(options: argparse.Namespace, supervisor: Supervisor) -> Iterator[in
     os.environ["HUB_STATE"] = str(options.state)
     state = State(options.state)
     state.open()
-    hub = installation.Installation(supervisor, state, installation.choose_port(options.port))
+    hub = installation.Installation(supervisor, state, installation.listen_on(options.port))
     _say(f"starting on {hub.base_url}, state in {options.state}")
     try:
         hub.start()

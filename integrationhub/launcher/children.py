@@ -30,6 +30,8 @@ class Program:
     environment: Mapping[str, str]
     # None: it speaks on our own stdout and stderr.
     log: Path | None = None
+    # Sockets of ours that it inherits, by their numbers.
+    passed: tuple[int, ...] = ()
     # None: it runs as we do.
     account: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
@@ -81,6 +83,7 @@ class Child:
                 stdin=subprocess.DEVNULL if output else None,
                 stdout=output,
                 stderr=output,
+                pass_fds=program.passed,
                 # Ctrl-C in the terminal reaches us alone, and we stop the children in their order.
                 start_new_session=True,
                 user=account.uid if account else None,

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import socket
 import sys
 import time
 from datetime import timedelta
@@ -23,11 +24,12 @@ PORT_SECONDS = 3.0
 class Installation:
     """One state directory, served on one port."""
 
-    def __init__(self, supervisor: Supervisor, state: State, port: int) -> None:
+    def __init__(self, supervisor: Supervisor, state: State, listener: socket.socket) -> None:
         self.supervisor = supervisor
         self.state = state
-        self.port = port
-        self.base_url = f"http://127.0.0.1:{port}"
+        self.listener = listener
+        self.port: int = listener.getsockname()[1]
+        self.base_url = f"http://127.0.0.1:{self.port}"
         self.settings: dict[str, str] = {}
 
     def start(self) -> None:
@@ -35,10 +37,13 @@ class Installation:
         self.state.put_logs_aside()
         secrets = self.state.secrets()
         given = dict(os.environ)
-        database, broker = _database(self.state, secrets), _broker(self.state, secrets)
-        for part in (database, broker):
-            part.start(self.supervisor)
-        self.settings = environment.settings_of(given, secrets, database.settings | broker.settings, self.port)
+        reached: dict[str, str] = {}
+        # One after the other: the port of the second is chosen when the first one has its own.
+        for settle in (_database, _broker):
+            server = settle(self.state, secrets)
+            server.start(self.supervisor)
+            reached |= server.settings
+        self.settings = environment.settings_of(given, secrets, reached, self.port)
         self._prepare()
         self._serve()
         self.write_up_json()
@@ -52,7 +57,7 @@ class Installation:
 
     def _serve(self) -> None:
         web_words = ["-m", "gunicorn", "-c", str(ROOT / "integrationhub" / "gunicorn_conf.py")]
-        web = self._program("web", [*web_words, "integrationhub.wsgi:application"])
+        web = self._program("web", [*web_words, "integrationhub.wsgi:application"], self.listener)
         celery = ["-m", "celery", "-A", "integrationhub"]
         children = [
             self.supervisor.start(program)
@@ -65,8 +70,13 @@ class Installation:
         ]
         self.supervisor.wait_until(children[0], lambda: is_ready(self.port))
 
-    def _program(self, name: str, words: list[str]) -> Program:
-        return Program(name, [sys.executable, *words], self.settings, log=self.state.log(name))
+    def _program(self, name: str, words: list[str], listener: socket.socket | None = None) -> Program:
+        """One of the hub's own; with a listener it serves that: who connects while it is started again, waits."""
+        log = self.state.log(name)
+        if listener is None:
+            return Program(name, [sys.executable, *words], self.settings, log)
+        settings = {**self.settings, "HUB_BIND": f"fd://{listener.fileno()}"}
+        return Program(name, [sys.executable, *words], settings, log, passed=(listener.fileno(),))
 
     def write_up_json(self) -> None:
         """Say what is running, with fresh tokens."""
@@ -87,18 +97,19 @@ class Installation:
         write_private(self.state.up_json, content)
 
 
-def choose_port(wanted: int) -> int:
-    """The port to serve on, any free one for 0; raises Trouble when the wanted one is taken."""
-    if wanted == 0:
-        return ports.free_port()
+def listen_on(wanted: int) -> socket.socket:
+    """The socket to serve on, of any free port for 0; raises Trouble when the wanted one is taken."""
     deadline = time.monotonic() + PORT_SECONDS
-    while not ports.is_free(wanted):
-        if time.monotonic() > deadline:
-            raise Trouble(
-                f"port {wanted} is in use: stop what listens there, or choose another with --port (0: any free one)."
-            )
+    while True:
+        try:
+            return ports.listen_on(wanted)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise Trouble(
+                    f"port {wanted} is in use: stop what listens there, or choose another with --port "
+                    "(0: any free one)."
+                ) from error
         time.sleep(0.1)
-    return wanted
 
 
 def is_ready(port: int) -> bool:
@@ -133,8 +144,10 @@ def settings_of_directory(state: State) -> dict[str, str]:
 def _database(state: State, secrets: dict[str, str]) -> servers.Servers:
     if servers.has_database(os.environ):
         return servers.Servers(servers.outside_database_urls(os.environ, secrets))
-    cluster = postgres.cluster_in(state.directory, state.port("postgres"), durable=True)
-    return servers.own_database(cluster, secrets, state.log("postgres"))
+    cluster = postgres.cluster_in(state.directory, durable=True)
+    cluster.initialise(secrets["owner_password"])
+    # Chosen last: making a cluster takes seconds, in which someone else could take the port.
+    return servers.own_database(cluster, state.port("postgres"), secrets, state.log("postgres"))
 
 
 def _broker(state: State, secrets: dict[str, str]) -> servers.Servers:

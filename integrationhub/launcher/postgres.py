@@ -35,10 +35,9 @@ class Cluster:
     data: Path
     programs: Path
     account: Account | None
-    port: int
     durable: bool
 
-    def program(self, log: Path) -> Program:
+    def program(self, port: int, log: Path) -> Program:
         settings = [
             "listen_addresses=127.0.0.1",
             # TCP alone: a socket's path may be too long, and would need a directory both users can reach.
@@ -51,7 +50,7 @@ class Cluster:
         options = [word for setting in settings for word in ("-c", setting)]
         return Program(
             "postgres",
-            [str(self.programs / "postgres"), "-D", str(self.data), "-p", str(self.port), *options],
+            [str(self.programs / "postgres"), "-D", str(self.data), "-p", str(port), *options],
             _environment(),
             log=log,
             account=self.account,
@@ -118,11 +117,8 @@ class Cluster:
             for path in paths:
                 os.chown(path, self.account.uid, self.account.gid)
 
-    def url(self, user: str, password: str, database: str) -> str:
-        return f"postgres://{user}:{password}@127.0.0.1:{self.port}/{database}"
 
-
-def cluster_in(directory: Path, port: int, *, durable: bool) -> Cluster:
+def cluster_in(directory: Path, *, durable: bool) -> Cluster:
     """The cluster of a state directory; elsewhere (and said so) where PostgreSQL's account cannot reach it.
 
     The programs are copied beside it where that account cannot reach the virtual environment either.
@@ -130,7 +126,7 @@ def cluster_in(directory: Path, port: int, *, durable: bool) -> Cluster:
     account = server_account()
     programs = _wheel()
     if account is None:
-        return Cluster(directory / "postgres", programs, None, port, durable)
+        return Cluster(directory / "postgres", programs, None, durable)
     # To pass through is enough, and what else the directory allows is not ours to change.
     directory.chmod(stat.S_IMODE(directory.stat().st_mode) | 0o011)
     home = directory
@@ -142,7 +138,7 @@ def cluster_in(directory: Path, port: int, *, durable: bool) -> Cluster:
         print(f"hub: user {account.name} cannot reach {directory}: PostgreSQL's data is in {home}", file=sys.stderr)
     if not account.can_run(programs / "postgres"):
         programs = _copy_for(account, programs, home)
-    return Cluster(home / "postgres", programs, account, port, durable)
+    return Cluster(home / "postgres", programs, account, durable)
 
 
 def answers(url: str) -> bool:

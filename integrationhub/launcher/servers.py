@@ -31,12 +31,11 @@ def has_database(given: Mapping[str, str]) -> bool:
     return any(given.get(name) for name in DATABASE_SETTINGS)
 
 
-def own_database(cluster: postgres.Cluster, passwords: Mapping[str, str], log: Path) -> Servers:
-    """Our cluster, made where it does not exist yet."""
-    cluster.initialise(passwords["owner_password"])
-    settings = database_urls_of_port(cluster.port, passwords)
+def own_database(cluster: postgres.Cluster, port: int, passwords: Mapping[str, str], log: Path) -> Servers:
+    """Our cluster, which has been initialised."""
+    settings = database_urls_of_port(port, passwords)
     owner_url = settings["DATABASE_OWNER_URL"]
-    return Servers(settings, [(cluster.program(log), lambda: postgres.answers(owner_url))])
+    return Servers(settings, [(cluster.program(port, log), lambda: postgres.answers(owner_url))])
 
 
 def database_urls_of_port(port: int, passwords: Mapping[str, str]) -> dict[str, str]:

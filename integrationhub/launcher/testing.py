@@ -41,9 +41,10 @@ def throw_away_servers(supervisor: Supervisor, *, durable: bool = False) -> Iter
                 broker.start(supervisor)
                 settings |= broker.settings
             if not settings.get("DATABASE_OWNER_URL"):
-                cluster = postgres.cluster_in(directory, free_port(), durable=durable)
+                cluster = postgres.cluster_in(directory, durable=durable)
                 homes.append(cluster.data.parent)
-                database = servers.own_database(cluster, secrets, directory / "postgres.log")
+                cluster.initialise(secrets["owner_password"])
+                database = servers.own_database(cluster, free_port(), secrets, directory / "postgres.log")
                 database.start(supervisor)
                 settings["DATABASE_OWNER_URL"] = database.settings["DATABASE_OWNER_URL"]
             yield settings

@@ -1,24 +1,19 @@
 """A person in front of a real Chromium, and the hub under gunicorn, on one database with the test."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from django.test import Client
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from integrationhub.launcher.ports import free_port
+from integrationhub.launcher.ports import listen_on
 from tests.browser.person import SECONDS, Person
-from tests.launcher.running import eventually
 from tests.oauth import peer, standing_in
 from tests.oauth.standing_in import StandIn
+from tests.serving import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -35,31 +30,13 @@ ARGUMENTS = [
 @pytest.fixture(scope="package")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of a hub whose eight providers are the certified OpenID provider; ended by its pid."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    listener = listen_on(0)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with peer.running([f"{url}/oauth/callback/{{key}}"]) as provider:
         table = tmp_path_factory.mktemp("hub") / "providers.yaml"
         table.write_text(provider.overlay())
-        settings = {"HUB_BIND": f"127.0.0.1:{port}", "WEB_WORKERS": "1", "PUBLIC_BASE_URL": url}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "integrationhub/gunicorn_conf.py", "integrationhub.wsgi"],
-            cwd=ROOT,
-            env={**os.environ, **settings, "OAUTH_PROVIDERS_FILE": str(table)},
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            eventually(lambda: _is_up(url), seconds=30, what="the hub")
+        with serving(listener=listener, PUBLIC_BASE_URL=url, OAUTH_PROVIDERS_FILE=str(table)):
             yield url
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
-
-
-def _is_up(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/readyz", timeout=2).ok
-    except requests.RequestException:
-        return False
 
 
 @pytest.fixture(scope="package")

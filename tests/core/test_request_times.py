@@ -3,32 +3,26 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from integrationhub.launcher.ports import free_port
 from tests.crash.scene import children_of
 from tests.launcher.running import eventually
+from tests.serving import Served, serving
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-of-some-length-for-prometheus-4711"
 WORKERS = 3
 
 
-@dataclass
-class Served:
-    port: int
-    process: subprocess.Popen[bytes]
+class Counted(Served):
+    """One whose requests are counted, and asked how many."""
 
     def get(self, path: str) -> str:
         headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -60,7 +54,6 @@ class Served:
         raise AssertionError("No worker counts anything.")
 
     def is_up(self) -> bool:
-        assert self.process.poll() is None
         try:
             return self.get("/healthz") != ""
         except OSError:
@@ -68,28 +61,17 @@ class Served:
 
 
 @pytest.fixture
-def served() -> Iterator[Served]:
-    port = free_port()
-    settings = {"HUB_BIND": f"127.0.0.1:{port}", "WEB_WORKERS": str(WORKERS), "METRICS_TOKEN": TOKEN}
-    words = ["gunicorn", "-c", "integrationhub/gunicorn_conf.py", "integrationhub.wsgi"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", *words], cwd=ROOT, env={**os.environ, **settings}, stderr=subprocess.DEVNULL
-    )
-    served = Served(port, process)
-    try:
-        eventually(served.is_up, seconds=30, what="a first answer")
-        yield served
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(15)
+def served() -> Iterator[Counted]:
+    with serving(WEB_WORKERS=str(WORKERS), METRICS_TOKEN=TOKEN) as started:
+        yield Counted(started.port, started.process)
 
 
-def counting(served: Served) -> int:
+def counting(served: Counted) -> int:
     """How many processes have counted something."""
     return len(list(served.directory().glob("histogram_*.db")))
 
 
-def test_the_sum_of_all_processes_is_told_and_survives_the_death_of_one(served: Served) -> None:
+def test_the_sum_of_all_processes_is_told_and_survives_the_death_of_one(served: Counted) -> None:
     sent = 0
     while counting(served) < 2 and sent < 2000:
         served.probe(50)
@@ -108,7 +90,7 @@ def test_the_sum_of_all_processes_is_told_and_survives_the_death_of_one(served: 
     assert served.counted() >= before + 100
 
 
-def test_nothing_is_left_of_it_when_the_server_ends(served: Served) -> None:
+def test_nothing_is_left_of_it_when_the_server_ends(served: Counted) -> None:
     directory = served.directory()
     assert directory.is_dir()
     assert directory.stat().st_mode & 0o077 == 0
@@ -117,7 +99,7 @@ def test_nothing_is_left_of_it_when_the_server_ends(served: Served) -> None:
     assert not directory.exists()
 
 
-def test_new_workers_of_a_reload_count_on(served: Served) -> None:
+def test_new_workers_of_a_reload_count_on(served: Counted) -> None:
     served.probe(50)
     before, old = served.counted(), set(served.workers())
     served.process.send_signal(signal.SIGHUP)

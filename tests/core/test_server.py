@@ -1,56 +1,32 @@
 """The real server over raw sockets: what is not HTTP, too large or too slow gets the envelope and an end."""
 
 import json
-import os
 import select
-import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from integrationhub.core.catalogue import ENTRIES
 from tests.core.envelopes import FIRST
+from tests.launcher.running import eventually
 from tests.make import Api, token
+from tests.serving import serving
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
+APPLICATION = "tests.core.served:application"
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[int]:
-    """A gunicorn with the service's own configuration; gives its port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", "integrationhub/gunicorn_conf.py", "tests.core.served:application"],
-        cwd=ROOT,
-        env={**os.environ, "HUB_BIND": f"127.0.0.1:{port}", "WEB_WORKERS": "1", "WEB_THREADS": "4"},
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(port)
-        yield port
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(15)
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        try:
-            if exchange(port, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("The server did not come up.")
+    """The port of one that serves the paths of this file."""
+    with serving(APPLICATION, WEB_THREADS="4") as served:
+        yield served.port
 
 
 def exchange(port: int, sent: bytes, seconds: float = 5.0) -> bytes:
@@ -218,42 +194,26 @@ def test_body_that_drips_is_given_up(server: int, api: Api) -> None:
 
 
 def test_workers_end_with_a_master_that_was_killed() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    master = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", "integrationhub/gunicorn_conf.py", "tests.core.served:application"],
-        cwd=ROOT,
-        env={**os.environ, "HUB_BIND": f"127.0.0.1:{port}", "WEB_WORKERS": "2"},
-        stderr=subprocess.DEVNULL,
-    )
-    _wait_for(port)
-    master.kill()
-    master.wait(5)
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except ConnectionRefusedError:
-            return
-        time.sleep(0.1)
-    raise AssertionError("A worker still listens.")
+    with serving(APPLICATION, WEB_WORKERS="2") as served:
+        served.process.kill()
+        served.process.wait(5)
+        eventually(lambda: not listens(served.port), seconds=5, what="the end of the workers")
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def test_what_the_server_logs_is_json() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", "integrationhub/gunicorn_conf.py", "tests.core.served:application"],
-        cwd=ROOT,
-        env={**os.environ, "HUB_BIND": f"127.0.0.1:{port}", "WEB_WORKERS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    _wait_for(port)
-    exchange(port, b"hello\r\n\r\n")
-    exchange(port, request("/integrationhub/v1/nowhere", CLOSE))
-    process.terminate()
-    _, said = process.communicate(timeout=15)
+    with serving(APPLICATION, stderr=subprocess.PIPE) as served:
+        exchange(served.port, b"hello\r\n\r\n")
+        exchange(served.port, request("/integrationhub/v1/nowhere", CLOSE))
+        served.process.terminate()
+        _, said = served.process.communicate(timeout=15)
     events = [json.loads(line) for line in said.splitlines()]
     assert {"request", "request_unreadable"} <= {event["event"] for event in events}
     assert all({"time", "level", "logger", "event"} <= set(event) for event in events)

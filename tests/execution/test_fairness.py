@@ -1,17 +1,14 @@
 """One tenant's slow calls against another tenant's quick one, on the real server."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -19,44 +16,16 @@ import pytest
 from tests.execution.conftest import ProviderServer
 from tests.launcher.running import eventually
 from tests.make import Api, another_tenant, sms, token
+from tests.serving import Served, serving
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
 EXECUTE = "/integrationhub/v1/execute"
 
 
-@contextmanager
-def a_server(threads: int) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
-    """A gunicorn of one process; gives its port and its master."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    settings = {"HUB_BIND": f"127.0.0.1:{port}", "WEB_WORKERS": "1", "WEB_THREADS": str(threads)}
-    command = [sys.executable, "-m", "gunicorn", "-c", "integrationhub/gunicorn_conf.py"]
-    master = subprocess.Popen(
-        [*command, "tests.execution.served:application"],
-        cwd=ROOT,
-        env={**os.environ, **settings},
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        eventually(lambda: _is_up(port), seconds=20, what="the server")
-        yield port, master
-    finally:
-        if master.poll() is None:
-            master.send_signal(signal.SIGTERM)
-        master.wait(20)
-
-
-def _is_up(port: int) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
+def a_server(threads: int) -> AbstractContextManager[Served]:
+    """One process with so many threads."""
+    return serving("tests.execution.served:application", WEB_THREADS=str(threads))
 
 
 def headers(tenant: UUID) -> dict[str, str]:
@@ -124,14 +93,14 @@ def test_thirty_slow_calls_of_one_tenant_keep_no_other_waiting(
     hog: UUID, server: ProviderServer, api: Api, quick: ProviderServer
 ) -> None:
     install(api, quick)
-    with a_server(16) as (port, _), ThreadPoolExecutor(30) as pool:
-        assert execute(port, api.tenant) == 200
-        slow = calls(pool, 30, port, hog)
+    with a_server(16) as served, ThreadPoolExecutor(30) as pool:
+        assert execute(served.port, api.tenant) == 200
+        slow = calls(pool, 30, served.port, hog)
         eventually(lambda: len(server.received) >= 12, seconds=5, what="as many slow calls as may be")
         took = []
         for _ in range(5):
             begun = time.monotonic()
-            assert execute(port, api.tenant) == 200
+            assert execute(served.port, api.tenant) == 200
             took.append(time.monotonic() - begun)
             time.sleep(0.1)
         assert len(server.received) == 12, "The hog's others wait."
@@ -144,11 +113,11 @@ def test_a_tenant_is_one_however_its_id_and_the_path_are_spelled(
     hog: UUID, server: ProviderServer, api: Api, quick: ProviderServer
 ) -> None:
     install(api, quick)
-    with a_server(4) as (port, _), ThreadPoolExecutor(9) as pool:
-        slow = calls(pool, 3, port, hog)
+    with a_server(4) as served, ThreadPoolExecutor(9) as pool:
+        slow = calls(pool, 3, served.port, hog)
         eventually(lambda: len(server.received) == 3, seconds=5, what="as many slow calls as may be")
-        slow.append(pool.submit(execute, port, UpperCased(str(hog))))
-        slow.append(pool.submit(execute, port, hog, "/integrationhub/v1/ex%65cute"))
+        slow.append(pool.submit(execute, served.port, UpperCased(str(hog))))
+        slow.append(pool.submit(execute, served.port, hog, "/integrationhub/v1/ex%65cute"))
         time.sleep(0.5)
         assert len(server.received) == 3
         assert [call.result() for call in slow] == [200] * 5
@@ -162,20 +131,20 @@ class UpperCased(UUID):
 
 
 def test_who_hangs_up_while_parked_is_never_sent(hog: UUID, server: ProviderServer) -> None:
-    with a_server(4) as (port, _), ThreadPoolExecutor(4) as pool:
-        slow = calls(pool, 3, port, hog)
+    with a_server(4) as served, ThreadPoolExecutor(4) as pool:
+        slow = calls(pool, 3, served.port, hog)
         eventually(lambda: len(server.received) == 3, seconds=5, what="three slow calls")
-        park_by_hand(port, hog).close()
+        park_by_hand(served.port, hog).close()
         assert [call.result() for call in slow] == [200] * 3
-        assert execute(port, hog) == 200
+        assert execute(served.port, hog) == 200
     assert len(server.received) == 4
 
 
 def test_a_parked_body_in_chunks_and_a_second_request_behind_it_are_served(hog: UUID, server: ProviderServer) -> None:
-    with a_server(4) as (port, _), ThreadPoolExecutor(4) as pool:
-        slow = calls(pool, 3, port, hog)
+    with a_server(4) as served, ThreadPoolExecutor(4) as pool:
+        slow = calls(pool, 3, served.port, hog)
         eventually(lambda: len(server.received) == 3, seconds=5, what="three slow calls")
-        with park_by_hand(port, hog, "Transfer-Encoding: chunked") as sock:
+        with park_by_hand(served.port, hog, "Transfer-Encoding: chunked") as sock:
             sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             said = b""
             while piece := sock.recv(65536):
@@ -189,25 +158,25 @@ def test_a_server_that_ends_leaves_nobody_hanging_and_begins_nothing_that_it_can
     hog: UUID, server: ProviderServer
 ) -> None:
     server.delay = 6.0
-    with a_server(4) as (port, master), ThreadPoolExecutor(9) as pool:
-        slow = calls(pool, 9, port, hog)
+    with a_server(4) as served, ThreadPoolExecutor(9) as pool:
+        slow = calls(pool, 9, served.port, hog)
         eventually(lambda: len(server.received) == 3, seconds=5, what="three slow calls")
         time.sleep(0.5)
         begun = time.monotonic()
-        master.send_signal(signal.SIGTERM)
+        served.process.send_signal(signal.SIGTERM)
         statuses = [call.result() for call in slow]
         with suppress(subprocess.TimeoutExpired):
-            master.wait(20)
+            served.process.wait(20)
         assert time.monotonic() - begun < 8
         assert sorted(statuses) == [0] * 6 + [200] * 3
     assert len(server.received) == 3
 
 
 def test_a_server_that_ends_lets_the_parked_go_on_while_there_is_time(hog: UUID, server: ProviderServer) -> None:
-    with a_server(4) as (port, master), ThreadPoolExecutor(6) as pool:
-        slow = calls(pool, 6, port, hog)
+    with a_server(4) as served, ThreadPoolExecutor(6) as pool:
+        slow = calls(pool, 6, served.port, hog)
         eventually(lambda: len(server.received) == 3, seconds=5, what="three slow calls")
         time.sleep(0.5)
-        master.send_signal(signal.SIGTERM)
+        served.process.send_signal(signal.SIGTERM)
         assert [call.result() for call in slow] == [200] * 6
-        assert master.wait(8) == 0
+        assert served.process.wait(8) == 0

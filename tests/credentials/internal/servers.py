@@ -8,7 +8,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from integrationhub.core.exception_handler import JSON
 from integrationhub.launcher.ports import free_port
 from tests.credentials.internal.authority import BILLING_SUBJECT, BILLING_URI, SERVER, Authority
 from tests.credentials.internal.gateway import SECRET
+from tests.serving import serving
 
 ROOT = Path(__file__).resolve().parents[3]
 # nginx connects from here, so that who comes past it has another address.
@@ -97,12 +97,9 @@ def _asked(
 
 @contextmanager
 def hub(**settings: str) -> Iterator[int]:
-    """gunicorn with the service's own configuration; gives its port."""
-    port = free_port()
-    words = [sys.executable, "-m", "gunicorn", "-c", "integrationhub/gunicorn_conf.py", "integrationhub.wsgi"]
-    environment = {"HUB_BIND": f"127.0.0.1:{port}", "WEB_WORKERS": "1", "WEB_THREADS": "4", **settings}
-    with _running(words, port, cwd=ROOT, env={**os.environ, **environment}):
-        yield port
+    """Gives its port."""
+    with serving(WEB_THREADS="4", **settings) as served:
+        yield served.port
 
 
 @contextmanager
