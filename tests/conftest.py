@@ -20,6 +20,7 @@ from integrationhub.execution import circuits
 from tests import loopback
 from tests.make import Api
 
+PATIENCE_SECONDS = 10.0
 # What belongs to no test: the schema's own records.
 KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
 
@@ -37,6 +38,10 @@ def database(django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # A test client makes its own handler: it need not read all static files first, and finds one when asked for it.
     settings.WHITENOISE_AUTOREFRESH = True
+    # The product's patience is short, and a busy machine stops a server for longer: who tests it sets it for himself.
+    settings.REDIS_TIMEOUT_SECONDS = PATIENCE_SECONDS
+    for alias in ("default", "system"):
+        settings.DATABASES[alias]["OPTIONS"]["pool"]["timeout"] = PATIENCE_SECONDS
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         _drop_database()
         provisioning.provision()

@@ -1,7 +1,7 @@
 """TCP ports of 127.0.0.1."""
 
 import errno
-import random
+import secrets
 import socket
 
 # Below the range that the kernel takes the ports of outgoing connections from, which would collide with ours.
@@ -22,7 +22,8 @@ def is_free(port: int) -> bool:
 
 def free_port() -> int:
     """A port that nobody listens on, chosen at random so that two hubs starting together do not meet."""
-    return next(port for port in iter(lambda: random.choice(_CHOICE), None) if is_free(port))  # noqa: S311 - no secret
+    # Not of `random`, which a test may have seeded: two of its processes would draw the same ports.
+    return next(port for port in iter(lambda: secrets.choice(_CHOICE), None) if is_free(port))
 
 
 def listen_on(port: int) -> socket.socket:

@@ -14,6 +14,7 @@ from psycopg_pool import PoolTimeout
 from tests.core.proxies import Proxy
 
 THREADS = 8
+POOL_SECONDS = 2.0  # As in production.
 
 
 @pytest.fixture
@@ -25,6 +26,7 @@ def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
         connection.close()
         connection.close_pool()
         monkeypatch.setitem(connection.settings_dict, "PORT", str(proxy.port))
+        monkeypatch.setitem(connection.settings_dict["OPTIONS"]["pool"], "timeout", POOL_SECONDS)
         yield proxy
         connection.close()
         connection.close_pool()

@@ -14,7 +14,7 @@ from redis import Redis
 from integrationhub.core import catalogue, throttling, valkey_client
 from integrationhub.core.sliding_window import LocalWindows
 from tests.core.envelopes import assert_envelope
-from tests.core.proxies import Proxy, redis_behind_a_proxy
+from tests.core.proxies import REDIS_SECONDS, Proxy, redis_behind_a_proxy
 from tests.make import Api
 
 
@@ -29,6 +29,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def through(settings: Any, port: int) -> None:
     real = urlsplit(configured.REDIS_URL)
     login = real.netloc.rpartition("@")[0]
+    settings.REDIS_TIMEOUT_SECONDS = REDIS_SECONDS
     settings.REDIS_URL = real._replace(netloc=f"{login}@127.0.0.1:{port}" if login else f"127.0.0.1:{port}").geturl()
     valkey_client.forget()
 

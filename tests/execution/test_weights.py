@@ -35,10 +35,14 @@ def weigh(api: Api, **weights: int | None) -> None:
 
 def chains(tenant: UUID) -> list[tuple[str, ...]]:
     """In which order the providers stand for each of a thousand executions."""
-    random.seed(2026)
     payload = {"to": "+14155552671", "text": "hello"}
     order = Order(tenant, "tester", "request-1", Intent.get("message.send.sms"), payload, tenant_version=str(uuid4()))
-    return [tuple(step.provider_key for step in routing.chain_for(order).steps) for _ in range(DRAWS)]
+    before = random.getstate()
+    random.seed(2026)
+    try:
+        return [tuple(step.provider_key for step in routing.chain_for(order).steps) for _ in range(DRAWS)]
+    finally:
+        random.setstate(before)
 
 
 def shares(keys: list[str]) -> dict[str, float]:
