@@ -154,5 +154,10 @@ def _broker(state: State, secrets: dict[str, str]) -> servers.Servers:
     if redis_url := os.environ.get("REDIS_URL"):
         return servers.Servers({"REDIS_URL": redis_url})
     return servers.own_broker(
-        state.directory, state.port("valkey"), secrets["valkey_password"], os.environ, state.log("valkey")
+        state.directory,
+        state.port("valkey"),
+        secrets["valkey_password"],
+        os.environ,
+        state.log("valkey"),
+        durable=True,
     )

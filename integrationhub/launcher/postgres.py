@@ -57,7 +57,7 @@ class Cluster:
             # Fast shutdown when asked, immediate shutdown when we died: the server ends its back ends itself.
             stop_signal=signal.SIGINT,
             death_signal=signal.SIGQUIT,
-            grace_seconds=3.5,
+            grace_seconds=3.0,
             stop_rank=2,
         )
 

@@ -69,6 +69,8 @@ def outside_database_urls(given: Mapping[str, str], passwords: Mapping[str, str]
     return urls
 
 
-def own_broker(directory: Path, port: int, password: str, environment: Mapping[str, str], log: Path) -> Servers:
-    program = valkey.program(directory, port, password, environment, log)
+def own_broker(
+    directory: Path, port: int, password: str, environment: Mapping[str, str], log: Path, *, durable: bool
+) -> Servers:
+    program = valkey.program(directory, port, password, environment, log, durable=durable)
     return Servers({"REDIS_URL": valkey.url(port, password)}, [(program, lambda: valkey.answers(port, password))])

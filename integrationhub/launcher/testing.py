@@ -35,9 +35,8 @@ def throw_away_servers(supervisor: Supervisor, *, durable: bool = False) -> Iter
         homes: list[Path] = []
         try:
             if not settings.get("REDIS_URL"):
-                broker = servers.own_broker(
-                    directory, free_port(), secrets["valkey_password"], settings, directory / "valkey.log"
-                )
+                password, log = secrets["valkey_password"], directory / "valkey.log"
+                broker = servers.own_broker(directory, free_port(), password, settings, log, durable=durable)
                 broker.start(supervisor)
                 settings |= broker.settings
             if not settings.get("DATABASE_OWNER_URL"):

@@ -11,7 +11,9 @@ from integrationhub.launcher.children import Program
 from integrationhub.launcher.trouble import Trouble
 
 
-def program(directory: Path, port: int, password: str, environment: Mapping[str, str], log: Path) -> Program:
+def program(
+    directory: Path, port: int, password: str, environment: Mapping[str, str], log: Path, *, durable: bool
+) -> Program:
     """The server with its data in `directory`. The password stands in a private file, never on a command line."""
     data = directory / "valkey"
     data.mkdir(mode=0o700, exist_ok=True)
@@ -21,9 +23,10 @@ def program(directory: Path, port: int, password: str, environment: Mapping[str,
     configuration.write_text(
         f"bind 127.0.0.1\nport {port}\nrequirepass {password}\n"
         # The broker's queues live here: kept on disk, and never dropped to make room.
-        f'dir "{data}"\nappendonly yes\nappendfsync everysec\nsave ""\nmaxmemory-policy noeviction\n'
+        f'dir "{data}"\nappendonly {"yes" if durable else "no"}\nappendfsync everysec\n'
+        'save ""\nmaxmemory-policy noeviction\n'
     )
-    return Program("valkey", [str(_server()), str(configuration)], environment, log=log, grace_seconds=2.5, stop_rank=1)
+    return Program("valkey", [str(_server()), str(configuration)], environment, log=log, grace_seconds=1.5, stop_rank=1)
 
 
 def url(port: int, password: str) -> str:

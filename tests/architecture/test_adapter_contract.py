@@ -144,7 +144,7 @@ def test_every_misbehaviour_has_its_class(adapter: type[Adapter], intent: str, c
 
 @ACTIONS
 def test_silence_is_ambiguous_and_ends_with_the_deadline(adapter: type[Adapter], intent: str) -> None:
-    error = failure_at(adapter, intent, None, seconds=0.2)
+    error = failure_at(adapter, intent, None, seconds=0.5)
     assert (type(error), error.reason) == (lost(adapter, intent), "read_timeout")
 
 

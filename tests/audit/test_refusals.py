@@ -121,9 +121,10 @@ def test_a_refusal_that_cannot_be_written_is_counted_with_those_before_it(monkey
 
 
 @pytest.fixture
-def database_is_away() -> Iterator[None]:
+def database_is_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The application's role may not log in, and what was open is closed."""
     database = connections["default"]
+    monkeypatch.setitem(database.settings_dict["OPTIONS"]["pool"], "timeout", 2.0)  # As in production.
     database.close()
     database.close_pool()
     with connections["owner"].cursor() as owner:
@@ -140,7 +141,7 @@ def test_a_database_that_is_away_makes_no_refusal_a_500_and_slows_one_of_many(ap
     began = time.monotonic()
     assert [ask("").status_code for _ in range(20)] == [401] * 20
     assert [clerk.get("/credentials").status_code for _ in range(20)] == [403] * 20
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 20, "Each of forty would wait for two seconds."
 
 
 def test_the_memory_of_floods_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,4 +36,5 @@ def test_it_compares_the_three_judges_the_goals_and_leaves_nothing(scratch: Path
         assert row in told
     assert "`django.setup()`" in told
     assert kept, "It keeps its files where it is told to."
-    assert (processes_with(tag), os.listdir(scratch)) == ([], [])
+    eventually(lambda: processes_with(tag) == [], seconds=5, what="the end of every process")
+    assert os.listdir(scratch) == []

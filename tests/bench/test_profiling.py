@@ -27,7 +27,7 @@ def busy(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
 
 @pytest.mark.parametrize("clock", ["cpu", "wall"])
 def test_the_time_is_told_to_be_where_it_is_spent(clock: str) -> None:
-    samples = profiling.sample(busy, ORDER, clock, 0.2)
+    samples = profiling.sample(busy, ORDER, clock, 1.0)
     assert samples.total > 5
     assert samples.inclusive["providers.phones.check"] > samples.total * 0.7
     assert samples.packages["phonenumbers"] > samples.total * 0.4

@@ -92,7 +92,7 @@ def test_a_database_that_is_gone_is_said_within_the_pools_time(postgres: Proxy) 
     started = time.monotonic()
     with pytest.raises((OperationalError, PoolTimeout)):
         ask()
-    assert time.monotonic() - started < 2.3
+    assert time.monotonic() - started < 2 * POOL_SECONDS
 
 
 @pytest.mark.slow
@@ -106,4 +106,4 @@ def test_it_is_used_again_within_seconds_of_its_return_however_long_it_was_gone(
     postgres.mode = "pass"
     started = time.monotonic()
     assert ask() == 1
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < POOL_SECONDS

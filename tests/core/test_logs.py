@@ -126,9 +126,9 @@ def test_token_in_an_address_is_in_no_line(api: Api, stream: io.StringIO) -> Non
 
 @pytest.mark.parametrize("text", ["a-" * 20_000, "eyJ-" * 10_000, "Bearer " * 6_000, "://" * 10_000])
 def test_redaction_of_long_text_takes_no_time(text: str) -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     redact(text)
-    assert time.perf_counter() - begun < 0.5
+    assert time.thread_time() - begun < 0.5
 
 
 def test_what_becomes_text_only_at_the_end_is_redacted_too() -> None:

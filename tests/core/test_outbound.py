@@ -28,7 +28,7 @@ def failure(client: Client, url: str, kind: type[Exception], seconds: float = SE
     started = time.monotonic()
     with pytest.raises(kind) as caught:
         client.request("POST", url, deadline=Deadline.after(seconds), json={"a": 1}, **kwargs)
-    assert time.monotonic() - started < seconds + 0.3
+    assert time.monotonic() - started < seconds + 2.0, "It went on behind its deadline."
     assert "127.0.0.1" not in str(caught.value)
     return caught.value.reason  # type: ignore[attr-defined]
 
@@ -229,7 +229,7 @@ LOST = {
 def test_answer_that_does_not_come_whole_is_lost(client: Client, name: str) -> None:
     pieces, reason = LOST[name]
     with RawServer(pieces) as server:
-        assert failure(client, server.url, AnswerLost) == reason
+        assert failure(client, server.url, AnswerLost, SECONDS if reason == "read_timeout" else 10) == reason
 
 
 def test_body_that_ends_early_is_lost(client: Client) -> None:

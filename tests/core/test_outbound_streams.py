@@ -105,11 +105,11 @@ def test_where_the_head_decides_a_body_that_is_not_whole_loses_nothing_else(clie
 def test_where_the_head_decides_its_body_is_waited_for_so_long_and_the_connection_is_used_no_more(
     client: Client,
 ) -> None:
-    slow: list[bytes | float] = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no", 1.0, b"k"]
+    slow: list[bytes | float] = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no", 4.0, b"k"]
     with RawServer(slow, ok(b"{}")) as server:
         begun = time.monotonic()
         answer = client.request("GET", server.url, deadline=Deadline.after(5), body_within=0.2)
-        assert (answer.lost, time.monotonic() - begun < 0.8) == ("read_timeout", True)
+        assert (answer.lost, time.monotonic() - begun < 3) == ("read_timeout", True)
         assert client.request("GET", server.url, deadline=Deadline.after(5), body_within=0.2).body == b"{}"
         assert server.connections == 2
 

@@ -138,7 +138,7 @@ def ended(client: Client, url: str, seconds: float = 0.4, **request: Any) -> tup
 
     thread = threading.Thread(target=exchange, daemon=True)
     thread.start()
-    thread.join(seconds + 1.5)
+    thread.join(seconds + 4)
     assert not thread.is_alive(), "It goes on behind its deadline."
     return ends[0]
 

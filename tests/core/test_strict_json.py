@@ -43,10 +43,10 @@ HUGE = {
 
 @pytest.mark.parametrize("name", HUGE)
 def test_huge_nonsense_is_refused_in_no_time(name: str) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(InvalidRequest):
         loads(HUGE[name])
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_refusal_names_the_place() -> None:

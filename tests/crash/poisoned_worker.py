@@ -17,7 +17,7 @@ __all__ = ["app"]
 
 django.setup()
 # The settings' limits, short enough for a test.
-app.conf.update(task_soft_time_limit=1, task_time_limit=3)
+app.conf.update(task_soft_time_limit=5, task_time_limit=8)
 
 from integrationhub.execution import routing  # noqa: E402  Its models need what the line above does.
 from integrationhub.execution.order import Order  # noqa: E402

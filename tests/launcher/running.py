@@ -28,7 +28,7 @@ class RunningHub:
 
     def __init__(self, state: Path, **environment: str) -> None:
         self.state = state
-        self.errors, self.output = ((state.parent / f"{state.name}.{end}").open("w+") for end in ("errors", "output"))
+        self.errors, self.output = ((state.parent / f"{state.name}.{end}").open("a+") for end in ("errors", "output"))
         self.process = subprocess.Popen(
             [HUB, "up", "--port", "0", "--state", state],
             env=clean_environment(**environment),
@@ -60,9 +60,9 @@ class RunningHub:
         content: dict[str, Any] = json.loads((self.state / "up.json").read_text())
         return content
 
-    def get(self, path: str, **headers: str) -> int:
-        request = Request(self.up()["base_url"] + path, headers=headers)  # noqa: S310 - our own address
-        with urlopen(request, timeout=10) as answer:  # noqa: S310 - our own address
+    def get(self, path: str, base_url: str = "", **headers: str) -> int:
+        request = Request((base_url or self.up()["base_url"]) + path, headers=headers)  # noqa: S310 - our own address
+        with urlopen(request, timeout=60) as answer:  # noqa: S310 - our own address
             return int(answer.status)
 
     def stop(self) -> None:

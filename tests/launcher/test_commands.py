@@ -30,7 +30,7 @@ def test_the_demo_falls_back_and_leaves_nothing_running() -> None:
         assert "\033[" not in demo.stdout
         assert "curl" not in demo.stdout, "That hub is gone when it could be pasted."
         assert "`./hub up` starts one that stays" in demo.stderr.splitlines()[-1]
-        assert tagged_processes(state) == []
+        eventually(lambda: tagged_processes(state) == [], seconds=5, what="the end of every child")
         stopped = hub("doctor", "--state", str(state))
         assert stopped.returncode == 1
         assert "DATABASE_URL: no connection to 127.0.0.1" in stopped.stdout
@@ -52,7 +52,7 @@ def test_a_demo_that_cannot_fall_back_fails() -> None:
     with state_directory() as state:
         demo = hub("demo", "--state", str(state), SANDBOX_ENABLED="false")
         assert demo.returncode == 1
-        assert tagged_processes(state) == []
+        eventually(lambda: tagged_processes(state) == [], seconds=5, what="the end of every child")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_servers_that_the_environment_names_are_used_and_left_alone(outside_data
             assert set(running.up()["pids"]) == {"web", "relay", "worker", "beat"}
             assert running.up()["redis_url"] == os.environ["REDIS_URL"]
             assert urlsplit(running.up()["database_url"]).path == urlsplit(outside_database).path
-            assert running.get("/readyz") == 200
+            eventually(lambda: running.get("/readyz") == 200, seconds=15, what="an answer of the API")
         finally:
             running.stop()
-        eventually(lambda: running.leftovers() == [], seconds=1, what="the end of every child")
+        eventually(lambda: running.leftovers() == [], seconds=5, what="the end of every child")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -119,7 +120,7 @@ def test_a_list_that_is_drained_is_filled_again_at_once(tenant: UUID, execute: E
     with relaying():
         begun = time.monotonic()
         published(execute, 300)
-    assert time.monotonic() - begun < relay.IDLE_SECONDS, "Ten rounds, not ten pauses."
+    assert time.monotonic() - begun < 3 * relay.IDLE_SECONDS, "Ten rounds, not ten pauses."
 
 
 def test_a_full_list_keeps_no_other_queue_waiting(tenant: UUID, execute: ExecuteList) -> None:
@@ -160,9 +161,9 @@ def a_long_queue() -> UUID:
 def test_a_hundred_thousand_that_wait_make_a_claim_no_slower(a_long_queue: UUID) -> None:
     claim = plan_of("system", relay.CLAIM_FAIRLY, {"seconds": 10, "most": relay.LIST_LENGTH})
     assert "Seq Scan" not in claim, claim
-    begun = time.monotonic()
+    read = [float(rows) * int(times) for rows, times in re.findall(r"actual time=\S+ rows=(\S+) loops=(\d+)", claim)]
+    assert 1_000 < max(read) < 2_000, "One row of each tenant, and a few more of those whose turn it is."
     assert len(relay._claim(relay.LIST_LENGTH)) == relay.LIST_LENGTH
-    assert time.monotonic() - begun < 0.3
 
 
 @pytest.mark.slow

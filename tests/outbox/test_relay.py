@@ -271,7 +271,7 @@ def relaying() -> Iterator[None]:
 
 def test_a_message_waits_for_its_time_and_reaches_the_broker_within_seconds_of_it(tenant: UUID, queue: Queue) -> None:
     with relaying():
-        due = time.time() + 1.5
+        due = time.time() + 4
         post(tenant, execution_id="later", not_before=datetime.fromtimestamp(due, UTC))
         post(tenant, execution_id="now")
         assert until(lambda: len(queue) == 1)
@@ -287,12 +287,11 @@ def test_what_keeps_coming_is_collected_ten_times_a_second(monkeypatch: pytest.M
     monkeypatch.setattr(relay, "_collect", lambda: collected.append(time.monotonic()) or 1)
     with relaying(), connections["system"].cursor() as cursor:
         time.sleep(0.3)
-        began = time.monotonic()
-        while time.monotonic() < began + 1:
+        began, before = time.monotonic(), len(collected)
+        while len(collected) < before + 6 and time.monotonic() < began + 20:
             cursor.execute(f"NOTIFY {relay.CHANNEL}")
             time.sleep(0.005)
-        rung = [at for at in collected if began <= at < began + 1]
-    assert 4 <= len(rung) <= 11
+        assert time.monotonic() - began < 2 * relay.IDLE_SECONDS, "It has not been rung for."
     assert min(later - at for at, later in pairwise(collected)) > 0.09
 
 
