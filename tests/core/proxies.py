@@ -69,6 +69,12 @@ class Proxy:
 REDIS_SECONDS = 0.1  # As in production.
 
 
+def wait_for_redis(settings: Any, seconds: float = 10.0) -> None:
+    """From the next connection on: where an answer is wanted, a proxy in the tests' own process may take a while."""
+    settings.REDIS_TIMEOUT_SECONDS = seconds
+    valkey_client._parameters.cache_clear()
+
+
 @contextmanager
 def redis_behind_a_proxy(settings: Any) -> Iterator[Proxy]:
     """The run's own Redis, reached through a proxy that a test may hang, refuse or cut off."""

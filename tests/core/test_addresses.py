@@ -140,9 +140,9 @@ def test_opened_network_is_reached_by_plain_http_and_at_any_port(settings: Any) 
     with RawServer(ok(b"{}")) as server:
         assert Network().ask(server.url) == "refused"
         settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.0/8"]
-        assert Client().request("GET", server.url, deadline=Deadline.after(1)).status == 200
+        assert Client().request("GET", server.url, deadline=Deadline.after(10)).status == 200
         mapped = server.url.replace("127.0.0.1", "[::ffff:127.0.0.1]")
-        assert Client().request("GET", mapped, deadline=Deadline.after(1)).status == 200
+        assert Client().request("GET", mapped, deadline=Deadline.after(10)).status == 200
 
 
 def test_opening_one_network_opens_no_other(settings: Any) -> None:
@@ -155,4 +155,4 @@ def test_opening_one_network_opens_no_other(settings: Any) -> None:
 
 def test_client_of_the_deployment_dials_what_the_settings_name() -> None:
     with RawServer(ok(b"{}")) as server:
-        assert Client(is_guarded=False).request("GET", server.url, deadline=Deadline.after(1)).status == 200
+        assert Client(is_guarded=False).request("GET", server.url, deadline=Deadline.after(10)).status == 200

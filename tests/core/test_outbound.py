@@ -35,13 +35,13 @@ def failure(client: Client, url: str, kind: type[Exception], seconds: float = SE
 
 def test_answer_of_any_status_is_an_answer(client: Client) -> None:
     with RawServer([b'HTTP/1.1 503 Busy\r\nRetry-After: 3\r\nContent-Length: 7\r\n\r\n{"a":1}']) as server:
-        answer = client.request("GET", server.url, deadline=Deadline.after(1))
+        answer = client.request("GET", server.url, deadline=Deadline.after(10))
     assert (answer.status, answer.headers["retry-after"], answer.json()) == (503, "3", {"a": 1})
 
 
 def test_request_carries_its_body_and_id_and_asks_for_no_compression(client: Client) -> None:
     with RawServer(ok(b"{}")) as server, structlog.contextvars.bound_contextvars(request_id="request-7"):
-        client.request("POST", server.url, deadline=Deadline.after(1), json={"a": 1}, headers={"X-Own": "b"})
+        client.request("POST", server.url, deadline=Deadline.after(10), json={"a": 1}, headers={"X-Own": "b"})
     sent = server.requests[0]
     for expected in (b"x-request-id: request-7", b"Accept-Encoding: identity", b"X-Own: b", b'{"a": 1}'):
         assert expected in sent
@@ -71,7 +71,7 @@ SENT: list[tuple[dict[str, Any], list[bytes]]] = [
 @pytest.mark.parametrize(("request_", "expected"), SENT, ids=lambda value: str(value)[:40])
 def test_request_is_sent_as_it_was_asked_for(client: Client, request_: dict[str, Any], expected: list[bytes]) -> None:
     with RawServer(ok(b"{}")) as server:
-        client.request("POST", f"{server.url}/x?y=z", deadline=Deadline.after(1), **request_)
+        client.request("POST", f"{server.url}/x?y=z", deadline=Deadline.after(10), **request_)
     sent = server.requests[0]
     assert [part for part in expected if part not in sent] == []
     names = [line.partition(b":")[0].lower() for line in sent.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]]
@@ -103,7 +103,7 @@ def test_request_is_sent_as_it_was_asked_for(client: Client, request_: dict[str,
 )
 def test_request_that_cannot_be_said_is_not_sent(client: Client, request_: dict[str, Any]) -> None:
     with RawServer(ok(b"{}")) as server, pytest.raises(NotSent, match="invalid_request"):
-        client.request("POST", server.url, deadline=Deadline.after(1), **request_)
+        client.request("POST", server.url, deadline=Deadline.after(10), **request_)
     assert server.connections == 0
 
 
@@ -112,17 +112,17 @@ def test_json_that_is_nested_too_deep_is_not_sent(client: Client) -> None:
     for _ in range(100_000):
         nested = [nested]
     with pytest.raises(NotSent, match="invalid_request"):
-        client.request("POST", "http://127.0.0.1:1", deadline=Deadline.after(1), json=nested)
+        client.request("POST", "http://127.0.0.1:1", deadline=Deadline.after(10), json=nested)
 
 
 def test_method_that_is_none_is_not_sent(client: Client) -> None:
     with pytest.raises(NotSent, match="invalid_request"):
-        client.request("GET / HTTP/1.1\r\nX:", "http://127.0.0.1:1", deadline=Deadline.after(1))
+        client.request("GET / HTTP/1.1\r\nX:", "http://127.0.0.1:1", deadline=Deadline.after(10))
 
 
 def test_path_is_quoted_and_its_quotes_are_kept(client: Client) -> None:
     with RawServer(ok(b"{}")) as server:
-        client.request("GET", f"{server.url}/ü/%2F/a:b?q=ü&r=%20", deadline=Deadline.after(1))
+        client.request("GET", f"{server.url}/ü/%2F/a:b?q=ü&r=%20", deadline=Deadline.after(10))
     assert server.requests[0].startswith(b"GET /%C3%BC/%2F/a:b?q=%C3%BC&r=%20 HTTP/1.1\r\n")
 
 
@@ -130,7 +130,7 @@ def test_path_is_quoted_and_its_quotes_are_kept(client: Client) -> None:
 def test_answer_without_a_body_leaves_the_connection_usable(client: Client, status: bytes) -> None:
     with RawServer([b"HTTP/1.1 " + status + b"\r\n\r\n"]) as server:
         for _ in range(2):
-            assert client.request("DELETE", server.url, deadline=Deadline.after(1)).body == b""
+            assert client.request("DELETE", server.url, deadline=Deadline.after(10)).body == b""
     assert server.connections == 1
 
 
@@ -138,13 +138,13 @@ def test_answer_in_chunks_is_whole(client: Client) -> None:
     chunks = [b"2;a=b\r\n[1\r\n", b"3\r\n,2", b"]\r\n0\r\nX-Trailer: a\r\n\r\n"]
     with RawServer([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", *chunks]) as server:
         for _ in range(2):
-            assert client.request("GET", server.url, deadline=Deadline.after(1)).json() == [1, 2]
+            assert client.request("GET", server.url, deadline=Deadline.after(10)).json() == [1, 2]
     assert server.connections == 1
 
 
 def test_answer_that_the_end_of_the_connection_ends_is_whole(client: Client) -> None:
     with serving(says(b"HTTP/1.0 200 OK\r\nX-A: b\r\nx-a: c\r\n\r\n{}")) as url:
-        answer = client.request("GET", url, deadline=Deadline.after(1))
+        answer = client.request("GET", url, deadline=Deadline.after(10))
     assert (answer.json(), answer.headers["X-a"]) == ({}, "b, c")
 
 
@@ -165,7 +165,7 @@ def test_threads_share_the_pool_without_mixing_answers(client: Client) -> None:
 def test_connection_is_used_again(client: Client) -> None:
     with RawServer(ok(b"{}")) as server:
         for _ in range(3):
-            client.request("GET", server.url, deadline=Deadline.after(1))
+            client.request("GET", server.url, deadline=Deadline.after(10))
     assert (len(server.requests), server.connections) == (3, 1)
 
 
@@ -173,7 +173,7 @@ def test_connection_that_was_idle_for_long_is_not_used_again(client: Client, mon
     monkeypatch.setattr(pool, "IDLE_SECONDS", 0.0)
     with RawServer(ok(b"{}")) as server:
         for _ in range(2):
-            client.request("GET", server.url, deadline=Deadline.after(1))
+            client.request("GET", server.url, deadline=Deadline.after(10))
     assert server.connections == 2
 
 
@@ -182,15 +182,15 @@ def test_origin_that_was_not_used_for_longest_makes_room(monkeypatch: pytest.Mon
     client = Client()
     with RawServer(ok(b"{}")) as first, RawServer(ok(b"{}")) as second:
         for server in (first, second, second, first):
-            client.request("GET", server.url, deadline=Deadline.after(1))
+            client.request("GET", server.url, deadline=Deadline.after(10))
     assert (first.connections, second.connections) == (2, 1)
 
 
 def test_redirect_is_not_followed_and_cookies_are_not_kept(client: Client) -> None:
     redirect = [b"HTTP/1.1 302 Found\r\nLocation: /x\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"]
     with RawServer(redirect) as server:
-        assert client.request("GET", server.url, deadline=Deadline.after(1)).status == 302
-        client.request("GET", server.url, deadline=Deadline.after(1))
+        assert client.request("GET", server.url, deadline=Deadline.after(10)).status == 302
+        client.request("GET", server.url, deadline=Deadline.after(10))
     assert len(server.requests) == 2
     assert b"Cookie" not in server.requests[1]
 
@@ -198,14 +198,14 @@ def test_redirect_is_not_followed_and_cookies_are_not_kept(client: Client) -> No
 def test_proxies_and_netrc_of_the_environment_are_ignored(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     with RawServer(ok(b"{}")) as server:
-        assert client.request("GET", server.url, deadline=Deadline.after(1)).status == 200
+        assert client.request("GET", server.url, deadline=Deadline.after(10)).status == 200
 
 
 def test_url_of_an_exchange_is_in_no_log_line(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for answer in (ok(b"{}"), [OK + b": no name\r\n\r\n"], [OK + b"Content-Length: x\r\n\r\n"]):
         with RawServer(answer) as server, suppress(AnswerLost):
-            client.request("GET", f"{server.url}/bot7:abcde/send?key=abcde", deadline=Deadline.after(1))
+            client.request("GET", f"{server.url}/bot7:abcde/send?key=abcde", deadline=Deadline.after(10))
     assert "abcde" not in caplog.text
 
 
@@ -281,6 +281,6 @@ def test_spent_deadline_sends_nothing(client: Client) -> None:
 @pytest.mark.parametrize("body", [b"<html>", b'{"a":', b"\xff", b"NaN", b"[" * 100_000, b""])
 def test_answer_that_is_no_json_is_unreadable(client: Client, body: bytes) -> None:
     with RawServer(ok(body)) as server:
-        answer = client.request("GET", server.url, deadline=Deadline.after(1))
+        answer = client.request("GET", server.url, deadline=Deadline.after(10))
     with pytest.raises(AnswerLost, match="unreadable_answer"):
         answer.json()

@@ -150,14 +150,14 @@ def test_a_file_is_sent_as_it_is_read_and_arrives_as_any_form(client: Client) ->
 
 def test_an_empty_file_is_a_form_too(client: Client) -> None:
     with RawServer(ok(b"{}")) as server:
-        client.request("POST", server.url, deadline=Deadline.after(1), files={"file": ("a", BytesIO(), "a/b")})
+        client.request("POST", server.url, deadline=Deadline.after(10), files={"file": ("a", BytesIO(), "a/b")})
     assert server.requests[0].endswith(b"--\r\n")
 
 
 def test_two_open_files_are_not_sent(client: Client) -> None:
     files = {name: (name, BytesIO(b"a"), "a/b") for name in ("one", "two")}
     with RawServer(ok(b"{}")) as server, pytest.raises(NotSent, match="invalid_request"):
-        client.request("POST", server.url, deadline=Deadline.after(1), files=files)
+        client.request("POST", server.url, deadline=Deadline.after(10), files=files)
     assert server.connections == 0
 
 

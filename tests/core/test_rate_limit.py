@@ -14,7 +14,7 @@ from redis import Redis
 from integrationhub.core import catalogue, throttling, valkey_client
 from integrationhub.core.sliding_window import LocalWindows
 from tests.core.envelopes import assert_envelope
-from tests.core.proxies import REDIS_SECONDS, Proxy, redis_behind_a_proxy
+from tests.core.proxies import REDIS_SECONDS, Proxy, redis_behind_a_proxy, wait_for_redis
 from tests.make import Api
 
 
@@ -150,7 +150,9 @@ def test_cost_is_taken_as_a_whole_or_not_at_all(tenant: UUID) -> None:
 @pytest.mark.parametrize("mode", ["hang", "close"])
 def test_redis_that_fails_leaves_this_process_its_share(api: Api, proxy: Proxy, settings: Any, mode: str) -> None:
     settings.WEB_WORKERS = 2
+    wait_for_redis(settings)
     assert refusals(api, 5) == 0
+    wait_for_redis(settings, REDIS_SECONDS)
     proxy.mode = mode
     proxy.drop()
     started = time.monotonic()
@@ -181,8 +183,9 @@ def test_hanging_redis_costs_a_tenth_of_a_second_a_try(tenant: UUID, proxy: Prox
 
 
 def test_redis_that_returns_is_used_again_after_the_pause(
-    tenant: UUID, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    tenant: UUID, proxy: Proxy, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    wait_for_redis(settings)
     monkeypatch.setattr(valkey_client, "presence", valkey_client.Presence(seconds=0.2))
     proxy.mode = "close"
     assert [is_shared(tenant) for _ in range(4)] == [False] * 4

@@ -12,7 +12,7 @@ import pytest
 
 from integrationhub.core import valkey_client
 from integrationhub.core.valkey_client import Presence, Script, run
-from tests.core.proxies import Proxy, redis_behind_a_proxy
+from tests.core.proxies import Proxy, redis_behind_a_proxy, wait_for_redis
 
 ECHO = Script("return ARGV[1]")
 FAULTY = Script("return redis.call('NO SUCH COMMAND')")
@@ -49,12 +49,6 @@ def at_once(what: Callable[[int], Any]) -> list[Any]:
         return list(pool.map(begin, range(THREADS)))
 
 
-def wait_longer(settings: Any) -> None:
-    """Where an answer is wanted: sixteen threads and a proxy in one process take longer than a tenth of a second."""
-    settings.REDIS_TIMEOUT_SECONDS = 10.0
-    valkey_client._parameters.cache_clear()
-
-
 def test_a_script_is_sent_once_and_named_by_its_digest_from_then_on(redis: Proxy) -> None:
     once = Script(f"return ARGV[1] -- {time.monotonic_ns()}")
     assert run(once, [], ["a"]) == b"a"
@@ -65,7 +59,7 @@ def test_a_script_is_sent_once_and_named_by_its_digest_from_then_on(redis: Proxy
 
 
 def test_forgotten_scripts_and_a_restarted_server_cost_no_answer(redis: Proxy, settings: Any) -> None:
-    wait_longer(settings)
+    wait_for_redis(settings)
     assert all(at_once(lambda _: echo()))
     connection = valkey_client._idle[0]
     connection.send_command("SCRIPT FLUSH")
@@ -114,7 +108,7 @@ def test_after_the_pause_one_thread_finds_out_and_opens_it_for_all(
     at_once(timed)
     assert redis.unanswered == before + 1
     redis.mode = "pass"
-    wait_longer(settings)
+    wait_for_redis(settings)
     time.sleep(0.25)
     assert echo()
     assert all(at_once(lambda _: echo()))
