@@ -164,6 +164,13 @@ class Adapter:
         """Whether anything is heard of a message after its acceptance."""
         return cls.takes_webhooks() or cls.can_be_asked() or cls.has_own_inbox
 
+    @classmethod
+    def is_told_where(cls, config: JSONObject) -> bool:
+        """Whether the provider tells by itself what becomes of a message: each call of an installation with this
+        `config` names its `callback_url`, or the address is given in the provider's own console."""
+        tells = cls.takes_webhooks() or cls.has_own_inbox
+        return tells and ("callback_url" not in cls.config_schema["properties"] or "callback_url" in config)
+
     def unverified(self, words: str, *, reason: str) -> InvalidSignature:
         """The error of a webhook that this provider has not signed. `words` hold nothing of what was expected."""
         return InvalidSignature(f"{self.key}: {words}", provider=self.key, reason=reason)

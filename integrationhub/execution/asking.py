@@ -22,10 +22,10 @@ SECONDS = 8.0
 
 
 def look(tenant_id: UUID, delivery_id: UUID) -> None:
-    """Of a delivery that is waited for: ask its provider where that can be asked, and settle it."""
+    """Of a delivery that is looked at: ask its provider where that can be asked, and settle it."""
     with tenant_scope(tenant_id):
-        waited_for = Delivery.objects.for_tenant(tenant_id).filter(id=delivery_id, due_at__isnull=False)
-        row: Delivery | None = waited_for.first()
+        looked_at = Delivery.objects.for_tenant(tenant_id).filter(id=delivery_id, look_at__isnull=False)
+        row: Delivery | None = looked_at.first()
     if row is None:
         return
     event = _asked(row)

@@ -3,8 +3,11 @@
 After a provider has accepted, the execution stays `running`, and its delivery is waited for: no worker holds it, and no
 lease runs. What the provider tells, or the time that is over, settles it under the lock of the delivery's row, so that
 of the two one comes first. Then it has succeeded, or a worker goes on down its chain (`queueing.go_on`).
+
+A message that nobody waits for, of a provider that does not tell by itself, is asked for as well, less often.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,6 +22,7 @@ from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import errors, failing, keeping, ledger
 from integrationhub.execution.models import Attempt, Delivery, DeliveryStatus, Execution, Outcome, Status
 from integrationhub.execution.order import ACCEPTED, FOLLOWED, Options
+from integrationhub.execution.routing import Chain
 from integrationhub.outbox import posting
 from integrationhub.outbox.models import OutboxMessage, State
 from providers import registry
@@ -32,6 +36,9 @@ AWAIT = "hub_await_delivery"
 NOT_IN_TIME = "not_delivered_in_time"
 # A provider that can be asked is asked first after so long, then after twice as long and so on, until the time is over.
 FIRST_LOOK_SECONDS = 5.0
+# The same of one that nobody waits for, for a day.
+FIRST_UNAWAITED_LOOK_SECONDS = 60.0
+ASKED_FOR = timedelta(days=1)
 # So long a look that is due is left to the worker that was rung for.
 HELD_SECONDS = 20
 DUE = """
@@ -41,7 +48,7 @@ RETURNING tenant_id, execution_id, id
 """
 
 
-def conclude(execution: Execution, last: Attempt, options: Options) -> None:
+def conclude(execution: Execution, last: Attempt, options: Options, chain: Chain) -> None:
     """Commit the end of the last attempt, and that of the execution or the wait for its message."""
     adapter = registry.find(execution.provider_key)
     is_followed = adapter is not None and adapter.is_heard_of() and execution.intent.startswith(FOLLOWED)
@@ -52,7 +59,14 @@ def conclude(execution: Execution, last: Attempt, options: Options) -> None:
         log.warning("A message cannot be followed: its reference is none, or another's.")
     if execution.error_code and options.is_awaited:
         _forgive(execution)
-    ledger.conclude(execution, last, is_followed=is_followed)
+    tells = adapter is None or not adapter.can_be_asked() or adapter.is_told_where(_config(execution, chain))
+    look = None if tells else FIRST_UNAWAITED_LOOK_SECONDS
+    ledger.conclude(execution, last, is_followed=is_followed, look_seconds=look)
+
+
+def _config(execution: Execution, chain: Chain) -> Mapping[str, Any]:
+    """That of the installation by which it was sent."""
+    return next(step.config for step in chain.steps if step.provider_key == execution.provider_key)
 
 
 def _forgive(execution: Execution) -> None:
@@ -100,25 +114,37 @@ def _begin(execution: Execution, accepted: Attempt, options: Options, *, can_be_
 
 
 def settle(tenant_id: UUID, delivery_id: UUID) -> None:
-    """Of a delivery that is waited for: end the wait if it is over, by what is known of it or by the clock."""
+    """Of a delivery that is looked at: end the wait if it is over, by what is known of it or by the clock."""
     with tenant_scope(tenant_id):
-        waited_for = Delivery.objects.for_tenant(tenant_id).filter(id=delivery_id, due_at__isnull=False)
-        if row := waited_for.select_for_update().first():
+        looked_at = Delivery.objects.for_tenant(tenant_id).filter(id=delivery_id, look_at__isnull=False)
+        if row := looked_at.select_for_update().first():
             settle_row(row)
 
 
 def settle_row(row: Delivery) -> None:
     """The same for a row that is locked, inside the caller's `tenant_scope`."""
-    if row.due_at is None:
-        return
     now = datetime.now(UTC)
-    if has_come(row):
+    if row.due_at is None:
+        _look_again_unless_over(row, now)
+    elif has_come(row):
         _succeed(row, now)
     elif row.status == DeliveryStatus.FAILED or row.due_at <= now:
         _fall_back(row)
     else:
         row.look_at = min(row.due_at, max(now + timedelta(seconds=FIRST_LOOK_SECONDS), now + (now - row.created_at)))
         row.save(update_fields=["look_at"])
+
+
+def _look_again_unless_over(row: Delivery, now: datetime) -> None:
+    """Nobody waits for it: it is asked for until the provider has told all that it ever does, or a day is over."""
+    if row.look_at is None:
+        return
+    adapter, age = registry.find(row.provider_key), now - row.created_at
+    told = [DeliveryStatus.rank(kind.removeprefix("message.")) for kind in adapter.tells] if adapter else []
+    is_all_told = row.status == DeliveryStatus.FAILED or DeliveryStatus.rank(row.status) >= max(told, default=0)
+    is_over = is_all_told or age > ASKED_FOR
+    row.look_at = None if is_over else now + max(age, timedelta(seconds=FIRST_UNAWAITED_LOOK_SECONDS))
+    row.save(update_fields=["look_at"])
 
 
 def call_off(execution: Execution) -> bool:

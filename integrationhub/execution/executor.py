@@ -386,7 +386,7 @@ def _fail(run: Run, verdict: HubError) -> None:
 
 def _conclude(run: Run) -> None:
     run.execution.duration_ms = round((time.monotonic() - run.begun) * 1000)
-    awaiting.conclude(run.execution, run.attempts[-1], run.order.options)
+    awaiting.conclude(run.execution, run.attempts[-1], run.order.options, run.chain)
     for note in run.notes:
         try:
             note()

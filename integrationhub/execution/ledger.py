@@ -163,9 +163,12 @@ def begin_attempt(execution: Execution, attempt: Attempt, ended: Attempt | None 
     attempt.started_at = begun_at
 
 
-def conclude(execution: Execution, last: Attempt | None, *, is_followed: bool = False) -> bool:
+def conclude(
+    execution: Execution, last: Attempt | None, *, is_followed: bool = False, look_seconds: float | None = None
+) -> bool:
     """Commit the end of the last attempt and of the execution; False when it is no longer this run's to end.
-    `is_followed`: its provider will tell what becomes of the message, which is found by its reference then.
+    `is_followed`: its provider will tell what becomes of the message, which is found by its reference then; with
+    `look_seconds` it does not by itself, and is asked after so long.
 
     What came of it is known and may be told nowhere else, so a database that is away is waited for, for a few seconds.
     """
@@ -185,6 +188,7 @@ def conclude(execution: Execution, last: Attempt | None, *, is_followed: bool = 
         "error_details": execution.error_details,
         "duration_ms": execution.duration_ms,
         "is_followed": is_followed and bool(execution.reference),
+        "look_seconds": look_seconds,
     }
     [(is_ended,)] = insisted(execution.tenant_id, CONCLUDE, told)
     return bool(is_ended)

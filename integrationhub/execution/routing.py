@@ -172,10 +172,8 @@ def _unfit(order: Order, candidate: Candidate, adapter: type[Adapter] | None) ->
 
 
 def _tells(adapter: type[Adapter], candidate: Candidate, status: str) -> bool:
-    """Whether it will be known how far a message came: its provider can be asked, or was told where to report. One that
-    is told so in its own console takes no address."""
-    is_told_where = "callback_url" not in adapter.config_schema["properties"] or "callback_url" in candidate.config
-    return f"message.{status}" in adapter.tells and (adapter.can_be_asked() or is_told_where)
+    """Whether it will be known how far a message came: its provider can be asked, or was told where to report."""
+    return f"message.{status}" in adapter.tells and (adapter.can_be_asked() or adapter.is_told_where(candidate.config))
 
 
 def _in_mode(wanted: Mode | None, steps: Sequence[Step]) -> tuple[Mode, list[Step], list[Skipped]]:

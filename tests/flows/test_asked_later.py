@@ -1,0 +1,135 @@
+"""Messages that nobody waits for, of providers that tell nothing by themselves: they are asked."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models import F
+from django.db.models.functions import Now
+
+from integrationhub.execution import awaiting, settling
+from integrationhub.execution.models import Delivery
+from integrationhub.outbox.models import Event
+from providers import registry
+from tests.execution.test_carriers import NUMBER, installed
+from tests.flows.test_success_status import shown, work
+from tests.make import Api, sms
+from tests.providers.carriers import Asked, Told, TwilioServer
+from tests.webhooks.posting import subscribe
+from tests.webhooks.test_carriers import following
+
+MINUTE = timedelta(minutes=1, seconds=2)
+
+
+class Asking:
+    """Twilio, and what it says when it is asked."""
+
+    def __init__(self, server: TwilioServer) -> None:
+        self.server, self.status = server, "queued"
+        server.answer = self._answer
+
+    def _answer(self, asked: Asked) -> Told | None:
+        sid = asked.path.rpartition("/")[2].removesuffix(".json")
+        return Told(200, {"sid": sid, "status": self.status}) if asked.method == "GET" else None
+
+    @property
+    def asked(self) -> int:
+        return sum(each.method == "GET" and "/Messages/" in each.path for each in self.server.asked)
+
+
+@pytest.fixture
+def twilio() -> Iterator[Asking]:
+    with TwilioServer() as server:
+        yield Asking(server)
+        assert server.faults == []
+
+
+@pytest.fixture
+def sender(api: Api, twilio: Asking) -> Api:
+    """Without an address at which Twilio would tell."""
+    subscribe(api)
+    return installed(api, twilio.server)
+
+
+def send(api: Api) -> str:
+    body = api.post("/execute", sms(NUMBER)).json()
+    assert (body["status"], body["provider_key"]) == ("succeeded", "twilio_sms")
+    return str(body["execution_id"])
+
+
+def pass_by(time: timedelta) -> None:
+    """As if it were so much later, and workers had done what is due by then."""
+    rows = Delivery.objects.using("system")
+    rows.update(created_at=F("created_at") - time)
+    rows.filter(look_at__isnull=False).update(look_at=F("look_at") - time)
+    settling.settle()
+    work()
+
+
+def told(api: Api) -> list[Any]:
+    kinds = Event.objects.using("system").filter(tenant_id=api.tenant, kind__startswith="message.")
+    return [event.kind for event in kinds.order_by("id")]
+
+
+def test_what_became_of_it_is_known_after_a_minute_and_told_to_the_tenant(sender: Api, twilio: Asking) -> None:
+    execution_id = send(sender)
+    twilio.status = "delivered"
+    pass_by(MINUTE / 2)
+    assert twilio.asked == 0
+    pass_by(MINUTE)
+    body = shown(sender, execution_id)
+    assert (body["status"], body["delivery"]["status"]) == ("succeeded", "delivered")
+    assert told(sender) == ["message.delivered"]
+
+
+def test_it_is_asked_for_less_and_less_often_until_all_is_told(sender: Api, twilio: Asking) -> None:
+    execution_id = send(sender)
+    pass_by(MINUTE)
+    twilio.status = "sent"
+    pass_by(MINUTE * 1.2)
+    assert (twilio.asked, shown(sender, execution_id)["delivery"]["status"]) == (2, "sent")
+    twilio.status = "delivered"
+    pass_by(MINUTE)
+    assert twilio.asked == 2, "After two minutes, two more."
+    pass_by(MINUTE * 1.5)
+    assert (twilio.asked, shown(sender, execution_id)["delivery"]["status"]) == (3, "delivered")
+    pass_by(MINUTE * 60)
+    assert twilio.asked == 3
+
+
+def test_a_failure_is_the_end_of_it(sender: Api, twilio: Asking) -> None:
+    execution_id = send(sender)
+    twilio.status = "undelivered"
+    pass_by(MINUTE)
+    pass_by(MINUTE * 60)
+    assert (twilio.asked, shown(sender, execution_id)["delivery"]["status"]) == (1, "failed")
+    assert told(sender) == ["message.failed"]
+
+
+def test_after_a_day_nobody_asks_any_more(sender: Api, twilio: Asking) -> None:
+    send(sender)
+    pass_by(awaiting.ASKED_FOR + MINUTE)
+    assert twilio.asked == 1
+    assert not Delivery.objects.using("system").filter(look_at__isnull=False).exists()
+
+
+def test_one_that_tells_by_itself_is_not_asked(api: Api, twilio: Asking) -> None:
+    following(api, twilio.server)
+    send(api)
+    pass_by(MINUTE * 60)
+    assert twilio.asked == 0
+
+
+def test_one_whose_provider_was_removed_is_asked_for_by_nobody(sender: Api, twilio: Asking) -> None:
+    send(sender)
+    ids = {row["provider_key"]: row["id"] for row in sender.get("/integrations/installed").json()["data"]}
+    assert sender.delete(f"/integrations/{ids['twilio_sms']}").status_code == 204
+    pass_by(MINUTE)
+    assert twilio.asked == 0
+    assert Delivery.objects.using("system").filter(look_at__gt=Now()).count() == 1, "It may be installed again."
+
+
+def test_a_provider_without_webhooks_is_one_that_has_to_be_asked() -> None:
+    asked = [each.key for each in registry.all() if each.can_be_asked() and not each.is_told_where({})]
+    assert asked == ["messagebird_sms", "scaleway_email", "twilio_sms"]
