@@ -16,8 +16,14 @@ from providers import registry
 from tests.make import Api
 
 
+class _Server(ThreadingHTTPServer):
+    # The kernel drops what comes beyond, and a connection dropped is tried again a second later.
+    request_queue_size = 128
+    daemon_threads = True
+
+
 class ProviderServer:
-    """A provider on loopback: keeps each body it gets, answers with `status` after `delay` seconds."""
+    """A provider on loopback: keeps each body, answers with `status` after `delay` seconds or when `released`."""
 
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
@@ -43,8 +49,7 @@ class ProviderServer:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
+        self.http = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_port}/send"
         threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
 
