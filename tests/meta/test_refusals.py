@@ -122,7 +122,7 @@ def test_a_lost_answer_is_not_to_be_repeated(meta: GraphServer) -> None:
 
 def test_silence_ends_with_the_deadline(meta: GraphServer) -> None:
     meta.be_silent()
-    error = failing(lambda: graph_of(meta).send(TEXT, soon(0.3)))
+    error = failing(lambda: graph_of(meta).send(TEXT, soon(2)))
     assert (type(error), error.reason, len(meta.sent)) == (Ambiguous, "read_timeout", 1)
 
 

@@ -82,7 +82,7 @@ def test_a_file_that_took_too_long_sends_nothing_so_that_the_outcome_is_known(se
     meta.fail(status=200, on="GET", body=PICTURE, headers={"Content-Type": "image/png"})
     picture = {"type": "image", "url": f"http://{meta.media_netloc}/a.png"}
     meta.delay = 0.6
-    answer = execute(sender, {"to": "+14155552671", "media": picture}, timeout_ms=1500)
+    answer = execute(sender, {"to": "+14155552671", "media": picture}, timeout_ms=3000)
     assert answer.json()["code"] == "ERR_INTEGRATION_HUB_SVC_ALL_PROVIDERS_FAILED"
     [failure] = answer.json()["details"]["errors"]
     assert (failure["reason"], failure["retryable"]) == ("deadline", True)

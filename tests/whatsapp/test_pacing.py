@@ -1,5 +1,6 @@
 """Meta's limits are kept before Meta has to: of one number, and of a number and one customer."""
 
+import math
 import time
 from typing import Any
 
@@ -69,19 +70,19 @@ def test_a_link_that_leads_nowhere_silences_nobody(talk: Talk, meta: GraphServer
     talk.sent()
 
 
-def test_after_a_while_the_customer_may_be_written_to_again(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "PAIR_SECONDS", 0.3)
+def test_after_a_while_the_customer_may_be_written_to_again(talk: Talk, meta: GraphServer) -> None:
     for _ in range(3):
         talk.sent()
-    waited = refused(talk.send(), "pair_rate_limit")["details"]["waitSeconds"]
-    time.sleep(waited)
+    wait = refused(talk.send(), "pair_rate_limit")["details"]["waitSeconds"]
+    with redis.Redis.from_url(configured.REDIS_URL) as client:  # As if that time had passed.
+        client.decrby(f"hub:whatsapp:pace:{meta.phone_number_id}:{CUSTOMER}", round(wait * 1000))
     talk.sent()
     refused(talk.send(), "pair_rate_limit")
 
 
 def test_a_number_sends_no_more_a_second_than_its_setting_says(talk: Talk, meta: GraphServer, settings: Any) -> None:
     settings.META_MESSAGES_PER_SECOND = 2
-    answers = [talk.send({**ANOTHER, "to": f"+1415555000{each}"}) for each in range(4)]
+    answers = [talk.send({**ANOTHER, "to": f"+1415555{each:04}"}) for each in range(20)]
     assert [answer.status_code for answer in answers[:2]] == [202, 202]
     answer = next(answer for answer in answers if answer.status_code != 202)
     refused(answer, "throughput_limit")
@@ -99,7 +100,7 @@ def test_meta_that_refuses_a_pair_is_not_asked_again_for_one_four_and_sixteen_se
         waits.append(refused(talk.send(), "pair_rate_limit")["details"]["waitSeconds"])
         with redis.Redis.from_url(configured.REDIS_URL) as client:  # As if that time had passed.
             client.delete(f"hub:whatsapp:pace:{meta.phone_number_id}:{CUSTOMER}")
-    assert [round(wait) for wait in waits] == [1, 4, 16]
+    assert [math.ceil(wait) for wait in waits] == [1, 4, 16]
     talk.sent(ANOTHER)
 
 
@@ -135,9 +136,11 @@ def test_a_number_sends_no_more_in_a_second_than_the_setting_says(
 ) -> None:
     settings.META_MESSAGES_PER_SECOND = per_second
     began = time.monotonic()
-    taken = sum(is_taken(f"+1415555{number:04}") for number in range(2 * per_second))
-    assert taken <= per_second * (1 + time.monotonic() - began) + 1
-    assert taken < 2 * per_second
+    taken = 0
+    while taken < 10 * per_second and is_taken(f"+1415555{taken:04}"):
+        taken += 1
+    assert per_second <= taken <= per_second * (1 + time.monotonic() - began) + 1
+    assert taken < 10 * per_second
 
 
 def is_taken(recipient: str) -> bool:

@@ -19,7 +19,7 @@ REPLAYED = "Idempotent-Replayed"
 
 @pytest.fixture
 def short_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(sending, "CALL_SECONDS", 2.0)
 
 
 LOSSES = {"its answer was lost": GraphServer.lose_answer, "Meta was silent": GraphServer.be_silent}
