@@ -1,12 +1,12 @@
 """What routing reads of a tenant is cached; every change shows with the very next request."""
 
-import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
 
-from integrationhub.core import tenant_version
+from integrationhub.core import memory, tenant_version
 from integrationhub.execution import resolution
 from providers.models import Provider, Status
 from tests.execution.conftest import ProviderServer, bind
@@ -77,13 +77,14 @@ def test_a_change_that_redis_missed_shows_when_what_is_cached_has_lived_its_time
     warm: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolution._known.clear()
-    monkeypatch.setattr(resolution._known, "_seconds", 0.5)
+    monkeypatch.setattr(resolution._known, "_seconds", 60)
     warm.post("/execute", sms(NUMBER))
     with monkeypatch.context() as patched:
         patched.setattr(tenant_version, "valkey_client", _Deaf)
         disable(warm)
     assert warm.post("/execute", sms(NUMBER)).json()["provider_key"] == "loopback_keyed_sms"
-    time.sleep(0.5)
+    now = memory.time.monotonic()
+    monkeypatch.setattr(memory, "time", SimpleNamespace(monotonic=lambda: now + 60))
     assert warm.post("/execute", sms(NUMBER)).json()["provider_key"] == "loopback_sms"
 
 
