@@ -1,5 +1,6 @@
 """The key of a batch that was not done to its end: the repeat runs the rest of it, and sends nothing twice."""
 
+import threading
 from typing import Any
 from uuid import UUID
 
@@ -34,10 +35,11 @@ def test_what_had_no_turn_in_time_is_run_by_a_repeat_and_the_rest_is_not_run_aga
     live: Api, server: ProviderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, body = keyed(), texts(6)
-    server.delay = 0.3
     with monkeypatch.context() as short:
-        short.setattr(batching, "BEGUN_WITHIN_SECONDS", 0.2)
+        over = threading.Barrier(4, lambda: short.setattr(batching, "BEGUN_WITHIN_SECONDS", -1.0), timeout=20)
+        server.while_acting = lambda: over.wait() and None
         first = live.post("/execute/batch", body, **key)
+    server.while_acting = lambda: None
     assert statuses(first) == [200] * 4 + [503] * 2
     second = live.post("/execute/batch", body, **key)
     assert statuses(second) == [200] * 6
