@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from integrationhub.execution import awaiting, routing, settling, tasks
 from integrationhub.execution.models import Delivery
 from integrationhub.outbox.models import OutboxMessage
+from tests.database import waiting
 from tests.flows.test_cancel import cancel
 from tests.flows.test_retry import reason, retry
 from tests.flows.test_success_status import (
@@ -26,6 +27,7 @@ from tests.flows.test_success_status import (
     vonage,
     work,
 )
+from tests.launcher.running import eventually
 from tests.make import Api, sms
 from tests.providers.carriers import Told, TwilioServer, VonageServer
 from tests.webhooks.posting import work_off
@@ -158,8 +160,9 @@ def test_a_fallback_that_is_under_way_comes_first(
     def slowly(execution: Any) -> None:
         if not caller.ident:
             caller.start()
-            caller.join(timeout=1)
-        assert answers == [], "it waits for what holds the delivery"
+            with connections["owner"].cursor() as cursor:
+                eventually(lambda: waiting(cursor) == 1, seconds=10, what="it waits for what holds the delivery")
+        assert answers == []
         ring(execution)
 
     monkeypatch.setattr(awaiting, "ring_to_go_on", slowly)

@@ -113,16 +113,18 @@ def test_what_has_expired_gives_its_unit_back(api: Api, tenant: UUID) -> None:
 @pytest.mark.parametrize(
     ("options", "field", "reason"),
     [
-        ({"send_at": at(days=36)}, "options.send_at", "too_far_ahead"),
+        ({"send_at": timedelta(days=36)}, "options.send_at", "too_far_ahead"),
         ({"send_at": "tomorrow"}, "options.send_at", "wrong_form"),
         ({"send_at": "2026-12-01T10:00:00"}, "options.send_at", "wrong_form"),
         ({"send_at": 5}, "options.send_at", "wrong_type"),
-        ({"expires_at": at(seconds=-5)}, "options.expires_at", "in_the_past"),
-        ({"send_at": at(hours=2), "expires_at": at(hours=1)}, "options.expires_at", "before_send_at"),
+        ({"expires_at": timedelta(seconds=-5)}, "options.expires_at", "in_the_past"),
+        ({"send_at": timedelta(hours=2), "expires_at": timedelta(hours=1)}, "options.expires_at", "before_send_at"),
     ],
 )
 def test_times_that_cannot_be_are_named(api: Api, options: dict[str, Any], field: str, reason: str) -> None:
-    fault = api.post("/execute", sms(**options)).json()["details"]["fields"][0]
+    now = datetime.now(UTC)
+    given = {name: moment(now + value) if isinstance(value, timedelta) else value for name, value in options.items()}
+    fault = api.post("/execute", sms(**given)).json()["details"]["fields"][0]
     assert (fault["field"], fault["reason"]) == (field, reason)
 
 
