@@ -102,7 +102,8 @@ def test_what_was_cut_by_another_rule_is_checked_by_its_blocks(api: Api, ipfs_no
 
 @pytest.mark.usefixtures("shared_node")
 def test_content_that_nobody_has_is_404_and_no_fault_of_the_node(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("integrationhub.storage.ipfs_files.ATTEMPT_SECONDS", 1.5)
+    monkeypatch.setattr("integrationhub.storage.ipfs_files.ATTEMPT_SECONDS", 6.0)
+    monkeypatch.setattr("providers.kubo.AHEAD_SECONDS", 5.0)
     unknown = str(unixfs.added(BytesIO(os.urandom(20))))
     answer = api.get(f"/storage/ipfs/{unknown}")
     assert (answer.status_code, answer.json()["details"]["reason"]) == (404, ipfs.FOUND_NOWHERE)

@@ -19,7 +19,7 @@ from tests.meta.graph_server import GraphServer
 from tests.whatsapp import numbers
 from tests.whatsapp.talking import CUSTOMER
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole hubs")]
 
 MIB = 1024 * 1024
 LARGE = b"%PDF-1.7" + b"0" * (100 * MIB - 8)
