@@ -2,9 +2,7 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +17,7 @@ from integrationhub.execution.models import Delivery, Execution
 from integrationhub.outbox.models import Event, OutboxMessage
 from marketplace.models import Usage
 from tests.execution.test_carriers import NUMBER, installed
+from tests.flows.test_schedule import at, later
 from tests.make import Api, keyed, sms
 from tests.providers.carriers import Asked, Told, TwilioServer, VonageServer
 from tests.webhooks.posting import subscribe, work_off
@@ -383,9 +382,8 @@ def test_it_is_for_messages_alone(api: Api) -> None:
 
 
 def test_what_has_expired_is_sent_by_nobody_else(both: Api, vonage: VonageServer) -> None:
-    expires_at = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
-    execution_id = ask(both, expires_at=expires_at)
-    time.sleep(1)
+    execution_id = ask(both, expires_at=at(seconds=60))
+    later(60)
     time_passes()
     assert (shown(both, execution_id)["status"], vonage.hits) == ("failed", 0)
 
