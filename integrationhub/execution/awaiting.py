@@ -125,7 +125,9 @@ def settle_row(row: Delivery) -> None:
     """The same for a row that is locked, inside the caller's `tenant_scope`."""
     now = datetime.now(UTC)
     if row.due_at is None:
-        _look_again_unless_over(row, now)
+        if row.look_at is not None:
+            row.look_at = _next_look(row, now)
+            row.save(update_fields=["look_at"])
     elif has_come(row):
         _succeed(row, now)
     elif row.status == DeliveryStatus.FAILED or row.due_at <= now:
@@ -135,16 +137,15 @@ def settle_row(row: Delivery) -> None:
         row.save(update_fields=["look_at"])
 
 
-def _look_again_unless_over(row: Delivery, now: datetime) -> None:
-    """Nobody waits for it: it is asked for until the provider has told all that it ever does, or a day is over."""
-    if row.look_at is None:
-        return
+def _next_look(row: Delivery, now: datetime) -> datetime | None:
+    """When one is asked for that nobody waits for: until the provider has told all that it ever does, for a day."""
     adapter, age = registry.find(row.provider_key), now - row.created_at
-    told = [DeliveryStatus.rank(kind.removeprefix("message.")) for kind in adapter.tells] if adapter else []
-    is_all_told = row.status == DeliveryStatus.FAILED or DeliveryStatus.rank(row.status) >= max(told, default=0)
-    is_over = is_all_told or age > ASKED_FOR
-    row.look_at = None if is_over else now + max(age, timedelta(seconds=FIRST_UNAWAITED_LOOK_SECONDS))
-    row.save(update_fields=["look_at"])
+    if adapter is None or not adapter.can_be_asked() or row.status == DeliveryStatus.FAILED or age > ASKED_FOR:
+        return None
+    last = max((DeliveryStatus.rank(kind.removeprefix("message.")) for kind in adapter.tells), default=0)
+    if DeliveryStatus.rank(row.status) >= last:
+        return None
+    return now + max(age, timedelta(seconds=FIRST_UNAWAITED_LOOK_SECONDS))
 
 
 def call_off(execution: Execution) -> bool:
@@ -287,8 +288,8 @@ def _duration_ms(execution: Execution) -> int:
 
 
 def _end_wait(row: Delivery) -> Execution | None:
-    """Its execution, locked; None where it is no longer one that waits."""
-    row.due_at = row.look_at = None
+    """Its execution, locked; None where it is no longer one that waits. What becomes of it later is asked for still."""
+    row.due_at, row.look_at = None, _next_look(row, datetime.now(UTC))
     row.save(update_fields=["due_at", "look_at"])
     waiting = Execution.objects.for_tenant(row.tenant_id).filter(
         pk=row.execution_id, status=Status.RUNNING, lease_until__isnull=True

@@ -98,6 +98,30 @@ def test_it_is_asked_for_less_and_less_often_until_all_is_told(sender: Api, twil
     assert twilio.asked == 3
 
 
+def test_one_that_came_as_far_as_was_wanted_is_followed_on(sender: Api, twilio: Asking) -> None:
+    answer = sender.post("/execute", sms(NUMBER, success_status="sent"))
+    work()
+    twilio.status = "sent"
+    pass_by(MINUTE / 10)
+    twilio.status = "delivered"
+    pass_by(MINUTE)
+    body = shown(sender, answer.json()["execution_id"])
+    assert (body["status"], body["delivery"]["status"]) == ("succeeded", "delivered")
+
+
+def test_one_that_did_not_come_in_time_is_followed_on(sender: Api, twilio: Asking) -> None:
+    answer = sender.post("/execute", sms(NUMBER, success_status="delivered", fallback_after_ms=5000))
+    work()
+    rows = Delivery.objects.using("system")
+    rows.update(due_at=Now(), look_at=Now())
+    settling.settle()
+    work()
+    twilio.status = "delivered"
+    pass_by(MINUTE)
+    body = shown(sender, answer.json()["execution_id"])
+    assert (body["status"], body["delivery"]["status"]) == ("failed", "delivered")
+
+
 def test_a_failure_is_the_end_of_it(sender: Api, twilio: Asking) -> None:
     execution_id = send(sender)
     twilio.status = "undelivered"
