@@ -1,6 +1,6 @@
 """The hosted connect page in a browser, from the application's button to a certified OpenID provider and back."""
 
-import time
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,8 +12,16 @@ from tests.make import Api
 from tests.oauth.standing_in import StandIn
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
-# What the page lets pass before it closes itself, and some time in which it might.
-SECONDS_TO_READ, A_WHILE = 3, 4
+# What the page lets pass before it closes itself.
+MILLISECONDS_TO_READ = 3000
+
+
+@pytest.fixture
+def stopped_clock(person: Person) -> None:
+    """Of all pages: however slow the machine is, no time passes there but what a test lets pass."""
+    now = datetime.now(UTC)
+    person.context.clock.install(time=now)
+    person.context.clock.pause_at(now + timedelta(seconds=1))
 
 
 def failed(page: Page) -> None:
@@ -24,6 +32,22 @@ def connected(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Connected as ada@example.com")
 
 
+def let_pass(page: Page, milliseconds: int) -> None:
+    page.wait_for_load_state()  # Its script has run.
+    page.clock.run_for(milliseconds)
+
+
+def stays_open(page: Page, milliseconds: int) -> None:
+    let_pass(page, milliseconds)
+    assert page.evaluate("closed") is False
+
+
+def closes(page: Page, milliseconds: int) -> None:
+    with page.expect_event("close"):
+        let_pass(page, milliseconds)
+
+
+@pytest.mark.usefixtures("stopped_clock")
 def test_a_pop_up_tells_who_opened_it_and_closes_by_itself(api: Api, person: Person, application: StandIn) -> None:
     bind(api, return_origins=[application.url])
     url = link(api, opener_origin=application.url)
@@ -32,15 +56,15 @@ def test_a_pop_up_tells_who_opened_it_and_closes_by_itself(api: Api, person: Per
     go_to_provider(popup)
     agree(popup)
     connected(popup)
-    begun = time.monotonic()
-    popup.wait_for_event("close")
-    assert abs(time.monotonic() - begun - SECONDS_TO_READ) < 1
+    stays_open(popup, MILLISECONDS_TO_READ - 1)
+    closes(popup, 1)
 
     [made] = api.get("/connections").json()["data"]
     said = {"type": "integrationhub.connected", "provider": "google", "connection_id": made["id"]}
     assert opener.evaluate("told") == [{"origin": person.hub, "said": said}]
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_a_page_of_another_origin_is_told_nothing(api: Api, person: Person, application: StandIn) -> None:
     bind(api, return_origins=[application.url])
     url = link(api, opener_origin=application.url)
@@ -49,10 +73,11 @@ def test_a_page_of_another_origin_is_told_nothing(api: Api, person: Person, appl
     go_to_provider(popup)
     agree(popup)
     connected(popup)
-    popup.wait_for_event("close")
+    closes(popup, MILLISECONDS_TO_READ)
     assert opener.evaluate("told") == []
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_a_pop_up_stays_open_on_an_error_until_trying_again_succeeds(
     api: Api, person: Person, application: StandIn
 ) -> None:
@@ -63,15 +88,14 @@ def test_a_pop_up_stays_open_on_an_error_until_trying_again_succeeds(
     cancel(popup)
     failed(popup)
     expect(popup.get_by_role("alert")).to_have_text("You did not agree at Google.")
-    time.sleep(A_WHILE)
-    assert not popup.is_closed()
+    stays_open(popup, 2 * MILLISECONDS_TO_READ)
     assert opener.evaluate("told") == []
 
     popup.get_by_role("link", name="Try again").click()
     go_to_provider(popup)
     agree(popup)
     connected(popup)
-    popup.wait_for_event("close")
+    closes(popup, MILLISECONDS_TO_READ)
     assert len(opener.evaluate("told")) == 1
 
 
