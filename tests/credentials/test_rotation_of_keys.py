@@ -211,7 +211,7 @@ def test_a_value_that_does_not_open_is_named_and_left_and_the_others_are_done(te
     broken, good = bound(tenant), bound(uuid4())
     with connections["owner"].cursor() as cursor:
         cursor.execute(
-            "UPDATE credentials_credential SET sealed = overlay(sealed placing '\\x00' from 30) WHERE id = %s",
+            "UPDATE credentials_credential SET sealed = set_byte(sealed, 29, get_byte(sealed, 29) # 1) WHERE id = %s",
             [broken.id],
         )
     new_key()
