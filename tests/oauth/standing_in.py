@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from django.db import connections
+
 from oauth.table import shipped
 
 
@@ -108,7 +110,10 @@ def _handler(server: StandIn) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(headers.get("content-length", 0)))
             path = where.path.removeprefix("/")
             server.asked.append(Asked(self.command, path, _single(where.query), headers, body))
-            server.meanwhile()
+            try:
+                server.meanwhile()
+            finally:
+                connections.close_all()
             status, told, content = server.answers.get(f"{self.command} {path}", (404, {}, b"no such place"))
             self.send_response(status)
             for name, value in {**told, "Content-Length": str(len(content))}.items():
