@@ -50,15 +50,15 @@ class HashicorpClient:
         finally:
             _deadline.reset(token)
 
-    def call(self, ask: Callable[[hvac.Client], T], *, seconds: float = SECONDS) -> T:
-        """It takes so long at most, unless a block around it says otherwise.
+    def call(self, ask: Callable[[hvac.Client], T], *, seconds: float | None = None) -> T:
+        """It takes so long at most, SECONDS if it is not said, unless a block around it says otherwise.
 
         Raises RuntimeError inside a transaction: none is held while another host is waited for.
         """
         if any(connection.in_atomic_block for connection in connections.all(initialized_only=True)):
             raise RuntimeError("The vault was asked inside a transaction.")
         let_go_of_connection()
-        deadline = _deadline.get() or Deadline.after(seconds)
+        deadline = _deadline.get() or Deadline.after(SECONDS if seconds is None else seconds)
         allowed = deadline.remaining()
         if time.monotonic() < self._away_until or not allowed:
             raise VaultUnavailable("The vault does not answer.", reason="vault_away")

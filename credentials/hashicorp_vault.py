@@ -14,10 +14,10 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from credentials import sealing
+from credentials import hashicorp_client, sealing
 from credentials.data_keys import MOST_REMEMBERED, REMEMBERED_SECONDS, DataKeys
 from credentials.errors import VaultUnavailable, VaultUnreadable
-from credentials.hashicorp_client import SECONDS, HashicorpClient, client
+from credentials.hashicorp_client import HashicorpClient, client
 from credentials.models import Leftover
 from credentials.sealing import Context
 from credentials.transit_keys import TransitKeys
@@ -97,7 +97,8 @@ class HashicorpVault:
         return str(sealing.key_id(sealed))
 
     def _in_time(self, deadline: Deadline | None) -> AbstractContextManager[None]:
-        return self._client.within(deadline.within(SECONDS) if deadline else Deadline.after(SECONDS))
+        seconds = hashicorp_client.SECONDS
+        return self._client.within(deadline.within(seconds) if deadline else Deadline.after(seconds))
 
     def _write(self, path: str, sealed: bytes) -> None:
         self._client.call(

@@ -18,7 +18,7 @@ class Proxy:
         self.target, self.mode = target, mode
         self.is_deaf = False  # What the server says is lost, and what it is told is not.
         self.delay_seconds = 0.0  # Of each part of an answer.
-        self.unanswered = 0  # What it took while it hung.
+        self.unanswered = 0  # What it took while it hung, and whom it hung up on.
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._open: list[socket.socket] = [self._listener]
@@ -32,6 +32,7 @@ class Proxy:
                 return
             self._open.append(client)
             if self.mode == "close":
+                self.unanswered += 1
                 client.close()
                 continue
             server = socket.create_connection(self.target)

@@ -4,6 +4,7 @@ import pytest
 from pytest_django import Settings
 
 import marketplace.seeding
+from credentials import hashicorp_client
 from integrationhub.idempotency import sealing as answer_sealing
 from providers import registry, seeding
 from tests.credentials import openbao
@@ -46,8 +47,10 @@ def server() -> Iterator[OpenBao]:
 
 
 @pytest.fixture
-def bao(server: OpenBao, settings: Settings) -> Iterator[OpenBao]:
-    """The hub's vault is an OpenBao, and its token may do what it needs."""
+def bao(server: OpenBao, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenBao]:
+    """The hub's vault is an OpenBao, and its token may do what it needs. It is waited for as long as a busy machine may
+    stop it; who tests how long that is sets it for himself."""
+    monkeypatch.setattr(hashicorp_client, "SECONDS", 30.0)
     settings.VAULT_BACKEND, settings.VAULT_ADDR, settings.VAULT_TOKEN = "vault", server.url, server.token()
     openbao.a_new_process()
     yield server

@@ -108,7 +108,7 @@ def _wait_until_up(bao: OpenBao, log: Path) -> None:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         assert bao.process.poll() is None, log.read_text()
-        with suppress(requests.ConnectionError):
+        with suppress(requests.RequestException):
             if requests.get(f"{bao.url}/v1/sys/health", timeout=2).status_code == 200:
                 return
         time.sleep(0.05)

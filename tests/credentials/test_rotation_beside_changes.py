@@ -98,12 +98,11 @@ def test_what_another_holds_all_along_is_told_and_done_by_the_next_run(
     held, free = bound(tenant), bound(uuid4())
     new_key(settings)
     monkeypatch.setattr(rekeying, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(rekeying, "GAVE_UP", ())  # Whoever waits for a lock until it gives up fails.
     with transaction.atomic(using="owner"):
         hold(ROW, tenant)
-        began = time.monotonic()
         with pytest.raises(CommandError, match="1 were held by others all along"):
             rotate()
-        assert time.monotonic() - began < 1.5, "It has waited for the other."
         assert (is_moved(held), is_moved(free)) == (False, True)
     rotate()
     assert is_moved(held)
