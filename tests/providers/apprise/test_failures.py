@@ -30,7 +30,7 @@ def test_every_misbehaviour_has_its_class(case: Case) -> None:
 
 def test_silence_is_ambiguous_and_ends_with_the_deadline_and_the_process() -> None:
     [*_, child] = children._idle
-    error = failure_at(PUSHOVER, PUSH, None, seconds=0.3)
+    error = failure_at(PUSHOVER, PUSH, None, seconds=2)
     assert (type(error), error.reason) == (Ambiguous, "read_timeout")
     assert child._process.returncode is not None
     assert child not in children._idle
