@@ -1,5 +1,6 @@
 """New tokens for a connection: one call of the provider, and no good connection ended by a race."""
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from oauth import refreshing
 from oauth.errors import OAuthRefreshFailed
 from oauth.models import Connection
 from tests.audit.reading import at_once, trail_of
+from tests.launcher.running import eventually
 from tests.make import Api
 from tests.oauth.flows import ANA, GRANT, TOKEN, USERINFO, bind, connect, connected, google
 from tests.oauth.standing_in import StandIn
@@ -97,8 +99,18 @@ def test_fifty_workers_make_one_call(connection: Connection, stand_in: StandIn) 
     assert row().token_version == 2
 
 
-def test_a_dozen_who_insist_make_one_call_too(api: Api, connection: Connection, stand_in: StandIn) -> None:
-    stand_in.meanwhile = lambda: time.sleep(1)
+def test_a_dozen_who_insist_make_one_call_too(
+    api: Api, connection: Connection, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes after it insists on another one: all have come before it ends."""
+    waiting, wait = set[int](), refreshing._wait
+
+    def seen_to_wait(*args: Any) -> None:
+        waiting.add(threading.get_ident())
+        wait(*args)
+
+    monkeypatch.setattr(refreshing, "_wait", seen_to_wait)
+    stand_in.meanwhile = lambda: eventually(lambda: len(waiting) == 11, seconds=30, what="all others wait") and None
     answers = at_once(lambda _: api.post(f"/connections/{connection.id}/refresh").status_code, 12)
     assert answers == [200] * 12
     assert calls(stand_in) == 1
@@ -106,11 +118,12 @@ def test_a_dozen_who_insist_make_one_call_too(api: Api, connection: Connection, 
 
 def test_a_holder_that_died_delays_by_its_lease(connection: Connection, stand_in: StandIn) -> None:
     expire()
-    change(lease_id=uuid4(), lease_until=datetime.now(UTC) + timedelta(seconds=1.5))
-    begun = time.monotonic()
+    over, asked = datetime.now(UTC) + timedelta(seconds=1.5), list[datetime]()
+    change(lease_id=uuid4(), lease_until=over)
+    stand_in.meanwhile = lambda: asked.append(datetime.now(UTC))
     assert usable(connection) == "access-2"
-    assert 1.2 < time.monotonic() - begun < 2.5
     assert calls(stand_in) == 1
+    assert over < asked[0] < over + timedelta(seconds=refreshing.LEASE_SECONDS)
 
 
 def test_who_cannot_wait_that_long_is_told_to_come_again(connection: Connection) -> None:
@@ -257,15 +270,17 @@ def test_a_lost_answer_is_asked_for_once_more(
     connection: Connection, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody knows whether the old token is spent; the second answer tells."""
-    monkeypatch.setattr(refreshing, "CALL_SECONDS", 0.4)
+    monkeypatch.setattr(refreshing, "CALL_SECONDS", 1.5)
     expire()
+    is_over = threading.Event()
 
-    def too_slow_once() -> None:
+    def silent_once() -> None:
         stand_in.meanwhile = lambda: None
-        time.sleep(0.8)
+        is_over.wait(30)
 
-    stand_in.meanwhile = too_slow_once
+    stand_in.meanwhile = silent_once
     assert usable(connection) == "access-2"
+    is_over.set()
     assert calls(stand_in) == 2
 
 

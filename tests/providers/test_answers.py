@@ -85,10 +85,10 @@ def test_a_quotation_holds_no_login_made_of_two_secrets() -> None:
     assert re.fullmatch(r"\[hidden\]\S{0,3}\[hidden\]\S{0,3}", quoted(login, SECRETS))
 
 
-def test_a_text_of_a_megabyte_is_quoted_as_quickly_as_a_short_one() -> None:
-    started = time.monotonic()
-    assert len(quoted("s3cret/with+sign " * 60_000, SECRETS)) == 500
-    assert time.monotonic() - started < 0.1
+def test_a_text_of_ten_megabytes_is_quoted_as_quickly_as_a_short_one() -> None:
+    started = time.process_time()
+    assert len(quoted("s3cret/with+sign " * 600_000, SECRETS)) == 500
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize("kept", range(1, 17))

@@ -7,6 +7,8 @@ from django.db import connections, transaction
 from providers import ordering
 from providers.models import Provider, ProviderChange
 from providers.recording import Author
+from tests.database import waiting
+from tests.launcher.running import eventually
 
 OPERATOR = Author("operator", ProviderChange.Via.ADMIN)
 
@@ -29,18 +31,8 @@ def test_a_move_that_waited_for_another_one_keeps_it() -> None:
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic(using="system"):
             ordering.move(Provider.objects.get(provider_key=second).pk, -1, by=OPERATOR, using="system")
-            waiting = pool.submit(move, third, -1)
-            wait_for_a_lock()
-        waiting.result(timeout=10)
+            moved = pool.submit(move, third, -1)
+            with connections["owner"].cursor() as cursor:
+                eventually(lambda: waiting(cursor) == 1, seconds=10, what="it waits for the other one")
+        moved.result(timeout=30)
     assert keys() == [second, third, first, *before[3:]]
-
-
-def wait_for_a_lock() -> None:
-    """Until somebody waits for what this transaction holds."""
-    with connections["owner"].cursor() as cursor:
-        for _ in range(500):
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            if cursor.fetchone()[0]:
-                return
-            cursor.execute("SELECT pg_sleep(0.01)")
-    raise AssertionError("Nobody waits.")

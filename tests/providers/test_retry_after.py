@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
@@ -75,6 +75,7 @@ def test_no_header_is_none_and_its_name_has_no_case() -> None:
     assert seconds_to_wait(CaseInsensitiveDict({"retry-AFTER": "4"})) == 4
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_no_text_at_all_breaks_it(said: str, date: str) -> None:
     wait = seconds(said, date)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from providers.models import Provider
 from tests.make import Api
-from tests.providers import mail_services
+from tests.providers import conformance, mail_services
 from tests.providers.answering import AnsweringServer
 from tests.providers.mail_servers import MailServer
 from tests.providers.mail_services import TO
@@ -70,10 +71,9 @@ def test_a_mail_server_of_the_tenants_own_takes_the_message(api: Api) -> None:
 
 
 def test_a_mail_server_that_is_away_is_not_bound(api: Api) -> None:
-    with MailServer() as server:
-        port = server.port
-    credentials = {"host": "127.0.0.1", "port": port, "security": "none"}
-    answer = api.post("/credentials/bind", {"provider_key": "smtp_email", "credentials": credentials})
+    with conformance.refusing() as nowhere:
+        credentials = {"host": "127.0.0.1", "port": urlsplit(nowhere).port, "security": "none"}
+        answer = api.post("/credentials/bind", {"provider_key": "smtp_email", "credentials": credentials})
     assert (answer.status_code, answer.json()["details"]["upstreamReason"]) == (400, "refused")
 
 
