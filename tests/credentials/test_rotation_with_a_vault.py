@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from pytest_django import Settings
 
-from credentials import binding, hashicorp_vault
+from credentials import binding, hashicorp_vault, rekeying
 from credentials.models import Credential, Leftover, TenantKey
 from credentials.vault import forget
 from tests.audit.reading import trail_of
@@ -146,6 +146,7 @@ def test_a_rotation_waits_for_a_revocation_under_way(
     bao: OpenBao, tenant: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     credential = bound(tenant)
+    monkeypatch.setattr(rekeying, "PASSES", 60)
     bao.root.secrets.transit.rotate_key("integration-hub")
     discard, rotation = hashicorp_vault.HashicorpVault.discard, threading.Thread(target=rotate_beside)
 
