@@ -42,6 +42,8 @@ def database(django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
     settings.REDIS_TIMEOUT_SECONDS = PATIENCE_SECONDS
     for alias in ("default", "system"):
         settings.DATABASES[alias]["OPTIONS"]["pool"]["timeout"] = PATIENCE_SECONDS
+    provisioning.LOCK_TIMEOUT = f"{PATIENCE_SECONDS:.0f}s"
+    provisioning.STATEMENT_TIMEOUTS["default"] = f"{2 * PATIENCE_SECONDS:.0f}s"
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         _drop_database()
         provisioning.provision()

@@ -7,6 +7,10 @@ from django.conf import settings
 from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
 
+from integrationhub.core import provisioning
+
+LOCK_TIMEOUT = "2s"  # As in production.
+
 
 @contextmanager
 def refused_by_the_database(right: str, alias: str = "default") -> Iterator[None]:
@@ -18,6 +22,26 @@ def refused_by_the_database(right: str, alias: str = "default") -> Iterator[None
             yield
         finally:
             cursor.execute(f'GRANT {right} TO "{role}"')
+
+
+@contextmanager
+def locks_given_up_on() -> Iterator[None]:
+    """Whoever waits for a lock gives up as soon as in production; elsewhere the tests' patience is longer."""
+    usual = provisioning.LOCK_TIMEOUT
+    _limit_waits(LOCK_TIMEOUT)
+    try:
+        yield
+    finally:
+        _limit_waits(usual)
+
+
+def _limit_waits(limit: str) -> None:
+    """Of both roles, in connections that are made from now on."""
+    with connections["owner"].cursor() as cursor:
+        for alias in ("default", "system"):
+            cursor.execute(f'ALTER ROLE "{settings.DATABASES[alias]["USER"]}" SET lock_timeout = %s', [limit])
+            connections[alias].close()
+            connections[alias].close_pool()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from credentials.models import Credential
 from integrationhub.core.tenancy import tenant_scope
 from integrationhub.execution import schedules
 from tests.credentials.twilio import events, rotate
+from tests.database import locked, locks_given_up_on
 from tests.make import Api, another_tenant
 
 END = datetime(2099, 6, 15, 12, tzinfo=UTC)
@@ -92,11 +93,8 @@ def test_more_than_a_batch_is_told_in_one_run(monkeypatch: pytest.MonkeyPatch) -
 
 def test_one_row_that_cannot_be_told_keeps_no_other_waiting() -> None:
     stuck, *others = (bound(another_tenant().tenant) for _ in range(3))
-    with connections["owner"].cursor() as cursor:
-        cursor.execute("BEGIN")
-        cursor.execute("SELECT 1 FROM credentials_credential WHERE id = %s FOR UPDATE", [stuck.id])
+    with locks_given_up_on(), locked("credentials_credential", stuck.id):
         assert expiring.tell(END) == len(others)
-        cursor.execute("ROLLBACK")
     assert expiring.tell(END) == 1
 
 

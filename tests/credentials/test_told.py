@@ -13,7 +13,7 @@ from integrationhub.core.ids import read_id
 from tests.audit.reading import trail_of
 from tests.credentials.test_rotating import age, in_a_thread, leave_one_on_trial
 from tests.credentials.twilio import NEW, NEWEST, OLD, ManyTokensTwilio, bind, install, kept, rotate
-from tests.database import locked
+from tests.database import locked, locks_given_up_on
 from tests.environment import PLATFORM_TENANT
 from tests.make import Api, another_tenant
 
@@ -116,7 +116,8 @@ def test_a_locked_version_does_not_keep_the_schedule_from_others(
     monkeypatch.setattr(rotating, "ABANDONED_AFTER", rotating.ABANDONED_AFTER * 0)
     for one, credential_id in ((api, first), (other, theirs)):
         leave_one_on_trial(one, credential_id, monkeypatch)
-    with locked("credentials_credential", read_id(api.get("/credentials").json()["data"][0]["id"])):
+    newest = read_id(api.get("/credentials").json()["data"][0]["id"])
+    with locks_given_up_on(), locked("credentials_credential", newest):
         rotating.wipe_abandoned()
     assert (kept(api)[1], kept(other)[1]) == ((2, "pending", True), (2, "revoked", False))
 

@@ -18,6 +18,7 @@ from integrationhub.execution import executor, ledger, queueing, settling
 from integrationhub.execution.models import Attempt, Execution
 from integrationhub.outbox.models import Event, OutboxMessage
 from marketplace import quotas
+from tests.database import locks_given_up_on
 from tests.execution.conftest import ProviderServer, bind
 from tests.make import LATER, Api, keyed, sms
 
@@ -27,7 +28,7 @@ NUMBER = "+14155552671"
 @pytest.fixture
 def lock() -> Iterator[Callable[[str], None]]:
     """Locks a table, as a careless migration would, until the test ends."""
-    with psycopg.connect(**provisioning._parameters("owner")) as connection:
+    with locks_given_up_on(), psycopg.connect(**provisioning._parameters("owner")) as connection:
         yield lambda table: connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE") and None
 
 
