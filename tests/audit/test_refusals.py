@@ -127,7 +127,6 @@ def database_is_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(database.settings_dict["OPTIONS"]["pool"], "timeout", 2.0)  # As in production.
     database.close()
     database.close_pool()
-    monkeypatch.setitem(database.settings_dict["OPTIONS"]["pool"], "timeout", 2.0)  # As in production.
     with connections["owner"].cursor() as owner:
         owner.execute(f'ALTER ROLE "{database.settings_dict["USER"]}" NOLOGIN')
         yield
