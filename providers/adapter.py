@@ -167,7 +167,7 @@ class Adapter:
     @classmethod
     def is_told_where(cls, config: JSONObject) -> bool:
         """Whether the provider tells by itself what becomes of a message: each call of an installation with this
-        `config` names its `callback_url`, or the address is given in the provider's own console."""
+        `config` names its `callback_url`, or no call can name one and the provider's own console has the address."""
         tells = cls.takes_webhooks() or cls.has_own_inbox
         return tells and ("callback_url" not in cls.config_schema["properties"] or "callback_url" in config)
 

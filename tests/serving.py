@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -58,4 +59,5 @@ def _first_answer(served: Served) -> None:
     """The request waits in the socket for the server; where that ends instead, the connection does too."""
     with closing(HTTPConnection("127.0.0.1", served.port, timeout=START_SECONDS)) as connection:
         connection.request("GET", "/healthz")
-        connection.getresponse().read()
+        answer = connection.getresponse()
+        assert answer.status == HTTPStatus.OK, answer.read()

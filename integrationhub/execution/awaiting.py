@@ -43,7 +43,16 @@ ASKED_FOR = timedelta(days=1)
 HELD_SECONDS = 20
 DUE = """
 UPDATE execution_delivery SET look_at = now() + make_interval(secs => %s)
-WHERE id IN (SELECT id FROM execution_delivery WHERE look_at <= now() ORDER BY look_at LIMIT 200 FOR UPDATE SKIP LOCKED)
+WHERE id IN (SELECT id FROM execution_delivery WHERE look_at <= now() AND due_at IS NOT NULL
+             ORDER BY look_at LIMIT 200 FOR UPDATE SKIP LOCKED)
+RETURNING tenant_id, execution_id, id
+"""
+# Of those that nobody waits for, few each time, in turn of their tenants: they must not keep executions waiting.
+UNAWAITED_DUE = """
+WITH due AS (SELECT id, look_at, row_number() OVER (PARTITION BY tenant_id ORDER BY look_at) AS turn
+             FROM execution_delivery WHERE look_at <= now() AND due_at IS NULL)
+UPDATE execution_delivery SET look_at = now() + make_interval(secs => %s)
+WHERE id IN (SELECT id FROM due ORDER BY turn, look_at LIMIT 20) AND look_at <= now()
 RETURNING tenant_id, execution_id, id
 """
 
@@ -59,14 +68,14 @@ def conclude(execution: Execution, last: Attempt, options: Options, chain: Chain
         log.warning("A message cannot be followed: its reference is none, or another's.")
     if execution.error_code and options.is_awaited:
         _forgive(execution)
-    tells = adapter is None or not adapter.can_be_asked() or adapter.is_told_where(_config(execution, chain))
-    look = None if tells else FIRST_UNAWAITED_LOOK_SECONDS
+    is_asked = adapter and adapter.can_be_asked() and not adapter.is_told_where(_config(execution, chain))
+    look = FIRST_UNAWAITED_LOOK_SECONDS if is_asked else None
     ledger.conclude(execution, last, is_followed=is_followed, look_seconds=look)
 
 
 def _config(execution: Execution, chain: Chain) -> Mapping[str, Any]:
     """That of the installation by which it was sent."""
-    return next(step.config for step in chain.steps if step.provider_key == execution.provider_key)
+    return next((step.config for step in chain.steps if step.provider_key == execution.provider_key), {})
 
 
 def _forgive(execution: Execution) -> None:
@@ -140,12 +149,12 @@ def settle_row(row: Delivery) -> None:
 def _next_look(row: Delivery, now: datetime) -> datetime | None:
     """When one is asked for that nobody waits for: until the provider has told all that it ever does, for a day."""
     adapter, age = registry.find(row.provider_key), now - row.created_at
-    if adapter is None or not adapter.can_be_asked() or row.status == DeliveryStatus.FAILED or age > ASKED_FOR:
+    if adapter is None or not adapter.can_be_asked() or row.status == DeliveryStatus.FAILED or age >= ASKED_FOR:
         return None
     last = max((DeliveryStatus.rank(kind.removeprefix("message.")) for kind in adapter.tells), default=0)
     if DeliveryStatus.rank(row.status) >= last:
         return None
-    return now + max(age, timedelta(seconds=FIRST_UNAWAITED_LOOK_SECONDS))
+    return min(now + max(age, timedelta(seconds=FIRST_UNAWAITED_LOOK_SECONDS)), row.created_at + ASKED_FOR)
 
 
 def call_off(execution: Execution) -> bool:
@@ -190,10 +199,11 @@ def came_late(execution: Execution) -> Delivery | None:
     return next((row for row in rows if has_come(row)), None)
 
 
-def ring_for_looks() -> int:
-    """Ring for a worker for each delivery whose time it is, across tenants; returns how many."""
+def ring_for_looks(due: str = DUE) -> int:
+    """Ring for a worker for each delivery whose time it is, across tenants; returns how many. They are chosen by DUE or
+    UNAWAITED_DUE."""
     with connections["system"].cursor() as cursor:
-        cursor.execute(DUE, [HELD_SECONDS])
+        cursor.execute(due, [HELD_SECONDS])
         rows = cursor.fetchall()
     for tenant_id, execution_id, delivery_id in rows:
         with tenant_scope(tenant_id):

@@ -3,7 +3,7 @@ from uuid import UUID
 from celery import shared_task
 
 from integrationhub.core.partitions import ensure_partitions
-from integrationhub.execution import asking, deliveries, queueing, settling
+from integrationhub.execution import asking, awaiting, deliveries, queueing, settling
 from integrationhub.execution.models import PARTITIONED_TABLES
 from integrationhub.outbox import events
 
@@ -30,6 +30,7 @@ def look_at_delivery(*, tenant_id: str, delivery_id: str, **_: object) -> None:
 @shared_task
 def settle_executions(**_: object) -> None:
     settling.settle()
+    awaiting.ring_for_looks(awaiting.UNAWAITED_DUE)
 
 
 @shared_task

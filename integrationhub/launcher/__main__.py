@@ -83,8 +83,9 @@ def _started(options: argparse.Namespace, supervisor: Supervisor) -> Iterator[in
         hub.start()
         yield hub
     finally:
-        # What it says is no longer so; the children are stopped by the supervisor.
+        # What it says is no longer so; the children are stopped by the supervisor. Who calls from now on is refused.
         state.up_json.unlink(missing_ok=True)
+        hub.listener.close()
 
 
 def _tell_story(hub: installation.Installation, supervisor: Supervisor) -> int:

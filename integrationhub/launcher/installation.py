@@ -1,5 +1,6 @@
 """An installation started: servers, database made ready, demo tenant, then web, relay, worker and beat."""
 
+import errno
 import http.client
 import os
 import socket
@@ -19,6 +20,8 @@ from integrationhub.launcher.trouble import Trouble
 REFRESH_SECONDS = timedelta(hours=12).total_seconds()
 # A hub that was killed a moment ago may still be letting go of its port.
 PORT_SECONDS = 3.0
+# Until web accepts, a question waits in the socket, and who asks sees to nothing else meanwhile.
+READY_WITHIN_SECONDS = 0.5
 
 
 class Installation:
@@ -104,17 +107,17 @@ def listen_on(wanted: int) -> socket.socket:
         try:
             return ports.listen_on(wanted)
         except OSError as error:
+            choose = "choose another with --port (0: any free one)."
+            if error.errno != errno.EADDRINUSE:
+                raise Trouble(f"cannot listen on port {wanted}: {error.strerror}; {choose}") from error
             if time.monotonic() > deadline:
-                raise Trouble(
-                    f"port {wanted} is in use: stop what listens there, or choose another with --port "
-                    "(0: any free one)."
-                ) from error
+                raise Trouble(f"port {wanted} is in use: stop what listens there, or {choose}") from error
         time.sleep(0.1)
 
 
 def is_ready(port: int) -> bool:
     """Whether the web process answers, and its database too."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=READY_WITHIN_SECONDS)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == http.HTTPStatus.OK

@@ -22,7 +22,7 @@ def program(
     configuration.touch(0o600)
     configuration.write_text(
         f"bind 127.0.0.1\nport {port}\nrequirepass {password}\n"
-        # The broker's queues live here: kept on disk, and never dropped to make room.
+        # The broker's queues live here: never dropped to make room, and kept on disk but for a test run's.
         f'dir "{data}"\nappendonly {"yes" if durable else "no"}\nappendfsync everysec\n'
         'save ""\nmaxmemory-policy noeviction\n'
     )

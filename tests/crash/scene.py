@@ -119,7 +119,7 @@ def busy_at_times(carrier: CarrierServer) -> Callable[[Asked], Told]:
     accepts = slow(carrier)
 
     def answer(asked: Asked) -> Told:
-        last = asked.form["Body"].split()[-1]
+        last = asked.form["Body"].split()[-1] if asked.method == "POST" else ""
         if not last.isdecimal() or int(last) % 3:
             return accepts(asked)
         return Told(503, {"code": 20503, "message": "Service unavailable"}, delay=CHANCE.uniform(0.05, 0.15))
@@ -162,7 +162,9 @@ class Tally:
         self.sent: set[tuple[str, str]] = set()
         for key, carrier in carriers.items():
             self.accepted.update({text: n for text, n in carrier.accepted.items() if self._mine(text)})
-            texts = {asked.form.get("Body") or asked.form["text"] for asked in carrier.asked if asked.method == "POST"}
+            # It may be asked at this moment what became of a message.
+            sendings = [asked for asked in list(carrier.asked) if asked.method == "POST"]
+            texts = {asked.form.get("Body") or asked.form["text"] for asked in sendings}
             self.sent |= {(text, key) for text in texts if self._mine(text)}
         self.status = {str(each): status for each, status in scene.rows("SELECT id, status FROM execution_execution")}
         tried = scene.rows("SELECT execution_id, provider_key FROM execution_attempt")

@@ -64,7 +64,7 @@ def send(scene: Scene, text: str, **options: Any) -> str:
 
 
 def sendings(carrier: CarrierServer, text: str) -> list[Asked]:
-    mine = [each for each in carrier.asked if each.method == "POST"]
+    mine = [each for each in list(carrier.asked) if each.method == "POST"]
     return [each for each in mine if text in (each.form.get("Body"), each.form.get("text"))]
 
 

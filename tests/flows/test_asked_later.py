@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from django.db.models import F
 from django.db.models.functions import Now
 
-from integrationhub.execution import awaiting, settling
+from integrationhub.core.tenancy import tenant_scope
+from integrationhub.execution import asking, awaiting, ledger, settling, tasks
 from integrationhub.execution.models import Delivery
 from integrationhub.outbox.models import Event
 from providers import registry
@@ -26,16 +28,22 @@ class Asking:
     """Twilio, and what it says when it is asked."""
 
     def __init__(self, server: TwilioServer) -> None:
-        self.server, self.status = server, "queued"
+        self.server, self.status, self.http_status = server, "queued", 200
         server.answer = self._answer
 
     def _answer(self, asked: Asked) -> Told | None:
         sid = asked.path.rpartition("/")[2].removesuffix(".json")
-        return Told(200, {"sid": sid, "status": self.status}) if asked.method == "GET" else None
+        return Told(self.http_status, {"sid": sid, "status": self.status}) if asked.method == "GET" else None
 
     @property
     def asked(self) -> int:
         return sum(each.method == "GET" and "/Messages/" in each.path for each in self.server.asked)
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    """As a new process, which has asked nobody."""
+    asking._silent.clear()
 
 
 @pytest.fixture
@@ -63,7 +71,7 @@ def pass_by(time: timedelta) -> None:
     rows = Delivery.objects.using("system")
     rows.update(created_at=F("created_at") - time)
     rows.filter(look_at__isnull=False).update(look_at=F("look_at") - time)
-    settling.settle()
+    tasks.settle_executions()
     work()
 
 
@@ -133,9 +141,67 @@ def test_a_failure_is_the_end_of_it(sender: Api, twilio: Asking) -> None:
 
 def test_after_a_day_nobody_asks_any_more(sender: Api, twilio: Asking) -> None:
     send(sender)
-    pass_by(awaiting.ASKED_FOR + MINUTE)
+    asked_after: list[float] = []
+    for halves in range(1, 80):
+        pass_by(timedelta(minutes=30))
+        asked_after += [halves / 2] * (twilio.asked - len(asked_after))
+    assert asked_after == [0.5, 1.5, 3.5, 7.5, 15.5, 24]
+
+
+def test_one_that_was_looked_at_meanwhile_is_not_asked_for_again(sender: Api, twilio: Asking) -> None:
+    """Its message comes twice where workers are slow."""
+    send(sender)
+    pass_by(MINUTE)
+    row = Delivery.objects.using("system").get()
+    tasks.look_at_delivery(tenant_id=str(row.tenant_id), delivery_id=str(row.id))
     assert twilio.asked == 1
-    assert not Delivery.objects.using("system").filter(look_at__isnull=False).exists()
+
+
+def test_a_provider_that_does_not_answer_is_left_alone(sender: Api, twilio: Asking) -> None:
+    send(sender)
+    send(sender)
+    twilio.http_status = 500
+    pass_by(MINUTE)
+    assert twilio.asked == 1
+    assert Delivery.objects.using("system").filter(look_at__gt=Now()).count() == 2
+
+
+def test_a_provider_that_is_switched_off_is_left_alone(sender: Api, twilio: Asking) -> None:
+    send(sender)
+    ids = {row["provider_key"]: row["id"] for row in sender.get("/integrations/installed").json()["data"]}
+    assert sender.patch(f"/integrations/{ids['twilio_sms']}", {"enabled": False}).status_code == 200
+    pass_by(MINUTE)
+    assert twilio.asked == 0
+
+
+def test_few_are_asked_for_at_a_time_and_each_tenant_has_its_turn(tenant: UUID) -> None:
+    """Questions that nobody waits for keep no execution waiting."""
+    other = uuid4()
+    for owner, how_many in ((tenant, 30), (other, 1)):
+        with tenant_scope(owner):
+            Delivery.objects.bulk_create(
+                Delivery(
+                    tenant_id=owner, execution_id=uuid4(), provider_key="twilio_sms", reference=str(n), look_at=Now()
+                )
+                for n in range(how_many)
+            )
+    assert awaiting.ring_for_looks() == 0, "That is for those that are waited for."
+    assert awaiting.ring_for_looks(awaiting.UNAWAITED_DUE) == 20
+    assert not Delivery.objects.using("system").filter(tenant_id=other, look_at__lte=Now()).exists()
+
+
+def test_what_a_process_of_the_release_before_sends_is_not_asked_for(
+    sender: Api, twilio: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_now = ledger.insisted
+
+    def told_before(tenant_id: UUID, function: str, words: dict[str, Any]) -> Any:
+        return told_now(tenant_id, function, {name: words[name] for name in words if name != "look_seconds"})
+
+    monkeypatch.setattr(ledger, "insisted", told_before)
+    execution_id = send(sender)
+    pass_by(MINUTE)
+    assert (twilio.asked, shown(sender, execution_id)["delivery"]["status"]) == (0, "accepted")
 
 
 def test_one_that_tells_by_itself_is_not_asked(api: Api, twilio: Asking) -> None:
