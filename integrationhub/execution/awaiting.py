@@ -52,7 +52,8 @@ UNAWAITED_DUE = """
 WITH due AS (SELECT id, look_at, row_number() OVER (PARTITION BY tenant_id ORDER BY look_at) AS turn
              FROM execution_delivery WHERE look_at <= now() AND due_at IS NULL)
 UPDATE execution_delivery SET look_at = now() + make_interval(secs => %s)
-WHERE id IN (SELECT id FROM due ORDER BY turn, look_at LIMIT 20) AND look_at <= now()
+WHERE id IN (SELECT id FROM execution_delivery AS row JOIN due USING (id) WHERE row.look_at <= now()
+             ORDER BY turn, due.look_at LIMIT 20 FOR UPDATE OF row SKIP LOCKED)
 RETURNING tenant_id, execution_id, id
 """
 

@@ -14,6 +14,7 @@ from integrationhub.execution import asking, awaiting, ledger, settling, tasks
 from integrationhub.execution.models import Delivery
 from integrationhub.outbox.models import Event
 from providers import registry
+from tests.database import locked
 from tests.execution.test_carriers import NUMBER, installed
 from tests.flows.test_success_status import shown, work
 from tests.make import Api, sms
@@ -188,6 +189,17 @@ def test_few_are_asked_for_at_a_time_and_each_tenant_has_its_turn(tenant: UUID) 
     assert awaiting.ring_for_looks() == 0, "That is for those that are waited for."
     assert awaiting.ring_for_looks(awaiting.UNAWAITED_DUE) == 20
     assert not Delivery.objects.using("system").filter(tenant_id=other, look_at__lte=Now()).exists()
+
+
+def test_one_whose_news_is_written_at_this_moment_keeps_no_other_waiting(sender: Api) -> None:
+    """Whoever waited for it, holding others, could wait in a circle."""
+    send(sender)
+    send(sender)
+    rows = Delivery.objects.using("system")
+    rows.update(look_at=Now())
+    with locked("execution_delivery", rows.order_by("id")[0].id):
+        assert awaiting.ring_for_looks(awaiting.UNAWAITED_DUE) == 1
+    assert awaiting.ring_for_looks(awaiting.UNAWAITED_DUE) == 1
 
 
 def test_what_a_process_of_the_release_before_sends_is_not_asked_for(
