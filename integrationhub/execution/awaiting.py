@@ -50,11 +50,13 @@ RETURNING tenant_id, execution_id, id
 # Of those that nobody waits for, few each time, in turn of their tenants: they must not keep executions waiting.
 UNAWAITED_DUE = """
 WITH due AS (SELECT id, look_at, row_number() OVER (PARTITION BY tenant_id ORDER BY look_at) AS turn
-             FROM execution_delivery WHERE look_at <= now() AND due_at IS NULL)
+             FROM execution_delivery WHERE look_at <= now() AND due_at IS NULL),
+chosen AS MATERIALIZED (  -- Once: a plan may ask again for each row what stands in an IN.
+    SELECT id FROM execution_delivery AS row JOIN due USING (id) WHERE row.look_at <= now()
+    ORDER BY turn, due.look_at LIMIT 20 FOR UPDATE OF row SKIP LOCKED)
 UPDATE execution_delivery SET look_at = now() + make_interval(secs => %s)
-WHERE id IN (SELECT id FROM execution_delivery AS row JOIN due USING (id) WHERE row.look_at <= now()
-             ORDER BY turn, due.look_at LIMIT 20 FOR UPDATE OF row SKIP LOCKED)
-RETURNING tenant_id, execution_id, id
+FROM chosen WHERE execution_delivery.id = chosen.id
+RETURNING tenant_id, execution_id, execution_delivery.id
 """
 
 
